@@ -1,0 +1,109 @@
+//! The seam between gateway nodes and whatever carries publications from one to the other.
+//!
+//! In: a [`Publication`] for a [`Channel`]. Out: the same publication at each [`Listener`] of that channel, on every
+//! node. [`embedded`] does it inside one process, [`nats`] through NATS subjects. Only this crate names NATS, and only
+//! `subject` spells a subject. Nothing here knows client sessions, permissions or wire formats.
+//!
+//! [`conformance`] states each promise of [`Backbone`] once; both implementations are held to it.
+
+mod channel;
+#[cfg(feature = "conformance")]
+pub mod conformance;
+pub mod embedded;
+pub mod nats;
+mod publication;
+mod subject;
+
+use std::fmt;
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+
+pub use channel::{Channel, ChannelError, MAX_CHANNEL_BYTES, is_namespace_name};
+pub use publication::{ClientInfo, Publication};
+
+/// Carries publications between nodes.
+///
+/// # Promises
+/// 1. After `subscribe` has returned, every publication accepted for that channel reaches the listener exactly once.
+/// 2. Publications made one after another by one publisher arrive in that order.
+/// 3. Data, info and tags arrive as they were given.
+/// 4. A listener hears its own channel only; several listeners of a channel each hear everything.
+/// 5. After a [`Subscription`] is dropped its listener hears nothing more, once deliveries under way have ended.
+/// 6. `publish` returns `Ok` once the carrier has the publication, and answers within the configured time-out.
+/// 7. While the carrier cannot be reached, `publish` and `subscribe` answer [`Error::Unavailable`]; subscriptions
+///    that exist come back by themselves, and [`Backbone::is_ready`] tells.
+pub trait Backbone: Send + Sync + fmt::Debug {
+    /// Gives `publication` to every listener of `channel` on every node.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when the carrier did not confirm in time: the publication may or may not have been
+    /// delivered. [`Error::TooLarge`] when the carrier will never take it.
+    fn publish<'a>(&'a self, channel: &'a Channel, publication: Publication) -> BoxFuture<'a, Result<(), Error>>;
+
+    /// Starts delivery of `channel` to `listener`, until the returned [`Subscription`] is dropped.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when the carrier did not confirm in time; nothing is then subscribed.
+    fn subscribe<'a>(
+        &'a self,
+        channel: &'a Channel,
+        listener: Arc<dyn Listener>,
+    ) -> BoxFuture<'a, Result<Subscription, Error>>;
+
+    /// Whether the carrier can be reached now.
+    fn is_ready(&self) -> bool;
+
+    /// Sends what is still buffered, then lets go of the carrier. Answers within the configured time-out.
+    fn shutdown(&self) -> BoxFuture<'_, ()>;
+}
+
+/// Receives one channel's publications. Called from the backbone's own tasks, so it must not block; a listener with
+/// no room drops the publication and accounts for it.
+pub trait Listener: Send + Sync {
+    /// Takes one publication.
+    fn deliver(&self, publication: Publication);
+}
+
+/// A running delivery; dropping it ends the delivery.
+pub struct Subscription {
+    cancel: Option<Box<dyn FnOnce() + Send + Sync>>,
+}
+
+impl Subscription {
+    /// A subscription that calls `cancel` when it is dropped. `cancel` must not block.
+    #[must_use]
+    pub fn new(cancel: impl FnOnce() + Send + Sync + 'static) -> Self {
+        Self { cancel: Some(Box::new(cancel)) }
+    }
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        if let Some(cancel) = self.cancel.take() {
+            cancel();
+        }
+    }
+}
+
+impl fmt::Debug for Subscription {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Subscription").finish_non_exhaustive()
+    }
+}
+
+/// Why the carrier did not do what was asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// Not reachable, or no answer in time. Trying again later may succeed.
+    #[error("backbone is not available: {0}")]
+    Unavailable(String),
+    /// The publication is larger than the carrier's limit.
+    #[error("publication of {size} bytes is over the backbone's limit of {limit}")]
+    TooLarge {
+        /// Payload and headers, in bytes.
+        size: usize,
+        /// The carrier's limit, in bytes.
+        limit: usize,
+    },
+}

@@ -1,0 +1,29 @@
+//! A publication on its way between nodes.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+
+/// What was published, with its metadata. Cheap to clone but for `tags`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Publication {
+    /// The payload: any bytes.
+    pub data: Bytes,
+    /// Who published, when a client did.
+    pub info: Option<ClientInfo>,
+    /// The application's labels.
+    pub tags: BTreeMap<String, String>,
+}
+
+/// The connection that a publication came from, as other clients may see it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ClientInfo {
+    /// User id; empty for an anonymous user.
+    pub user: String,
+    /// Connection id.
+    pub client: String,
+    /// Payload attached to the connection.
+    pub conn_info: Bytes,
+    /// Payload attached to the subscription.
+    pub chan_info: Bytes,
+}

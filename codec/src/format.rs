@@ -1,0 +1,119 @@
+//! The choice of wire format, and what can go wrong with either.
+
+use bytes::Bytes;
+
+use crate::{Frame, Push, Reply, json, protobuf};
+
+/// The wire formats.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Format {
+    /// JSON, one message a line, in text frames.
+    Json,
+    /// Protobuf, each message after its length as a varint, in binary frames.
+    Protobuf,
+}
+
+/// One message in wire form, ready to be joined with others of its format: a JSON line without its newline, or a
+/// length-delimited Protobuf message.
+pub type Encoded = Bytes;
+
+/// A frame that cannot be understood.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// The frame has no message.
+    #[error("empty frame")]
+    Empty,
+    /// The frame holds more messages than the limit.
+    #[error("more than {limit} commands in a frame")]
+    TooMany {
+        /// The limit.
+        limit: usize,
+    },
+    /// The frame is not of its format.
+    #[error("malformed {format:?} at byte {offset}: {reason}")]
+    Malformed {
+        /// The format it should have had.
+        format: Format,
+        /// Where the faulty message begins in the frame.
+        offset: usize,
+        /// What the parser found. Holds no payload.
+        reason: String,
+    },
+}
+
+/// A message that has no form in the format.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EncodeError {
+    /// A payload that is not JSON, for a JSON client.
+    #[error("payload is not valid JSON")]
+    NotJson,
+}
+
+impl Format {
+    /// Decodes one frame into at most `limit` elements, in order. Payloads are slices of `frame`.
+    ///
+    /// # Errors
+    /// [`DecodeError`] when any part of the frame is not understood; nothing of it is then returned.
+    pub fn decode(self, frame: &Bytes, limit: usize) -> Result<Vec<Frame>, DecodeError> {
+        match self {
+            Self::Json => json::decode(frame, limit),
+            Self::Protobuf => protobuf::decode(frame, limit),
+        }
+    }
+
+    /// Encodes a reply.
+    ///
+    /// # Errors
+    /// [`EncodeError::NotJson`] when a payload in it cannot be given to a JSON client.
+    pub fn encode_reply(self, reply: &Reply) -> Result<Encoded, EncodeError> {
+        match self {
+            Self::Json => json::encode_reply(reply),
+            Self::Protobuf => Ok(protobuf::encode_reply(reply)),
+        }
+    }
+
+    /// Encodes a push.
+    ///
+    /// # Errors
+    /// [`EncodeError::NotJson`] when a payload in it cannot be given to a JSON client.
+    pub fn encode_push(self, push: &Push) -> Result<Encoded, EncodeError> {
+        match self {
+            Self::Json => json::encode_push(push),
+            Self::Protobuf => Ok(protobuf::encode_push(push)),
+        }
+    }
+
+    /// The server's ping: an empty reply.
+    #[must_use]
+    pub fn ping(self) -> Encoded {
+        match self {
+            Self::Json => Bytes::from_static(b"{}"),
+            Self::Protobuf => Bytes::from_static(b"\0"),
+        }
+    }
+
+    /// Whether `data` can be a payload for clients of this format.
+    #[must_use]
+    pub fn accepts(self, data: &[u8]) -> bool {
+        match self {
+            Self::Json => json::is_valid(data),
+            Self::Protobuf => true,
+        }
+    }
+
+    /// Joins encoded messages into one frame. One message is passed through without a copy.
+    #[must_use]
+    pub fn join(self, messages: &[Encoded]) -> Bytes {
+        match messages {
+            [single] => single.clone(),
+            _ => messages.join(self.separator()).into(),
+        }
+    }
+
+    fn separator(self) -> &'static [u8] {
+        match self {
+            Self::Json => b"\n",
+            Self::Protobuf => b"",
+        }
+    }
+}

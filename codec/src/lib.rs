@@ -1,0 +1,24 @@
+//! Client wire formats: bytes to [`Command`] and [`Reply`] or [`Push`] to bytes.
+//!
+//! One module a format ([`json`], [`protobuf`]), both sans I/O: frames come in as [`bytes::Bytes`] and payloads
+//! leave as slices of them, so decoding copies no payload. Nothing here knows sockets, time, permissions or NATS.
+//! The protocol is Centrifugo's bidirectional client protocol, version 2.
+
+pub mod codes;
+mod command;
+mod format;
+pub mod json;
+mod payload;
+pub mod protobuf;
+mod push;
+mod reply;
+
+pub use codes::{DisconnectCode, ErrorCode, UnsubscribeCode};
+pub use command::{
+    Command, ConnectRequest, Frame, HistoryRequest, PublishRequest, RecoverRequest, RefreshRequest, Request,
+    RpcRequest, StreamPosition, SubRefreshRequest, SubscribeRequest,
+};
+pub use format::{DecodeError, Encoded, EncodeError, Format};
+pub use payload::single_line_json;
+pub use push::{ClientInfo, Event, Publication, Push, ServerSubscription, Unsubscribed};
+pub use reply::{ConnectResult, Failure, RefreshResult, Reply, SubRefreshResult, SubscribeResult, Success};
