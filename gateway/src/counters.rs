@@ -1,0 +1,80 @@
+//! What happened on this node, as numbers that only grow (or gauges where said), and their text form for Prometheus.
+
+use std::fmt::Write;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// One number.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// Adds `n`.
+    pub fn add(&self, n: u64) {
+        self.0.fetch_add(n, Ordering::Relaxed);
+    }
+
+    /// Takes `n` off: for gauges.
+    pub fn sub(&self, n: u64) {
+        self.0.fetch_sub(n, Ordering::Relaxed);
+    }
+
+    /// The value now.
+    #[must_use]
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Declares the counters, each with its Prometheus kind and help text.
+macro_rules! counters {
+    ($($(#[$meta:meta])* $name:ident: $kind:literal, $help:literal;)+) => {
+        /// The counters of one node.
+        #[derive(Debug, Default)]
+        pub struct Counters { $(#[doc = $help] pub $name: Counter,)+ }
+
+        impl Counters {
+            /// All counters in Prometheus' text format.
+            #[must_use]
+            pub fn render(&self) -> String {
+                let mut text = String::new();
+                $(render(&mut text, concat!("tidegate_", stringify!($name)), $kind, $help, self.$name.get());)+
+                text
+            }
+        }
+    };
+}
+
+counters! {
+    connections: "gauge", "Connections open now.";
+    connections_accepted: "counter", "Connections accepted.";
+    connections_refused: "counter", "Upgrades refused by the limits on connections.";
+    origins_refused: "counter", "Upgrades refused because of their origin.";
+    subscriptions: "gauge", "Subscriptions of connections now.";
+    commands: "counter", "Commands taken from clients.";
+    publications_in: "counter", "Publications accepted from clients.";
+    publications_out: "counter", "Publications put into connections' outboxes.";
+    not_json: "counter", "Publications kept from JSON clients because they are not valid JSON.";
+    worker_queue_full: "counter", "Publications dropped because a worker's queue was full.";
+    closed_by_server: "counter", "Connections closed by the server with a disconnect code.";
+    closed_slow: "counter", "Of these, closed because their outbox was full (3008).";
+    protocol_errors: "counter", "Connections ended for breaking the WebSocket protocol or its limits.";
+}
+
+fn render(text: &mut String, name: &str, kind: &str, help: &str, value: u64) {
+    // Writing to a String cannot fail.
+    let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_counter_is_rendered_with_its_value() {
+        let counters = Counters::default();
+        counters.not_json.add(3);
+        let text = counters.render();
+        assert!(text.contains("\ntidegate_not_json 3\n"), "{text}");
+        assert!(text.starts_with("# HELP tidegate_connections "), "{text}");
+    }
+}

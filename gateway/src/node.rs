@@ -1,0 +1,94 @@
+//! What all workers of a node share: the configuration, the backbone, the limits, and whether the node is stopping.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use tidegate_backbone::Backbone;
+use tokio::sync::watch;
+
+use crate::admission::Admission;
+use crate::auth::OriginPolicy;
+use crate::config::Config;
+use crate::counters::Counters;
+use crate::interest::Interest;
+use crate::rules::Rules;
+
+/// One gateway node.
+pub struct Node {
+    /// As it was checked at start.
+    pub config: Config,
+    pub(crate) rules: Arc<Rules>,
+    pub(crate) origins: OriginPolicy,
+    pub(crate) backbone: Arc<dyn Backbone>,
+    pub(crate) interest: Arc<Interest>,
+    pub(crate) admission: Arc<Admission>,
+    pub(crate) counters: Arc<Counters>,
+    connection_numbers: AtomicU64,
+    drain: watch::Sender<Option<Drain>>,
+}
+
+/// The node is stopping: every connection is to be closed at some time in this period.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Drain {
+    pub(crate) since: Instant,
+    pub(crate) period: Duration,
+}
+
+impl Node {
+    /// A node over `backbone` whose workers take from `interest`'s queues.
+    ///
+    /// # Errors
+    /// One text a fault, each naming its option.
+    pub(crate) fn new(
+        config: Config,
+        backbone: Arc<dyn Backbone>,
+        interest: Arc<Interest>,
+        counters: Arc<Counters>,
+    ) -> Result<Self, Vec<String>> {
+        Ok(Self {
+            rules: Arc::new(Rules::new(&config)?),
+            origins: OriginPolicy::new(&config.client.allowed_origins)?,
+            admission: Admission::new(&config.client, Instant::now()),
+            config,
+            backbone,
+            interest,
+            counters,
+            connection_numbers: AtomicU64::new(0),
+            drain: watch::Sender::new(None),
+        })
+    }
+
+    /// A number that no other connection of this node has.
+    pub(crate) fn next_connection(&self) -> u64 {
+        self.connection_numbers.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Tells every connection to close within the drain period.
+    pub(crate) fn start_drain(&self) {
+        self.drain.send_replace(Some(Drain { since: Instant::now(), period: self.config.shutdown.drain }));
+    }
+
+    /// Whether the node is stopping.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.drain.borrow().is_some()
+    }
+
+    /// Tells when the node is stopping.
+    pub(crate) fn drain(&self) -> watch::Receiver<Option<Drain>> {
+        self.drain.subscribe()
+    }
+
+    /// Whether the node is of use to clients now.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        !self.is_draining() && self.backbone.is_ready()
+    }
+}
+
+impl fmt::Debug for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Node").field("backbone", &self.backbone).field("interest", &self.interest).finish_non_exhaustive()
+    }
+}

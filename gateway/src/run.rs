@@ -1,0 +1,52 @@
+//! A node's life as a process: from the start to the signal that ends it.
+
+use std::sync::Arc;
+
+use tidegate_backbone::Backbone;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::config::Config;
+use crate::server::{Server, StartError};
+
+/// Serves until SIGTERM or SIGINT, then stops gracefully; a second signal ends the process at once, with status 1.
+/// Calls `started` once clients can connect.
+///
+/// # Errors
+/// [`StartError`] when the node cannot start.
+pub async fn run(
+    config: Config,
+    backbone: Arc<dyn Backbone>,
+    started: impl FnOnce(&Server),
+) -> Result<(), StartError> {
+    let mut signals = Signals::new().map_err(StartError::Signals)?;
+    let server = Server::start(config, backbone)?;
+    tracing::info!(address = %server.address(), version = crate::session::VERSION, "serving");
+    started(&server);
+    signals.next().await;
+    tokio::select! {
+        () = server.stop() => Ok(()),
+        () = signals.next() => {
+            tracing::warn!("second signal, exiting at once");
+            std::process::exit(1)
+        }
+    }
+}
+
+/// The signals that ask a process to end.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}

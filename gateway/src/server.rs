@@ -1,0 +1,166 @@
+//! Runs a node: its HTTP server, one hub a worker, and the graceful stop.
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use actix_web::dev::ServerHandle;
+use actix_web::rt::net::TcpStream;
+use actix_web::{App, HttpResponse, HttpServer, web};
+use socket2::SockRef;
+use tidegate_backbone::Backbone;
+use tokio::task::JoinHandle;
+
+use crate::config::Config;
+use crate::counters::Counters;
+use crate::hub::{Broadcast, Hub};
+use crate::interest::{Interest, MAX_WORKERS};
+use crate::node::Node;
+use crate::{playground, transport};
+
+/// Time after which the kernel gives up on a client that takes no data at all.
+const UNREAD_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Time in which a client must send the head of its request.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Why a node did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The configuration is at fault; one text a fault.
+    #[error("{}", .0.join("\n"))]
+    Config(Vec<String>),
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}, set http_server.address and http_server.port: {source}")]
+    Bind {
+        /// The address.
+        address: String,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// The process cannot listen for signals.
+    #[error("cannot listen for signals: {0}")]
+    Signals(std::io::Error),
+}
+
+/// A node that serves clients.
+#[derive(Debug)]
+pub struct Server {
+    node: web::Data<Node>,
+    address: SocketAddr,
+    handle: ServerHandle,
+    task: JoinHandle<std::io::Result<()>>,
+}
+
+/// What a worker needs to begin: its number, and its queue of publications.
+type WorkerSeeds = Arc<Mutex<Vec<(usize, tokio::sync::mpsc::Receiver<Broadcast>)>>>;
+
+impl Server {
+    /// Starts a node over a backbone.
+    ///
+    /// # Errors
+    /// [`StartError`] with the option to change.
+    pub fn start(config: Config, backbone: Arc<dyn Backbone>) -> Result<Self, StartError> {
+        let workers = match config.http_server.workers {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            workers => workers,
+        };
+        let workers = workers.min(MAX_WORKERS);
+        let counters = Arc::new(Counters::default());
+        let (interest, queues) = Interest::new(Arc::clone(&backbone), workers, Arc::clone(&counters));
+        let node = Node::new(config, backbone, interest, counters).map_err(StartError::Config)?;
+        let node = web::Data::new(node);
+        let seeds: WorkerSeeds = Arc::new(Mutex::new(queues.into_iter().enumerate().collect()));
+        let http = &node.config.http_server;
+        let host = if http.address.is_empty() { "0.0.0.0" } else { &http.address };
+        let app_node = node.clone();
+        let server = HttpServer::new(move || {
+            let hub = start_hub(&app_node, &seeds);
+            let node = app_node.clone();
+            App::new().app_data(node.clone()).app_data(web::Data::new(hub)).configure(|app| configure(app, &node))
+        })
+        .workers(workers)
+        .client_request_timeout(REQUEST_TIMEOUT)
+        .disable_signals()
+        .shutdown_timeout(node.config.shutdown.timeout.as_secs())
+        .on_connect(|io, _| {
+            if let Some(socket) = io.downcast_ref::<TcpStream>() {
+                tune(socket);
+            }
+        })
+        .bind((host, http.port))
+        .map_err(|source| StartError::Bind { address: format!("{host}:{}", http.port), source })?;
+        let address = server.addrs()[0];
+        let server = server.run();
+        let handle = server.handle();
+        Ok(Self { address, handle, task: tokio::spawn(server), node })
+    }
+
+    /// Where clients connect.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The node.
+    #[must_use]
+    pub fn node(&self) -> &Node {
+        &self.node
+    }
+
+    /// Stops accepting, closes clients spread over the drain period, then lets go of the backbone.
+    pub async fn stop(self) {
+        tracing::info!(drain = ?self.node.config.shutdown.drain, connections = self.node.counters.connections.get(), "stopping");
+        self.node.start_drain();
+        self.handle.stop(true).await;
+        if let Err(error) = self.task.await {
+            tracing::error!(%error, "the server's task failed");
+        }
+        self.node.backbone.shutdown().await;
+        tracing::info!("stopped");
+    }
+}
+
+/// Sends small frames at once, and lets the kernel end connections that take no data.
+fn tune(socket: &TcpStream) {
+    let _ = socket.set_nodelay(true);
+    let _ = SockRef::from(socket).set_tcp_user_timeout(Some(UNREAD_TIMEOUT));
+}
+
+fn start_hub(node: &Node, seeds: &WorkerSeeds) -> Rc<Hub> {
+    let seed = seeds.lock().unwrap_or_else(PoisonError::into_inner).pop();
+    let (worker, queue) = seed.expect("the server has as many workers as there are queues");
+    let hub = Hub::new(worker, Arc::clone(&node.interest), Arc::clone(&node.counters));
+    actix_web::rt::spawn(Rc::clone(&hub).run(queue));
+    hub
+}
+
+fn configure(app: &mut web::ServiceConfig, node: &Node) {
+    let config = &node.config;
+    if !config.websocket.disabled {
+        app.route(&config.websocket.handler_prefix, web::get().to(transport::websocket::upgrade));
+    }
+    if config.health.enabled {
+        app.route("/health", web::get().to(async || HttpResponse::Ok().body("ok\n")));
+        app.route("/ready", web::get().to(ready));
+    }
+    if config.prometheus.enabled {
+        app.route(&config.prometheus.handler_prefix, web::get().to(metrics));
+    }
+    if config.playground.enabled {
+        app.configure(playground::configure);
+    }
+}
+
+async fn ready(node: web::Data<Node>) -> HttpResponse {
+    if node.is_ready() {
+        return HttpResponse::Ok().body("ready\n");
+    }
+    let reason = if node.is_draining() { "stopping" } else { "backbone is not reachable" };
+    HttpResponse::ServiceUnavailable().body(format!("not ready: {reason}\n"))
+}
+
+async fn metrics(node: web::Data<Node>) -> HttpResponse {
+    HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(node.counters.render())
+}

@@ -1,0 +1,410 @@
+//! One client's session: commands in, actions out. Pure: it is told the time, and does no I/O.
+//!
+//! Commands are taken one at a time, in the order of their arrival. One that needs something done outside ends in
+//! [`Action::Perform`]; until [`Session::complete`] brings the outcome no further command may be given. So replies leave
+//! in the order of their commands, and a subscribe reply always precedes the channel's first publication.
+
+mod connect;
+mod heartbeat;
+mod publish;
+mod rate;
+mod refresh;
+mod subscribe;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use bytes::Bytes;
+use tidegate_backbone::{Channel, ClientInfo, Error, Publication};
+use tidegate_codec::{
+    Command, DisconnectCode, ErrorCode, Event, Format, Frame, Push, Reply, Request, Success, UnsubscribeCode,
+    Unsubscribed,
+};
+
+use crate::auth::Expiry;
+use crate::rules::Rules;
+use connect::Connecting;
+use heartbeat::Heartbeat;
+pub use heartbeat::PingStyle;
+use rate::{CommandRate, Verdict};
+use subscribe::Subscribing;
+
+/// The server's version, as clients see it.
+pub const VERSION: &str = concat!("tidegate/", env!("CARGO_PKG_VERSION"));
+
+/// A point in time, on both clocks.
+#[derive(Debug, Clone, Copy)]
+pub struct Moment {
+    /// For delays.
+    pub instant: Instant,
+    /// For the times in tokens.
+    pub wall: SystemTime,
+}
+
+/// What a connection brings along when it opens.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// Unique id of the connection.
+    pub client: String,
+    /// Its wire format.
+    pub format: Format,
+    /// Token from the upgrade request's header or cookie; empty for none.
+    pub token: String,
+    /// How it is pinged.
+    pub pings: PingStyle,
+    /// A number between 0 and 1 that spreads the first pings of many connections in time.
+    pub phase: f64,
+}
+
+/// What the caller has to do, in order.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Action {
+    /// Send a reply.
+    Reply(Reply),
+    /// Send a push.
+    Push(Push),
+    /// Send a ping.
+    Ping,
+    /// Start delivery of a channel that was opened or joined.
+    Attach(Channel),
+    /// End delivery of a channel.
+    Detach(Channel),
+    /// Do this, then call [`Session::complete`] before giving the next command.
+    Perform(Operation),
+    /// Send what waits, then close.
+    Close(DisconnectCode),
+}
+
+/// What a session cannot do by itself.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Operation {
+    /// Count a connection of a user and join their server-side channels. Answer with [`Outcome::Opened`].
+    Open {
+        /// User id; empty for an anonymous user.
+        user: String,
+        /// Channels to join.
+        channels: Vec<Channel>,
+    },
+    /// Join a channel. Answer with [`Outcome::Joined`].
+    Join(Channel),
+    /// Publish. Answer with [`Outcome::Published`].
+    Publish {
+        /// Where.
+        channel: Channel,
+        /// What.
+        publication: Publication,
+    },
+}
+
+/// How an [`Operation`] ended.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outcome {
+    /// Of [`Operation::Open`].
+    Opened(Result<(), OpenError>),
+    /// Of [`Operation::Join`].
+    Joined(Result<(), Error>),
+    /// Of [`Operation::Publish`].
+    Published(Result<(), Error>),
+}
+
+/// Why a connection was not opened.
+#[derive(Debug, Clone, PartialEq)]
+pub enum OpenError {
+    /// The user has as many connections as allowed.
+    ConnectionLimit,
+    /// A server-side channel could not be joined.
+    Join(Error),
+}
+
+/// The state of one client.
+#[derive(Debug)]
+pub struct Session {
+    rules: Arc<Rules>,
+    entry: Entry,
+    state: State,
+    subscriptions: HashMap<Channel, Subscription>,
+    heartbeat: Heartbeat,
+    rate: CommandRate,
+    pending: Option<Pending>,
+}
+
+#[derive(Debug)]
+enum State {
+    /// Not authenticated yet; closed as stale at this time.
+    Fresh(Instant),
+    /// Its connect was answered with an error; closed as stale at this time.
+    Refused(Instant),
+    Open(Identity),
+    Closed,
+}
+
+/// Who the client is.
+#[derive(Debug)]
+struct Identity {
+    user: String,
+    info: Bytes,
+    /// When the connection is closed unless it is refreshed.
+    deadline: Option<Instant>,
+    /// The channels that its token subscribes it to, sorted.
+    token_channels: Vec<String>,
+}
+
+#[derive(Debug)]
+struct Subscription {
+    /// Payload shown to others in this channel.
+    info: Bytes,
+    /// When the subscription ends unless it is refreshed.
+    deadline: Option<Instant>,
+    /// Subscribed by the server.
+    server_side: bool,
+}
+
+/// The command that waits for an operation's outcome.
+#[derive(Debug)]
+enum Pending {
+    Connect(Box<Connecting>),
+    Subscribe(Box<Subscribing>),
+    Publish(u32),
+}
+
+/// How a command failed: with a reply, or with the end of the connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Refusal {
+    Error(ErrorCode),
+    Disconnect(DisconnectCode),
+}
+
+impl From<ErrorCode> for Refusal {
+    fn from(code: ErrorCode) -> Self {
+        Self::Error(code)
+    }
+}
+
+impl From<DisconnectCode> for Refusal {
+    fn from(code: DisconnectCode) -> Self {
+        Self::Disconnect(code)
+    }
+}
+
+/// Actions, in order.
+pub type Actions = Vec<Action>;
+
+impl Session {
+    /// A session that has not authenticated yet.
+    #[must_use]
+    pub fn new(rules: Arc<Rules>, entry: Entry, now: Moment) -> Self {
+        let stale = now.instant + rules.client.stale_close_delay;
+        Self {
+            heartbeat: Heartbeat::new(&rules.client, entry.pings),
+            rate: CommandRate::new(rules.client.command_rate_limit, now.instant),
+            rules,
+            entry,
+            state: State::Fresh(stale),
+            subscriptions: HashMap::new(),
+            pending: None,
+        }
+    }
+
+    /// The connection's id.
+    #[must_use]
+    pub fn client(&self) -> &str {
+        &self.entry.client
+    }
+
+    /// Takes one element of a frame. Not to be called while an operation is under way.
+    pub fn handle(&mut self, frame: Frame, now: Moment, actions: &mut Actions) {
+        debug_assert!(self.pending.is_none(), "commands are taken one at a time");
+        match frame {
+            Frame::Pong => self.pong(actions),
+            Frame::Command(command) => self.command(command, now, actions),
+        }
+    }
+
+    /// Takes the answer to a ping: an empty command, or a pong frame for [`PingStyle::Frame`].
+    pub fn pong(&mut self, actions: &mut Actions) {
+        if self.is_closed() {
+            return;
+        }
+        if !matches!(self.state, State::Open(_)) || !self.heartbeat.pong() {
+            self.close(DisconnectCode::BadRequest, actions);
+        }
+    }
+
+    /// Takes the outcome of the operation that was asked for last.
+    pub fn complete(&mut self, outcome: Outcome, now: Moment, actions: &mut Actions) {
+        let pending = self.pending.take();
+        if self.is_closed() {
+            return;
+        }
+        match (pending, outcome) {
+            (Some(Pending::Connect(connecting)), Outcome::Opened(result)) => {
+                self.opened(*connecting, result, now, actions);
+            }
+            (Some(Pending::Subscribe(subscribing)), Outcome::Joined(result)) => {
+                self.joined(*subscribing, result, actions);
+            }
+            (Some(Pending::Publish(id)), Outcome::Published(result)) => published(id, &result, actions),
+            (pending, outcome) => unreachable!("{outcome:?} does not answer {pending:?}"),
+        }
+    }
+
+    /// Does what is due at `now`.
+    pub fn tick(&mut self, now: Moment, actions: &mut Actions) {
+        match &self.state {
+            State::Fresh(stale) | State::Refused(stale) if *stale <= now.instant => {
+                self.close(DisconnectCode::Stale, actions);
+            }
+            State::Open(Identity { deadline: Some(deadline), .. }) if *deadline <= now.instant => {
+                self.close(DisconnectCode::ConnectionExpired, actions);
+            }
+            State::Open(_) => {
+                self.end_expired_subscriptions(now, actions);
+                self.heartbeat_tick(now, actions);
+            }
+            State::Fresh(_) | State::Refused(_) | State::Closed => {}
+        }
+    }
+
+    /// When [`Session::tick`] has something to do next.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
+        match &self.state {
+            State::Fresh(stale) | State::Refused(stale) => Some(*stale),
+            State::Open(identity) => {
+                let subscriptions = self.subscriptions.values().filter_map(|subscription| subscription.deadline);
+                subscriptions.chain(identity.deadline).chain(self.heartbeat.deadline()).min()
+            }
+            State::Closed => None,
+        }
+    }
+
+    /// Ends the session with a code.
+    pub fn close(&mut self, code: DisconnectCode, actions: &mut Actions) {
+        if !self.is_closed() {
+            self.state = State::Closed;
+            actions.push(Action::Close(code));
+        }
+    }
+
+    fn command(&mut self, Command { id, request }: Command, now: Moment, actions: &mut Actions) {
+        let result = match (&self.state, request) {
+            (State::Closed, _) => return,
+            (State::Fresh(_), Request::Connect(request)) if id != 0 => return self.connect(id, *request, now, actions),
+            (State::Fresh(_) | State::Refused(_), _) => Err(DisconnectCode::BadRequest.into()),
+            (State::Open(_), request) => match self.rate.take(now.instant) {
+                Verdict::Pass => self.open_command(id, request, now, actions),
+                Verdict::Refuse => Err(ErrorCode::TooManyRequests.into()),
+                Verdict::Disconnect => Err(DisconnectCode::TooManyRequests.into()),
+            },
+        };
+        if let Err(refusal) = result {
+            self.refuse(id, refusal, actions);
+        }
+    }
+
+    fn open_command(&mut self, id: u32, request: Request, now: Moment, actions: &mut Actions) -> Result<(), Refusal> {
+        match request {
+            Request::Send { .. } => Err(DisconnectCode::NotAvailable.into()),
+            Request::Connect(_) | Request::Unknown => Err(DisconnectCode::BadRequest.into()),
+            _ if id == 0 => Err(DisconnectCode::BadRequest.into()),
+            Request::Subscribe(request) => self.subscribe(id, *request, now, actions),
+            Request::Unsubscribe { channel } => self.unsubscribe(id, &channel, actions),
+            Request::Publish(request) => self.publish(id, request, actions),
+            Request::Presence { channel } | Request::PresenceStats { channel } => self.without_feature(&channel),
+            Request::History(request) => self.without_feature(&request.channel),
+            Request::Rpc(_) => Err(ErrorCode::NotAvailable.into()),
+            Request::Refresh(request) => self.refresh(id, &request, now, actions),
+            Request::SubRefresh(request) => self.sub_refresh(id, &request, now, actions),
+        }
+    }
+
+    /// The answer of a channel feature that no namespace can switch on: "not available", once the channel is known.
+    fn without_feature(&self, channel: &str) -> Result<(), Refusal> {
+        if channel.is_empty() {
+            return Err(DisconnectCode::BadRequest.into());
+        }
+        self.rules.channel(channel)?;
+        Err(ErrorCode::NotAvailable.into())
+    }
+
+    fn refuse(&mut self, id: u32, refusal: Refusal, actions: &mut Actions) {
+        match refusal {
+            // Without an id there is nothing to reply to.
+            Refusal::Error(_) if id == 0 => {}
+            Refusal::Error(code) => actions.push(Action::Reply(Reply { id, outcome: Err(code.into()) })),
+            Refusal::Disconnect(code) => self.close(code, actions),
+        }
+    }
+
+    fn end_expired_subscriptions(&mut self, now: Moment, actions: &mut Actions) {
+        let expired = |subscription: &Subscription| subscription.deadline.is_some_and(|at| at <= now.instant);
+        if self.subscriptions.values().any(|subscription| subscription.server_side && expired(subscription)) {
+            return self.close(DisconnectCode::SubscriptionExpired, actions);
+        }
+        for (channel, _) in self.subscriptions.extract_if(|_, subscription| expired(subscription)) {
+            let code = UnsubscribeCode::Expired;
+            let body = Unsubscribed { code: code.code(), reason: code.message().to_owned() };
+            let push = Push { channel: channel.as_str().to_owned(), event: Event::Unsubscribe(body) };
+            actions.extend([Action::Detach(channel), Action::Push(push)]);
+        }
+    }
+
+    fn heartbeat_tick(&mut self, now: Moment, actions: &mut Actions) {
+        match self.heartbeat.tick(now.instant) {
+            heartbeat::Due::Nothing => {}
+            heartbeat::Due::Ping => actions.push(Action::Ping),
+            heartbeat::Due::NoPong => self.close(DisconnectCode::NoPong, actions),
+        }
+    }
+
+    fn identity(&self) -> &Identity {
+        match &self.state {
+            State::Open(identity) => identity,
+            state => unreachable!("a session that is {state:?} has no identity"),
+        }
+    }
+
+    fn is_closed(&self) -> bool {
+        matches!(self.state, State::Closed)
+    }
+
+    /// The client as subscribers of a channel see it.
+    fn client_info(&self, channel: &Channel) -> ClientInfo {
+        let identity = self.identity();
+        ClientInfo {
+            user: identity.user.clone(),
+            client: self.entry.client.clone(),
+            conn_info: identity.info.clone(),
+            chan_info: self.subscriptions.get(channel).map_or_else(Bytes::new, |it| it.info.clone()),
+        }
+    }
+}
+
+fn published(id: u32, result: &Result<(), Error>, actions: &mut Actions) {
+    let outcome = match result {
+        Ok(()) => Ok(Success::Publish),
+        Err(Error::Unavailable(_)) => Err(ErrorCode::Internal.into()),
+        Err(Error::TooLarge { .. }) => Err(ErrorCode::BadRequest.into()),
+    };
+    actions.push(Action::Reply(Reply { id, outcome }));
+}
+
+/// How long something lasts that ends at `expiry`: `None` for ever, `Some(0)` when it is over.
+fn time_left(expiry: Expiry, now: SystemTime) -> Option<Duration> {
+    match expiry {
+        Expiry::Never => None,
+        Expiry::At(seconds) => {
+            let now = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+            let end = Duration::from_secs(seconds.max(0).unsigned_abs());
+            Some(end.saturating_sub(now))
+        }
+    }
+}
+
+/// Whole seconds for a client's timer, rounded up so that it never refreshes a token too early for a new one.
+fn ttl(left: Duration) -> u32 {
+    u32::try_from(left.as_millis().div_ceil(1_000)).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,180 @@
+//! `connect`: who the client is, and the subscriptions that come with that.
+
+use std::collections::BTreeMap;
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use tidegate_backbone::Channel;
+use tidegate_codec::{ConnectRequest, ConnectResult, DisconnectCode, ErrorCode, Reply, SubscribeResult, Success};
+
+use super::{
+    Action, Actions, Identity, Moment, OpenError, Operation, Pending, Refusal, Session, State, Subscription, VERSION,
+    time_left, ttl,
+};
+use crate::auth::{ConnectionClaims, Expiry, SubscriptionOptions, TokenError};
+use crate::rules::Asker;
+
+/// A connect that waits for its channels to be joined.
+#[derive(Debug)]
+pub(super) struct Connecting {
+    id: u32,
+    identity: Identity,
+    ttl: Option<u32>,
+    subscriptions: BTreeMap<Channel, SubscriptionOptions>,
+}
+
+impl Session {
+    pub(super) fn connect(&mut self, id: u32, request: ConnectRequest, now: Moment, actions: &mut Actions) {
+        match self.identify(id, &request, now) {
+            Ok(connecting) => {
+                let user = connecting.identity.user.clone();
+                let channels = connecting.subscriptions.keys().cloned().collect();
+                self.pending = Some(Pending::Connect(Box::new(connecting)));
+                actions.push(Action::Perform(Operation::Open { user, channels }));
+            }
+            Err(refusal) => self.refuse_connect(id, refusal, actions),
+        }
+    }
+
+    pub(super) fn opened(
+        &mut self,
+        connecting: Connecting,
+        result: Result<(), OpenError>,
+        now: Moment,
+        actions: &mut Actions,
+    ) {
+        let Connecting { id, identity, ttl, subscriptions } = connecting;
+        match result {
+            Ok(()) => {}
+            Err(OpenError::ConnectionLimit) => return self.close(DisconnectCode::ConnectionLimit, actions),
+            Err(OpenError::Join(_)) => return self.refuse_connect(id, ErrorCode::Internal.into(), actions),
+        }
+        self.state = State::Open(identity);
+        self.heartbeat.start(now.instant, self.entry.phase);
+        let result = self.connect_result(ttl, &subscriptions, now.wall);
+        actions.push(Action::Reply(Reply { id, outcome: Ok(Success::Connect(Box::new(result))) }));
+        for (channel, options) in subscriptions {
+            let subscription = Subscription { info: options.info, deadline: None, server_side: true };
+            self.subscriptions.insert(channel.clone(), subscription);
+            actions.push(Action::Attach(channel));
+        }
+    }
+
+    /// Who the client is and what it will be subscribed to, or why it may not connect.
+    fn identify(&self, id: u32, request: &ConnectRequest, now: Moment) -> Result<Connecting, Refusal> {
+        let claims = self.authenticate(&request.token, now.wall)?;
+        let left = time_left(claims.expiry, now.wall);
+        if left.is_some_and(|left| left.is_zero()) {
+            return Err(ErrorCode::Expired.into());
+        }
+        let token_channels = claims.subs.keys().cloned().collect();
+        let subscriptions = self.server_side(&claims.user, claims.subs, request)?;
+        let deadline = left.map(|left| now.instant + left + self.rules.client.expired_close_delay);
+        let identity = Identity { user: claims.user, info: claims.info, deadline, token_channels };
+        Ok(Connecting { id, identity, ttl: left.map(ttl), subscriptions })
+    }
+
+    /// Claims of the token, or those of an anonymous user where one is welcome. A token that is present is judged in
+    /// `insecure` mode too, but then the connection does not expire.
+    fn authenticate(&self, command_token: &str, now: SystemTime) -> Result<ConnectionClaims, Refusal> {
+        let client = &self.rules.client;
+        let token = if command_token.is_empty() { &self.entry.token } else { command_token };
+        if token.is_empty() {
+            if client.insecure || client.allow_anonymous_connect_without_token {
+                return Ok(anonymous());
+            }
+            return Err(DisconnectCode::BadRequest.into());
+        }
+        let mut claims = self.rules.verifier.connection(token, now).map_err(|error| match error {
+            TokenError::Expired => Refusal::from(ErrorCode::TokenExpired),
+            TokenError::Invalid(reason) => {
+                tracing::info!(client = self.client(), %reason, "connection token refused");
+                DisconnectCode::InvalidToken.into()
+            }
+        })?;
+        if client.insecure {
+            claims.expiry = Expiry::Never;
+        }
+        Ok(claims)
+    }
+
+    /// The server-side subscriptions: of the token, the personal channel, and the client's own wishes.
+    fn server_side(
+        &self,
+        user: &str,
+        from_token: BTreeMap<String, SubscriptionOptions>,
+        request: &ConnectRequest,
+    ) -> Result<BTreeMap<Channel, SubscriptionOptions>, Refusal> {
+        let mut subscriptions = BTreeMap::new();
+        for (name, options) in from_token {
+            let (channel, _) = self.rules.channel(&name)?;
+            subscriptions.insert(channel, options);
+        }
+        if let Some(name) = self.personal_channel(user) {
+            let (channel, _) = self.rules.channel(&name)?;
+            subscriptions.entry(channel).or_default();
+        }
+        let asker = Asker { user, subscribed: false };
+        for name in request.subs.keys() {
+            let (channel, rules) = match self.rules.channel(name) {
+                Ok(found) => found,
+                Err(ErrorCode::UnknownChannel) => return Err(DisconnectCode::BadRequest.into()),
+                Err(_) => continue,
+            };
+            if rules.accepts_name(&channel) && self.rules.may_subscribe(asker, &channel, rules) {
+                subscriptions.entry(channel).or_default();
+            }
+        }
+        if subscriptions.len() > self.rules.client.channel_limit {
+            return Err(DisconnectCode::ChannelLimit.into());
+        }
+        Ok(subscriptions)
+    }
+
+    fn personal_channel(&self, user: &str) -> Option<String> {
+        let personal = &self.rules.client.subscribe_to_user_personal_channel;
+        if !personal.enabled || user.is_empty() {
+            return None;
+        }
+        Some(match personal.personal_channel_namespace.as_str() {
+            "" => format!("#{user}"),
+            namespace => format!("{namespace}:#{user}"),
+        })
+    }
+
+    fn connect_result(
+        &self,
+        ttl: Option<u32>,
+        subscriptions: &BTreeMap<Channel, SubscriptionOptions>,
+        now: SystemTime,
+    ) -> ConnectResult {
+        let time = now.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_millis());
+        let subs = subscriptions.iter().map(|(channel, options)| {
+            let result = SubscribeResult { data: options.data.clone(), ..SubscribeResult::default() };
+            (channel.as_str().to_owned(), result)
+        });
+        ConnectResult {
+            client: self.entry.client.clone(),
+            version: VERSION.to_owned(),
+            expires: ttl.is_some(),
+            ttl: ttl.unwrap_or(0),
+            subs: subs.collect(),
+            ping: self.heartbeat.announced_seconds(),
+            pong: self.heartbeat.announces_pong(),
+            time: if self.rules.client.connect_include_server_time { time as i64 } else { 0 },
+            ..ConnectResult::default()
+        }
+    }
+
+    /// A connect that failed with an error leaves the connection without use: it is closed when it gets stale.
+    fn refuse_connect(&mut self, id: u32, refusal: Refusal, actions: &mut Actions) {
+        if let State::Fresh(stale) = self.state {
+            self.state = State::Refused(stale);
+        }
+        self.refuse(id, refusal, actions);
+    }
+}
+
+fn anonymous() -> ConnectionClaims {
+    ConnectionClaims { user: String::new(), expiry: Expiry::Never, info: Bytes::new(), subs: BTreeMap::new() }
+}

@@ -1,0 +1,92 @@
+//! When to ping, and whether the answers come. The first ping comes at a random moment between half an interval and a
+//! whole one, so that the pings of clients that connected together are spread in time.
+
+use std::time::{Duration, Instant};
+
+use crate::config::ClientConfig;
+
+/// How a connection is pinged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PingStyle {
+    /// By empty replies, answered by empty commands.
+    Message,
+    /// By the transport's own ping frames.
+    Frame,
+}
+
+/// Pings of one connection.
+#[derive(Debug)]
+pub(super) struct Heartbeat {
+    style: PingStyle,
+    interval: Duration,
+    timeout: Duration,
+    next_ping: Option<Instant>,
+    /// Until when the last ping must be answered; `None` once it is.
+    pong_until: Option<Instant>,
+}
+
+/// What the time asks for.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Due {
+    Nothing,
+    Ping,
+    NoPong,
+}
+
+impl Heartbeat {
+    /// A heartbeat that rests until [`Heartbeat::start`].
+    pub(super) fn new(config: &ClientConfig, style: PingStyle) -> Self {
+        Self {
+            style,
+            interval: config.ping_interval,
+            timeout: config.pong_timeout,
+            next_ping: None,
+            pong_until: None,
+        }
+    }
+
+    /// Starts pinging, unless pings are off. `phase` is between 0 and 1.
+    pub(super) fn start(&mut self, now: Instant, phase: f64) {
+        if !self.interval.is_zero() {
+            self.next_ping = Some(now + self.interval.mul_f64(0.5 + phase.clamp(0.0, 1.0) / 2.0));
+        }
+    }
+
+    /// Seconds between pings, as the connect reply tells them; zero when the client need not know.
+    pub(super) fn announced_seconds(&self) -> u32 {
+        match self.style {
+            PingStyle::Message => super::ttl(self.interval),
+            PingStyle::Frame => 0,
+        }
+    }
+
+    /// Whether the connect reply asks the client for pongs.
+    pub(super) fn announces_pong(&self) -> bool {
+        self.announced_seconds() > 0
+    }
+
+    /// Takes an answer. False when nothing was asked.
+    pub(super) fn pong(&mut self) -> bool {
+        let expected = self.pong_until.take().is_some();
+        // RFC 6455 section 5.5.3 allows pong frames that answer no ping.
+        expected || self.style == PingStyle::Frame
+    }
+
+    pub(super) fn tick(&mut self, now: Instant) -> Due {
+        if self.pong_until.is_some_and(|until| until <= now) {
+            return Due::NoPong;
+        }
+        match self.next_ping {
+            Some(at) if at <= now => {
+                self.next_ping = Some(now + self.interval);
+                self.pong_until = Some(now + self.timeout);
+                Due::Ping
+            }
+            _ => Due::Nothing,
+        }
+    }
+
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.pong_until.into_iter().chain(self.next_ping).min()
+    }
+}

@@ -1,0 +1,76 @@
+//! Commands per second of one connection.
+
+use std::time::{Duration, Instant};
+
+/// A bucket of commands that fills evenly, up to one second's worth.
+#[derive(Debug)]
+pub(super) struct CommandRate {
+    /// Commands per second; zero for no limit.
+    limit: u32,
+    /// When the bucket would be full.
+    full_at: Instant,
+    /// Refusals since a command last passed.
+    refused: u32,
+}
+
+/// What becomes of a command.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Pass,
+    /// Answered with error 111.
+    Refuse,
+    /// The client went on after a second's worth of refusals: 3013.
+    Disconnect,
+}
+
+impl CommandRate {
+    pub(super) fn new(limit: usize, now: Instant) -> Self {
+        Self { limit: u32::try_from(limit).unwrap_or(u32::MAX), full_at: now, refused: 0 }
+    }
+
+    pub(super) fn take(&mut self, now: Instant) -> Verdict {
+        if self.limit == 0 {
+            return Verdict::Pass;
+        }
+        let full_at = self.full_at.max(now) + Duration::from_secs(1) / self.limit;
+        if full_at <= now + Duration::from_secs(1) {
+            self.full_at = full_at;
+            self.refused = 0;
+            return Verdict::Pass;
+        }
+        self.refused += 1;
+        if self.refused > self.limit { Verdict::Disconnect } else { Verdict::Refuse }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_of_commands_passes_then_refusals_then_the_end() {
+        let now = Instant::now();
+        let mut rate = CommandRate::new(3, now);
+        let verdicts: Vec<Verdict> = (0..7).map(|_| rate.take(now)).collect();
+        use Verdict::{Disconnect, Pass, Refuse};
+        assert_eq!(verdicts, [Pass, Pass, Pass, Refuse, Refuse, Refuse, Disconnect]);
+    }
+
+    #[test]
+    fn the_bucket_fills_evenly_and_no_higher_than_a_second() {
+        let now = Instant::now();
+        let mut rate = CommandRate::new(4, now);
+        while rate.take(now) == Verdict::Pass {}
+        assert_eq!(rate.take(now + Duration::from_millis(250)), Verdict::Pass);
+        assert_eq!(rate.take(now + Duration::from_millis(250)), Verdict::Refuse);
+        let later = now + Duration::from_secs(60);
+        assert_eq!((0..5).filter(|_| rate.take(later) == Verdict::Pass).count(), 4);
+    }
+
+    #[test]
+    fn zero_is_no_limit() {
+        let now = Instant::now();
+        let mut rate = CommandRate::new(0, now);
+        assert!((0..100_000).all(|_| rate.take(now) == Verdict::Pass));
+    }
+}

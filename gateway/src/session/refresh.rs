@@ -1,0 +1,85 @@
+//! `refresh` and `sub_refresh`: a new token for what would expire.
+
+use tidegate_backbone::Channel;
+use tidegate_codec::{
+    DisconnectCode, ErrorCode, RefreshRequest, RefreshResult, Reply, SubRefreshRequest, SubRefreshResult, Success,
+};
+
+use super::{Action, Actions, Moment, Refusal, Session, State, VERSION, time_left, ttl};
+use crate::auth::TokenError;
+
+impl Session {
+    pub(super) fn refresh(
+        &mut self,
+        id: u32,
+        request: &RefreshRequest,
+        now: Moment,
+        actions: &mut Actions,
+    ) -> Result<(), Refusal> {
+        if request.token.is_empty() {
+            return Err(DisconnectCode::BadRequest.into());
+        }
+        let claims = self.rules.verifier.connection(&request.token, now.wall).map_err(|error| match error {
+            TokenError::Expired => DisconnectCode::ConnectionExpired,
+            TokenError::Invalid(_) => DisconnectCode::InvalidToken,
+        })?;
+        let left = time_left(claims.expiry, now.wall);
+        if left.is_some_and(|left| left.is_zero()) {
+            return Err(DisconnectCode::ConnectionExpired.into());
+        }
+        let grace = self.rules.client.expired_close_delay;
+        let State::Open(identity) = &mut self.state else { return Ok(()) };
+        if claims.user != identity.user {
+            return Err(DisconnectCode::InvalidToken.into());
+        }
+        if !claims.subs.keys().eq(identity.token_channels.iter()) {
+            return Err(DisconnectCode::InsufficientState.into());
+        }
+        identity.deadline = left.map(|left| now.instant + left + grace);
+        identity.info = claims.info;
+        let result = RefreshResult {
+            client: self.entry.client.clone(),
+            version: VERSION.to_owned(),
+            expires: left.is_some(),
+            ttl: left.map_or(0, ttl),
+        };
+        actions.push(Action::Reply(Reply { id, outcome: Ok(Success::Refresh(result)) }));
+        Ok(())
+    }
+
+    pub(super) fn sub_refresh(
+        &mut self,
+        id: u32,
+        request: &SubRefreshRequest,
+        now: Moment,
+        actions: &mut Actions,
+    ) -> Result<(), Refusal> {
+        if request.channel.is_empty() {
+            return Err(DisconnectCode::BadRequest.into());
+        }
+        let channel = Channel::parse(&request.channel).map_err(|_| ErrorCode::PermissionDenied)?;
+        if !self.subscriptions.contains_key(&channel) {
+            return Err(ErrorCode::PermissionDenied.into());
+        }
+        if request.kind != 0 || request.token.is_empty() {
+            return Err(ErrorCode::BadRequest.into());
+        }
+        let claims = self.rules.verifier.subscription(&request.token, now.wall).map_err(|error| match error {
+            TokenError::Expired => Refusal::from(ErrorCode::Expired),
+            TokenError::Invalid(_) => DisconnectCode::InvalidToken.into(),
+        })?;
+        self.check_token_is_for(&claims, channel.as_str())?;
+        let left = time_left(claims.expiry, now.wall);
+        if left.is_some_and(|left| left.is_zero()) {
+            return Err(ErrorCode::Expired.into());
+        }
+        let grace = self.rules.client.expired_sub_close_delay;
+        if let Some(subscription) = self.subscriptions.get_mut(&channel) {
+            subscription.deadline = left.map(|left| now.instant + left + grace);
+            subscription.info = claims.options.info;
+        }
+        let result = SubRefreshResult { expires: left.is_some(), ttl: left.map_or(0, ttl) };
+        actions.push(Action::Reply(Reply { id, outcome: Ok(Success::SubRefresh(result)) }));
+        Ok(())
+    }
+}

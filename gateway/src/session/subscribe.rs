@@ -1,0 +1,160 @@
+//! `subscribe` and `unsubscribe`. The checks stand in the order of the protocol notes, which SDKs' tests rely on.
+
+use bytes::Bytes;
+use tidegate_backbone::{Channel, Error};
+use tidegate_codec::{DisconnectCode, ErrorCode, Reply, SubscribeRequest, SubscribeResult, Success};
+
+use super::{Action, Actions, Moment, Operation, Pending, Refusal, Session, Subscription, time_left, ttl};
+use crate::auth::{Expiry, SubscriptionClaims, TokenError};
+use crate::rules::{Asker, ChannelRules};
+
+/// A subscribe that waits for its channel to be joined.
+#[derive(Debug)]
+pub(super) struct Subscribing {
+    id: u32,
+    channel: Channel,
+    subscription: Subscription,
+    result: SubscribeResult,
+}
+
+/// What allows a subscription, and what comes with it.
+struct Grant {
+    info: Bytes,
+    data: Bytes,
+    expiry: Expiry,
+}
+
+impl Session {
+    pub(super) fn subscribe(
+        &mut self,
+        id: u32,
+        request: SubscribeRequest,
+        now: Moment,
+        actions: &mut Actions,
+    ) -> Result<(), Refusal> {
+        if request.channel.is_empty() {
+            return Err(DisconnectCode::BadRequest.into());
+        }
+        check_kind(&request)?;
+        let (channel, rules) = self.channel_to_join(&request.channel)?;
+        if request.kind != 0 {
+            return Err(ErrorCode::PermissionDenied.into());
+        }
+        let grant = self.grant(&request, &channel, rules, now)?;
+        if request.tags_filter {
+            return Err(ErrorCode::BadRequest.into());
+        }
+        let left = time_left(grant.expiry, now.wall);
+        if left.is_some_and(|left| left.is_zero()) {
+            return Err(ErrorCode::Expired.into());
+        }
+        let grace = self.rules.client.expired_sub_close_delay;
+        let subscription = Subscription {
+            info: grant.info,
+            deadline: left.map(|left| now.instant + left + grace),
+            server_side: false,
+        };
+        let result = SubscribeResult {
+            expires: left.is_some(),
+            ttl: left.map_or(0, ttl),
+            data: grant.data,
+            ..SubscribeResult::default()
+        };
+        let subscribing = Subscribing { id, channel: channel.clone(), subscription, result };
+        self.pending = Some(Pending::Subscribe(Box::new(subscribing)));
+        actions.push(Action::Perform(Operation::Join(channel)));
+        Ok(())
+    }
+
+    pub(super) fn joined(&mut self, subscribing: Subscribing, result: Result<(), Error>, actions: &mut Actions) {
+        let Subscribing { id, channel, subscription, result: reply } = subscribing;
+        if result.is_err() {
+            return self.refuse(id, ErrorCode::Internal.into(), actions);
+        }
+        self.subscriptions.insert(channel.clone(), subscription);
+        let outcome = Ok(Success::Subscribe(Box::new(reply)));
+        actions.extend([Action::Reply(Reply { id, outcome }), Action::Attach(channel)]);
+    }
+
+    pub(super) fn unsubscribe(&mut self, id: u32, channel: &str, actions: &mut Actions) -> Result<(), Refusal> {
+        if channel.is_empty() {
+            return Err(DisconnectCode::BadRequest.into());
+        }
+        if let Ok(channel) = Channel::parse(channel)
+            && self.subscriptions.remove(&channel).is_some()
+        {
+            actions.push(Action::Detach(channel));
+        }
+        actions.push(Action::Reply(Reply { id, outcome: Ok(Success::Unsubscribe) }));
+        Ok(())
+    }
+
+    /// Checks 4 to 8 of a subscribe: the name, and the room for one more.
+    fn channel_to_join(&self, name: &str) -> Result<(Channel, &ChannelRules), Refusal> {
+        let parsed = Channel::parse(name);
+        if let Ok(channel) = &parsed
+            && self.subscriptions.contains_key(channel)
+        {
+            return Err(ErrorCode::AlreadySubscribed.into());
+        }
+        // A name that is too long is told so even when there is no room for it.
+        let found = self.rules.channel(name);
+        if found.as_ref().is_err_and(|code| *code == ErrorCode::BadRequest) {
+            return Err(ErrorCode::BadRequest.into());
+        }
+        if self.subscriptions.len() >= self.rules.client.channel_limit {
+            return Err(ErrorCode::LimitExceeded.into());
+        }
+        let (channel, rules) = found?;
+        if !rules.accepts_name(&channel) {
+            return Err(ErrorCode::BadRequest.into());
+        }
+        Ok((channel, rules))
+    }
+
+    fn grant(
+        &self,
+        request: &SubscribeRequest,
+        channel: &Channel,
+        rules: &ChannelRules,
+        now: Moment,
+    ) -> Result<Grant, Refusal> {
+        if !request.token.is_empty() {
+            let claims = self.rules.verifier.subscription(&request.token, now.wall).map_err(|error| match error {
+                TokenError::Expired => ErrorCode::TokenExpired,
+                TokenError::Invalid(reason) => {
+                    tracing::info!(client = self.client(), channel = %channel, %reason, "subscription token refused");
+                    ErrorCode::PermissionDenied
+                }
+            })?;
+            self.check_token_is_for(&claims, channel.as_str())?;
+            let SubscriptionClaims { expiry, options, .. } = claims;
+            return Ok(Grant { info: options.info, data: options.data, expiry });
+        }
+        let asker = Asker { user: &self.identity().user, subscribed: false };
+        if !self.rules.may_subscribe(asker, channel, rules) {
+            return Err(ErrorCode::PermissionDenied.into());
+        }
+        Ok(Grant { info: Bytes::new(), data: Bytes::new(), expiry: Expiry::Never })
+    }
+
+    /// A token made for another channel, user or connection is a fault of the application: terminal.
+    pub(super) fn check_token_is_for(&self, claims: &SubscriptionClaims, channel: &str) -> Result<(), Refusal> {
+        let for_client = claims.client.is_empty() || claims.client == self.entry.client;
+        if claims.channel == channel && claims.user == self.identity().user && for_client {
+            return Ok(());
+        }
+        tracing::info!(client = self.client(), channel, "subscription token is for another channel, user or client");
+        Err(DisconnectCode::InvalidToken.into())
+    }
+}
+
+/// Checks 2 and 3: kinds of subscriptions and deltas that do not exist here.
+fn check_kind(request: &SubscribeRequest) -> Result<(), Refusal> {
+    match (request.kind, request.delta.as_str()) {
+        (4, _) => Err(ErrorCode::NotAvailable.into()),
+        (0, "" | "fossil") | (1..=3, _) => Ok(()),
+        (0, _) => Err(DisconnectCode::BadRequest.into()),
+        _ => Err(ErrorCode::BadRequest.into()),
+    }
+}
