@@ -1,5 +1,10 @@
 //! Who a client is: tokens in, claims out.
+//!
+//! Everything here is pure: keys, tokens and the current time come in as values.
 
 mod token;
 
-pub use token::{ConnectionClaims, Expiry, Override, SubscriptionClaims, SubscriptionOptions, TokenError, Verifier};
+pub use token::{
+    ConnectionClaims, Expiry, MAX_TOKEN_BYTES, Override, SubscriptionClaims, SubscriptionOptions,
+    TokenError, Verifier,
+};
