@@ -1,11 +1,15 @@
-//! Who a client is: tokens in, claims out.
+//! Who a client is: tokens in, claims out; and which browsers' pages may ask.
 //!
-//! Everything here is pure: keys, tokens and the current time come in as values.
+//! Everything here is pure: keys, header values and the current time come in as values.
 
+mod carrier;
 mod mint;
+mod origin;
 mod token;
 
+pub use carrier::token_of_upgrade;
 pub use mint::{MintError, mint};
+pub use origin::OriginPolicy;
 pub use token::{
     ConnectionClaims, Expiry, MAX_TOKEN_BYTES, Override, SubscriptionClaims, SubscriptionOptions,
     TokenError, Verifier,
