@@ -1,9 +1,8 @@
 //! One gateway with the embedded backbone.
 
-use super::outage::{kill, stop};
-use super::scenario::{play, scenarios};
+use super::scenario::scenarios;
 
-scenarios! { super::super::play, Embedded, [JavaScript Python]:
+scenarios! { both on Embedded, crate::scenario::play:
     anonymous_refused
     bad_token
     unauthorized
@@ -26,7 +25,7 @@ scenarios! { super::super::play, Embedded, [JavaScript Python]:
 }
 
 // Without an SDK, so one language is enough.
-scenarios! { super::super::play, Embedded, [JavaScript]: lapsed }
+scenarios! { javascript on Embedded, crate::scenario::play: lapsed }
 
-scenarios! { super::super::kill, Embedded, [JavaScript Python]: killed }
-scenarios! { super::super::stop, Embedded, [JavaScript Python]: stopped }
+scenarios! { both on Embedded, crate::outage::kill: killed }
+scenarios! { both on Embedded, crate::outage::stop: stopped }

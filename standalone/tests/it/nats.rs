@@ -1,13 +1,14 @@
 //! Two gateways on one NATS server: what is published through one reaches the clients of both.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use tidegate_testkit::program::Program;
 
-use super::outage::{kill, lose_nats, stop};
-use super::scenario::{Format, Sdk, play, scenarios, start};
+use super::scenario::{Format, Sdk, scenarios, start};
 use super::site::{Backbone, Site};
 
-scenarios! { super::super::play, Nats, [JavaScript Python]:
+scenarios! { both on Nats, crate::scenario::play:
     private_channel
     server_side
     publish
@@ -16,9 +17,9 @@ scenarios! { super::super::play, Nats, [JavaScript Python]:
     subscribe_loop
     batch
 }
-scenarios! { super::super::kill, Nats, [JavaScript Python]: killed }
-scenarios! { super::super::stop, Nats, [JavaScript Python]: stopped }
-scenarios! { super::super::lose_nats, Nats, [JavaScript Python]: backbone_lost }
+scenarios! { both on Nats, crate::outage::kill: killed }
+scenarios! { both on Nats, crate::outage::stop: stopped }
+scenarios! { both on Nats, crate::outage::lose_nats: backbone_lost }
 
 /// Starts a listener per gateway.
 async fn listeners(site: &Site, kinds: [(Sdk, Format); 2]) -> Vec<Program> {
@@ -34,8 +35,7 @@ async fn listeners(site: &Site, kinds: [(Sdk, Format); 2]) -> Vec<Program> {
 
 /// What a listener says of a publication.
 fn said(payload: &[u8]) -> String {
-    use base64::Engine;
-    base64::engine::general_purpose::STANDARD.encode(payload)
+    BASE64.encode(payload)
 }
 
 /// Everything published through one gateway comes to listeners on both, in order and once.

@@ -30,26 +30,36 @@ pub(crate) enum Format {
 
 /// Makes a test of each scenario in each of the SDKs and formats: `function(name, sdk, format, backbone)`.
 macro_rules! scenarios {
-    ($function:path, $backbone:ident, [$($sdk:ident)+]: $($name:ident)+) => {
-        $(mod $name { $crate::scenario::scenarios! { @sdks $function, $backbone, $name, [$($sdk)+] } })+
+    (@tests $function:path, $name:ident, $sdk:ident, $backbone:ident) => {
+        use $crate::scenario::{Format, Sdk};
+        use $crate::site::Backbone;
+
+        #[tokio::test]
+        async fn json() {
+            $function(stringify!($name), Sdk::$sdk, Format::Json, Backbone::$backbone).await;
+        }
+
+        #[tokio::test]
+        async fn protobuf() {
+            $function(stringify!($name), Sdk::$sdk, Format::Protobuf, Backbone::$backbone).await;
+        }
     };
-    (@sdks $function:path, $backbone:ident, $name:ident, [$($sdk:ident)+]) => {
-        $(
-            #[expect(non_snake_case, reason = "the SDK's name as it is written")]
-            mod $sdk {
-                use $crate::{scenario::{Format, Sdk}, site::Backbone};
-
-                #[tokio::test]
-                async fn json() {
-                    $function(stringify!($name), Sdk::$sdk, Format::Json, Backbone::$backbone).await;
-                }
-
-                #[tokio::test]
-                async fn protobuf() {
-                    $function(stringify!($name), Sdk::$sdk, Format::Protobuf, Backbone::$backbone).await;
-                }
+    (javascript on $backbone:ident, $function:path: $($name:ident)+) => {
+        $(mod $name {
+            mod javascript {
+                $crate::scenario::scenarios! { @tests $function, $name, JavaScript, $backbone }
             }
-        )+
+        })+
+    };
+    (both on $backbone:ident, $function:path: $($name:ident)+) => {
+        $(mod $name {
+            mod javascript {
+                $crate::scenario::scenarios! { @tests $function, $name, JavaScript, $backbone }
+            }
+            mod python {
+                $crate::scenario::scenarios! { @tests $function, $name, Python, $backbone }
+            }
+        })+
     };
 }
 pub(crate) use scenarios;
