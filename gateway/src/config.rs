@@ -13,7 +13,10 @@ use serde::{Deserialize, Serialize};
 pub use channel::{ChannelConfig, Namespace, NamespaceOptions};
 pub use client::{ClientConfig, PersonalChannel, SubscriptionTokenConfig, TokenConfig};
 pub use nats::{NatsConfig, NatsTlsConfig};
-pub use server::{HealthConfig, HttpServerConfig, LogConfig, PlaygroundConfig, PrometheusConfig, ShutdownConfig, WebSocketConfig};
+pub use server::{
+    HealthConfig, HttpServerConfig, LogConfig, PlaygroundConfig, PrometheusConfig, ShutdownConfig,
+    WebSocketConfig,
+};
 
 /// Everything that can be set.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

@@ -16,7 +16,11 @@ pub struct ChannelConfig {
 
 impl Default for ChannelConfig {
     fn default() -> Self {
-        Self { max_length: 255, without_namespace: NamespaceOptions::default(), namespaces: Vec::new() }
+        Self {
+            max_length: 255,
+            without_namespace: NamespaceOptions::default(),
+            namespaces: Vec::new(),
+        }
     }
 }
 
@@ -26,7 +30,11 @@ impl ChannelConfig {
     pub fn options(&self, namespace: Option<&str>) -> Option<&NamespaceOptions> {
         match namespace {
             None => Some(&self.without_namespace),
-            Some(name) => self.namespaces.iter().find(|entry| entry.name == name).map(|entry| &entry.options),
+            Some(name) => self
+                .namespaces
+                .iter()
+                .find(|entry| entry.name == name)
+                .map(|entry| &entry.options),
         }
     }
 }

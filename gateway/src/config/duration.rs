@@ -8,7 +8,9 @@ pub(super) fn serialize<S: Serializer>(value: &Duration, serializer: S) -> Resul
     serializer.serialize_str(&format!("{}ms", value.as_millis()))
 }
 
-pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Duration, D::Error> {
     let text = String::deserialize(deserializer)?;
     text.strip_suffix("ms")
         .and_then(|number| number.parse().ok())

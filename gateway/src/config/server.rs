@@ -20,7 +20,11 @@ pub struct HttpServerConfig {
 
 impl Default for HttpServerConfig {
     fn default() -> Self {
-        Self { address: String::new(), port: 8000, workers: 0 }
+        Self {
+            address: String::new(),
+            port: 8000,
+            workers: 0,
+        }
     }
 }
 
@@ -38,7 +42,11 @@ pub struct WebSocketConfig {
 
 impl Default for WebSocketConfig {
     fn default() -> Self {
-        Self { disabled: false, handler_prefix: "/connection/websocket".to_owned(), message_size_limit: 65_536 }
+        Self {
+            disabled: false,
+            handler_prefix: "/connection/websocket".to_owned(),
+            message_size_limit: 65_536,
+        }
     }
 }
 
@@ -54,7 +62,10 @@ pub struct LogConfig {
 
 impl Default for LogConfig {
     fn default() -> Self {
-        Self { level: "info".to_owned(), format: "text".to_owned() }
+        Self {
+            level: "info".to_owned(),
+            format: "text".to_owned(),
+        }
     }
 }
 
@@ -72,7 +83,10 @@ pub struct ShutdownConfig {
 
 impl Default for ShutdownConfig {
     fn default() -> Self {
-        Self { drain: Duration::from_secs(5), timeout: Duration::from_secs(30) }
+        Self {
+            drain: Duration::from_secs(5),
+            timeout: Duration::from_secs(30),
+        }
     }
 }
 
@@ -96,7 +110,10 @@ pub struct PrometheusConfig {
 
 impl Default for PrometheusConfig {
     fn default() -> Self {
-        Self { enabled: false, handler_prefix: "/metrics".to_owned() }
+        Self {
+            enabled: false,
+            handler_prefix: "/metrics".to_owned(),
+        }
     }
 }
 
