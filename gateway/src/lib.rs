@@ -15,6 +15,7 @@ pub mod logging;
 pub mod node;
 pub mod outbox;
 mod playground;
+pub mod program;
 pub mod rules;
 mod run;
 pub mod server;
