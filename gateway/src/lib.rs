@@ -5,6 +5,7 @@
 //! `transport`. Everything of one connection stays on the worker thread that accepted it; only publications cross.
 
 pub mod auth;
+pub mod cli;
 pub mod config;
 mod admission;
 mod connection;
