@@ -2,44 +2,68 @@
 //!
 //! In: a file, the environment, flags. Out: a [`Config`] that has passed one check of everything together.
 
+mod address;
 mod channel;
+mod check;
 mod client;
-mod duration;
+mod convert;
+pub mod duration;
+mod fault;
+mod file;
+mod load;
 mod nats;
+mod nearest;
+mod origin;
+mod overlay;
+mod print;
+mod schema;
+mod secret;
 mod server;
+#[cfg(test)]
+mod tests;
+mod tree;
+mod unoffered;
+mod walk;
 
-use serde::{Deserialize, Serialize};
+use schema::options;
 
 pub use channel::{ChannelConfig, Namespace, NamespaceOptions};
+pub use check::Finding;
 pub use client::{ClientConfig, PersonalChannel, SubscriptionTokenConfig, TokenConfig};
+pub use fault::{Fault, Faults, Source};
+pub use file::Format;
+pub use load::{Loaded, load};
 pub use nats::{NatsConfig, NatsTlsConfig};
+pub use overlay::Setting;
+pub use print::default_config;
+pub use secret::Secret;
 pub use server::{
     HealthConfig, HttpServerConfig, LogConfig, PlaygroundConfig, PrometheusConfig, ShutdownConfig,
     WebSocketConfig,
 };
 
-/// Everything that can be set.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Config {
-    /// Where HTTP is served.
-    pub http_server: HttpServerConfig,
-    /// What is logged.
-    pub log: LogConfig,
-    /// Connections: authentication, limits, heartbeat.
-    pub client: ClientConfig,
-    /// Channels: namespaces and their options.
-    pub channel: ChannelConfig,
-    /// The WebSocket transport.
-    pub websocket: WebSocketConfig,
-    /// The connection to NATS; without `url` the embedded backbone is used.
-    pub nats: NatsConfig,
-    /// How the node stops.
-    pub shutdown: ShutdownConfig,
-    /// The page at `/`.
-    pub playground: PlaygroundConfig,
-    /// `/metrics`.
-    pub prometheus: PrometheusConfig,
-    /// `/health` and `/ready`.
-    pub health: HealthConfig,
+options! {
+    /// Everything that can be set.
+    pub struct Config {
+        /// Where HTTP is served.
+        pub http_server: HttpServerConfig,
+        /// What is logged.
+        pub log: LogConfig,
+        /// Connections: authentication, limits, heartbeat.
+        pub client: ClientConfig,
+        /// Channels: namespaces and their options.
+        pub channel: ChannelConfig,
+        /// The WebSocket transport.
+        pub websocket: WebSocketConfig,
+        /// The connection to NATS; without `url` the embedded backbone is used.
+        pub nats: NatsConfig,
+        /// How the node stops.
+        pub shutdown: ShutdownConfig,
+        /// The page at `/`.
+        pub playground: PlaygroundConfig,
+        /// `/metrics`.
+        pub prometheus: PrometheusConfig,
+        /// `/health` and `/ready`.
+        pub health: HealthConfig,
+    }
 }

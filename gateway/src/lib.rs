@@ -6,6 +6,7 @@
 
 mod admission;
 pub mod auth;
+pub mod cli;
 pub mod config;
 mod connection;
 pub mod counters;

@@ -1,26 +1,18 @@
 //! `channel.*`: namespaces and what is allowed in them.
 
-use serde::{Deserialize, Serialize};
+use regex::Regex;
 
-/// Options of channels.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct ChannelConfig {
-    /// Longest channel name in bytes, or error 107 "bad request".
-    pub max_length: usize,
-    /// Options of channels whose name has no namespace.
-    pub without_namespace: NamespaceOptions,
-    /// The namespaces. A channel of any other is answered with error 102.
-    pub namespaces: Vec<Namespace>,
-}
+use super::schema::{Described, Kind, options};
 
-impl Default for ChannelConfig {
-    fn default() -> Self {
-        Self {
-            max_length: 255,
-            without_namespace: NamespaceOptions::default(),
-            namespaces: Vec::new(),
-        }
+options! {
+    /// Options of channels.
+    pub struct ChannelConfig {
+        /// Longest channel name in bytes, or error 107 "bad request".
+        pub max_length: usize = 255,
+        /// Options of channels whose name has no namespace.
+        pub without_namespace: NamespaceOptions,
+        /// The namespaces. A channel of any other is answered with error 102.
+        pub namespaces: Vec<Namespace>,
     }
 }
 
@@ -39,33 +31,62 @@ impl ChannelConfig {
     }
 }
 
-/// A named set of options.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Namespace {
-    /// Letters, digits, `-` and `_`, at least two.
-    pub name: String,
-    /// What is allowed in its channels.
-    #[serde(flatten)]
-    pub options: NamespaceOptions,
+options! {
+    /// A named set of options.
+    pub struct Namespace {
+        /// Letters, digits, `-` and `_`, at least two.
+        pub name: String,
+        /// What is allowed in its channels.
+        #[serde(flatten)]
+        pub options: NamespaceOptions,
+    }
 }
 
-/// What is allowed in the channels of a namespace. Everything is off unless switched on.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct NamespaceOptions {
-    /// Pattern that the name, without `$` and namespace, must match; empty for ASCII of any kind. Else error 107.
-    pub channel_regex: String,
-    /// Whether `#user,user` in a name limits the channel to these users, without a token.
-    pub allow_user_limited_channels: bool,
-    /// Whether every authenticated user may subscribe.
-    pub allow_subscribe_for_client: bool,
-    /// Whether anonymous users may subscribe as well.
-    pub allow_subscribe_for_anonymous: bool,
-    /// Whether every authenticated user may publish.
-    pub allow_publish_for_client: bool,
-    /// Whether subscribers may publish.
-    pub allow_publish_for_subscriber: bool,
-    /// Whether anonymous users may publish as well.
-    pub allow_publish_for_anonymous: bool,
+options! {
+    /// What is allowed in the channels of a namespace. Everything is off unless switched on.
+    pub struct NamespaceOptions {
+        /// Pattern that the name, without `$` and namespace, must match, or error 107; empty for ASCII of any kind. It may
+        /// match anywhere in the name, as in Centrifugo: write `^` and `$` around it to match the whole.
+        pub channel_regex: String,
+        /// Whether `#user,user` in a name limits the channel to these users, without a token.
+        pub allow_user_limited_channels: bool,
+        /// Whether every authenticated user may subscribe.
+        pub allow_subscribe_for_client: bool,
+        /// Whether anonymous users may subscribe as well.
+        pub allow_subscribe_for_anonymous: bool,
+        /// Whether every authenticated user may publish.
+        pub allow_publish_for_client: bool,
+        /// Whether subscribers may publish.
+        pub allow_publish_for_subscriber: bool,
+        /// Whether anonymous users may publish as well.
+        pub allow_publish_for_anonymous: bool,
+        /// Who is in a channel. Accepted, without effect in this version.
+        pub presence: bool,
+        /// Whether joining and leaving are published. Accepted, without effect in this version.
+        pub join_leave: bool,
+        /// Whether every subscriber receives joins and leaves. Accepted, without effect in this version.
+        pub force_push_join_leave: bool,
+    }
+}
+
+impl NamespaceOptions {
+    /// The pattern of `channel_regex`, `None` when it is empty.
+    ///
+    /// # Errors
+    /// What is wrong with it; a configuration that has been checked has none.
+    pub fn compiled_regex(&self) -> Result<Option<Regex>, regex::Error> {
+        Some(self.channel_regex.as_str())
+            .filter(|pattern| !pattern.is_empty())
+            .map(Regex::new)
+            .transpose()
+    }
+}
+
+impl Described for Vec<Namespace> {
+    fn kind() -> Kind {
+        match Namespace::kind() {
+            Kind::Section(fields) => Kind::Namespaces(fields),
+            other => other,
+        }
+    }
 }

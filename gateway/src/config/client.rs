@@ -2,140 +2,113 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
 use super::duration;
+use super::schema::options;
+use super::secret::Secret;
 
-/// Options of connections.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct ClientConfig {
-    /// How connection tokens are verified.
-    pub token: TokenConfig,
-    /// Keys of subscription tokens, when they differ from those of connection tokens.
-    pub subscription_token: SubscriptionTokenConfig,
-    /// Origins that browsers may connect from: `https://app.example.com`, `https://*.example.com`, or `*` for any.
-    /// Empty: the same host only. A request without an `Origin` header is not from a browser and passes.
-    pub allowed_origins: Vec<String>,
-    /// Name of the cookie that may carry the connection token; empty for none. Requires `allowed_origins` or same host.
-    pub token_cookie: String,
-    /// Whether a client without a token becomes an anonymous user.
-    pub allow_anonymous_connect_without_token: bool,
-    /// Development only: everybody may connect without a token and may do everything.
-    pub insecure: bool,
-    /// Whether the connect reply tells the server's time.
-    pub connect_include_server_time: bool,
-    /// Time between the server's pings; zero for none.
-    #[serde(with = "duration")]
-    pub ping_interval: Duration,
-    /// Time in which a ping must be answered, or 3012 "no pong". Shorter than `ping_interval`.
-    #[serde(with = "duration")]
-    pub pong_timeout: Duration,
-    /// Time in which a client must authenticate, or 3502 "stale".
-    #[serde(with = "duration")]
-    pub stale_close_delay: Duration,
-    /// Grace for an expired connection to refresh, or 3005 "connection expired".
-    #[serde(with = "duration")]
-    pub expired_close_delay: Duration,
-    /// Grace for an expired subscription to refresh, or 2501 "subscription expired".
-    #[serde(with = "duration")]
-    pub expired_sub_close_delay: Duration,
-    /// Bytes that may wait to be written to one connection, or 3008 "slow".
-    pub queue_max_size: usize,
-    /// Subscriptions of one connection, or error 106 "limit exceeded".
-    pub channel_limit: usize,
-    /// Connections of one user on one node, or 3504 "connection limit"; zero for no limit.
-    pub user_connection_limit: usize,
-    /// Connections on one node, or HTTP 503 with `Retry-After`; zero for no limit.
-    pub connection_limit: usize,
-    /// New connections per second on one node, or HTTP 503 with `Retry-After`; zero for no limit.
-    pub connection_rate_limit: usize,
-    /// Commands per second of one connection, or error 111, then 3013; zero for no limit.
-    pub command_rate_limit: usize,
-    /// Commands in one frame, or 3501 "bad request".
-    pub frame_command_limit: usize,
-    /// Server-side subscription of every user to a channel of their own.
-    pub subscribe_to_user_personal_channel: PersonalChannel,
-}
-
-impl Default for ClientConfig {
-    fn default() -> Self {
-        Self {
-            token: TokenConfig::default(),
-            subscription_token: SubscriptionTokenConfig::default(),
-            allowed_origins: Vec::new(),
-            token_cookie: String::new(),
-            allow_anonymous_connect_without_token: false,
-            insecure: false,
-            connect_include_server_time: false,
-            ping_interval: Duration::from_secs(25),
-            pong_timeout: Duration::from_secs(8),
-            stale_close_delay: Duration::from_secs(10),
-            expired_close_delay: Duration::from_secs(25),
-            expired_sub_close_delay: Duration::from_secs(25),
-            queue_max_size: 1_048_576,
-            channel_limit: 128,
-            user_connection_limit: 0,
-            connection_limit: 0,
-            connection_rate_limit: 0,
-            command_rate_limit: 0,
-            frame_command_limit: 1_000,
-            subscribe_to_user_personal_channel: PersonalChannel::default(),
-        }
+options! {
+    /// Options of connections.
+    pub struct ClientConfig {
+        /// How connection tokens are verified.
+        pub token: TokenConfig,
+        /// Keys of subscription tokens, when they differ from those of connection tokens.
+        pub subscription_token: SubscriptionTokenConfig,
+        /// Origins that browsers may connect from: `https://app.example.com`, `https://*.example.com`, or `*` for any.
+        /// Empty: the same host only. A request without an `Origin` header is not from a browser and passes.
+        pub allowed_origins: Vec<String>,
+        /// Name of the cookie that may carry the connection token; empty for none. Requires `allowed_origins` or same host.
+        pub token_cookie: String,
+        /// Whether a client without a token becomes an anonymous user.
+        pub allow_anonymous_connect_without_token: bool,
+        /// Development only: everybody may connect without a token and may do everything.
+        pub insecure: bool,
+        /// Whether the connect reply tells the server's time.
+        pub connect_include_server_time: bool,
+        /// Time between the server's pings; zero for none, else at least a second.
+        #[serde(with = "duration")]
+        pub ping_interval: Duration = Duration::from_secs(25),
+        /// Time in which a ping must be answered, or 3012 "no pong". Shorter than `ping_interval`.
+        #[serde(with = "duration")]
+        pub pong_timeout: Duration = Duration::from_secs(8),
+        /// Time in which a client must authenticate, or 3502 "stale".
+        #[serde(with = "duration")]
+        pub stale_close_delay: Duration = Duration::from_secs(10),
+        /// Grace for an expired connection to refresh, or 3005 "connection expired".
+        #[serde(with = "duration")]
+        pub expired_close_delay: Duration = Duration::from_secs(25),
+        /// Grace for an expired subscription to refresh, or 2501 "subscription expired".
+        #[serde(with = "duration")]
+        pub expired_sub_close_delay: Duration = Duration::from_secs(25),
+        /// Bytes that may wait to be written to one connection, or 3008 "slow".
+        pub queue_max_size: usize = 1_048_576,
+        /// Subscriptions of one connection, or error 106 "limit exceeded".
+        pub channel_limit: usize = 128,
+        /// Connections of one user on one node, or 3504 "connection limit"; zero for no limit.
+        pub user_connection_limit: usize,
+        /// Connections on one node, or HTTP 503 with `Retry-After`; zero for no limit.
+        pub connection_limit: usize,
+        /// New connections per second on one node, or HTTP 503 with `Retry-After`; zero for no limit.
+        pub connection_rate_limit: usize,
+        /// Commands per second of one connection, or error 111, then 3013; zero for no limit.
+        pub command_rate_limit: usize,
+        /// Commands in one frame, or 3501 "bad request".
+        pub frame_command_limit: usize = 1_000,
+        /// Server-side subscription of every user to a channel of their own.
+        pub subscribe_to_user_personal_channel: PersonalChannel,
     }
 }
 
-/// Keys and expectations of tokens. Keys are texts: a secret, or PEM.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct TokenConfig {
-    /// Secret of HS256, HS384 and HS512.
-    pub hmac_secret_key: String,
-    /// The secret before the current one, accepted during rotation.
-    pub hmac_previous_secret_key: String,
-    /// Unix time in seconds until which the previous secret is accepted; zero for no end.
-    pub hmac_previous_secret_key_valid_until: i64,
-    /// Public key (PEM) of RS256, RS384 and RS512.
-    pub rsa_public_key: String,
-    /// The RSA key before the current one.
-    pub rsa_previous_public_key: String,
-    /// Public key (PEM) of ES256, ES384 or ES512, by its curve.
-    pub ecdsa_public_key: String,
-    /// The ECDSA key before the current one.
-    pub ecdsa_previous_public_key: String,
-    /// Public key (PEM) of EdDSA (Ed25519).
-    pub ed25519_public_key: String,
-    /// The Ed25519 key before the current one.
-    pub ed25519_previous_public_key: String,
-    /// Expected `aud`; empty for any.
-    pub audience: String,
-    /// Pattern that `aud` must match whole; empty for any.
-    pub audience_regex: String,
-    /// Expected `iss`; empty for any.
-    pub issuer: String,
-    /// Pattern that `iss` must match whole; empty for any.
-    pub issuer_regex: String,
-    /// Claim that names the user; empty for `sub`.
-    pub user_id_claim: String,
+options! {
+    /// Keys and expectations of tokens. Keys are texts: a secret, or PEM.
+    pub struct TokenConfig {
+        /// Secret of HS256, HS384 and HS512.
+        pub hmac_secret_key: Secret,
+        /// The secret before the current one, accepted during rotation.
+        pub hmac_previous_secret_key: Secret,
+        /// Unix time in seconds until which the previous secret is accepted; zero for no end.
+        pub hmac_previous_secret_key_valid_until: i64,
+        /// Public key (PEM) of RS256, RS384 and RS512.
+        pub rsa_public_key: String,
+        /// The RSA key before the current one.
+        pub rsa_previous_public_key: String,
+        /// Public key (PEM) of ES256, ES384 or ES512, by its curve.
+        pub ecdsa_public_key: String,
+        /// The ECDSA key before the current one.
+        pub ecdsa_previous_public_key: String,
+        /// Public key (PEM) of EdDSA (Ed25519).
+        pub ed25519_public_key: String,
+        /// The Ed25519 key before the current one.
+        pub ed25519_previous_public_key: String,
+        /// Expected `aud`; empty for any.
+        pub audience: String,
+        /// Pattern that `aud` must match whole; empty for any.
+        pub audience_regex: String,
+        /// Expected `iss`; empty for any.
+        pub issuer: String,
+        /// Pattern that `iss` must match whole; empty for any.
+        pub issuer_regex: String,
+        /// Claim that names the user; empty for `sub`.
+        pub user_id_claim: String,
+    }
 }
 
-/// Separate keys of subscription tokens.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct SubscriptionTokenConfig {
-    /// Whether these keys are used instead of `client.token`'s.
-    pub enabled: bool,
-    /// The keys.
-    #[serde(flatten)]
-    pub token: TokenConfig,
+options! {
+    /// Separate keys of subscription tokens.
+    pub struct SubscriptionTokenConfig {
+        /// Whether these keys are used instead of `client.token`'s.
+        pub enabled: bool,
+        /// The keys.
+        #[serde(flatten)]
+        pub token: TokenConfig,
+    }
 }
 
-/// Server-side subscription to `#user`, or `namespace:#user`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct PersonalChannel {
-    /// Whether every user is subscribed to it.
-    pub enabled: bool,
-    /// Its namespace; empty for none.
-    pub personal_channel_namespace: String,
+options! {
+    /// Server-side subscription to `#user`, or `namespace:#user`.
+    pub struct PersonalChannel {
+        /// Whether every user is subscribed to it.
+        pub enabled: bool,
+        /// Its namespace; empty for none.
+        pub personal_channel_namespace: String,
+    }
 }

@@ -1,0 +1,154 @@
+//! What options mean together: limits that make no sense, and options that contradict each other.
+
+mod channel;
+mod client;
+mod nats;
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use regex::Regex;
+
+use super::Config;
+
+/// One thing that is wrong with a configuration as a whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// The options that it is about; the first one is at fault.
+    pub options: Vec<String>,
+    /// What is wrong with it.
+    pub message: String,
+}
+
+impl Finding {
+    pub(super) fn new(options: &[&str], message: impl Into<String>) -> Self {
+        let options = options.iter().map(|option| (*option).to_owned()).collect();
+        Self {
+            options,
+            message: message.into(),
+        }
+    }
+}
+
+/// Gathers findings.
+#[derive(Debug, Default)]
+struct Findings(Vec<Finding>);
+
+impl Findings {
+    fn when(&mut self, wrong: bool, option: &str, message: &str) {
+        self.between(wrong, &[option], message);
+    }
+
+    fn between(&mut self, wrong: bool, options: &[&str], message: &str) {
+        if wrong {
+            self.0.push(Finding::new(options, message));
+        }
+    }
+
+    fn zero(&mut self, option: &str, value: usize) {
+        self.when(value == 0, option, "must be more than zero");
+    }
+
+    fn instant(&mut self, option: &str, value: Duration) {
+        self.when(value.is_zero(), option, "must be longer than zero");
+    }
+
+    fn pattern(&mut self, option: &str, pattern: &str) {
+        if let Err(error) = Regex::new(pattern) {
+            let error = error.to_string();
+            let reason = error
+                .lines()
+                .last()
+                .unwrap_or_default()
+                .trim_start_matches("error: ");
+            self.when(
+                true,
+                option,
+                &format!("is not a regular expression: {reason}"),
+            );
+        }
+    }
+
+    fn one_of(&mut self, option: &str, value: &str, allowed: &[&str]) {
+        let message = format!("must be one of {}", allowed.join(", "));
+        self.when(!allowed.contains(&value), option, &message);
+    }
+}
+
+impl Config {
+    /// Everything that is wrong with the options' values and with how they go together.
+    #[must_use]
+    pub fn check(&self) -> Vec<Finding> {
+        let mut findings = Findings::default();
+        self.server(&mut findings);
+        self.paths(&mut findings);
+        findings.client(&self.client);
+        self.personal_channel(&mut findings);
+        findings.channel(&self.channel);
+        findings.nats(&self.nats);
+        findings.0
+    }
+
+    fn server(&self, findings: &mut Findings) {
+        let wrong = self.http_server.workers > 64;
+        findings.when(wrong, "http_server.workers", "must be 64 or less");
+        let levels = ["none", "trace", "debug", "info", "warn", "error"];
+        findings.one_of("log.level", &self.log.level, &levels);
+        findings.one_of("log.format", &self.log.format, &["text", "json"]);
+        findings.zero(
+            "websocket.message_size_limit",
+            self.websocket.message_size_limit,
+        );
+        let wrong = self.client.queue_max_size < self.websocket.message_size_limit;
+        let options = ["client.queue_max_size", "websocket.message_size_limit"];
+        let message = "must not be less than websocket.message_size_limit, \
+                       or one message would disconnect its receivers";
+        findings.between(wrong, &options, message);
+        findings.instant("shutdown.timeout", self.shutdown.timeout);
+        let wrong = self.shutdown.drain > self.shutdown.timeout;
+        let options = ["shutdown.drain", "shutdown.timeout"];
+        findings.between(wrong, &options, "must not be longer than shutdown.timeout");
+    }
+
+    /// Paths of endpoints that are served must not collide.
+    fn paths(&self, findings: &mut Findings) {
+        let mut taken = BTreeSet::new();
+        if self.health.enabled {
+            taken.extend(["/health", "/ready"]);
+        }
+        if self.playground.enabled {
+            taken.insert("");
+        }
+        let (websocket, prometheus) = (&self.websocket, &self.prometheus);
+        for (option, served, path) in [
+            (
+                "websocket.handler_prefix",
+                !websocket.disabled,
+                &websocket.handler_prefix,
+            ),
+            (
+                "prometheus.handler_prefix",
+                prometheus.enabled,
+                &prometheus.handler_prefix,
+            ),
+        ] {
+            findings.when(!path.starts_with('/'), option, "must start with `/`");
+            let free = !served || taken.insert(path.trim_end_matches('/'));
+            findings.when(!free, option, "is the path of another endpoint");
+        }
+    }
+
+    fn personal_channel(&self, findings: &mut Findings) {
+        let personal = &self.client.subscribe_to_user_personal_channel;
+        let name = personal.personal_channel_namespace.as_str();
+        let namespace = Some(name).filter(|name| !name.is_empty());
+        let wrong = personal.enabled && self.channel.options(namespace).is_none();
+        let option = "client.subscribe_to_user_personal_channel.personal_channel_namespace";
+        let options = [option, "channel.namespaces"];
+        findings.between(
+            wrong,
+            &options,
+            "is not the name of a namespace in channel.namespaces",
+        );
+    }
+}

@@ -1,0 +1,106 @@
+//! What is wrong with `client.*`.
+
+use std::time::Duration;
+
+use super::Findings;
+use crate::config::origin::is_origin_pattern;
+use crate::config::{ClientConfig, TokenConfig};
+
+impl Findings {
+    pub(super) fn client(&mut self, client: &ClientConfig) {
+        self.heartbeat(client);
+        self.instant("client.stale_close_delay", client.stale_close_delay);
+        self.zero("client.queue_max_size", client.queue_max_size);
+        self.zero("client.channel_limit", client.channel_limit);
+        self.zero("client.frame_command_limit", client.frame_command_limit);
+        for (index, origin) in client.allowed_origins.iter().enumerate() {
+            let form = "must be scheme://host[:port], scheme://*.host[:port] or * alone";
+            let message = format!("entry {} {form}", index + 1);
+            self.when(
+                !is_origin_pattern(origin),
+                "client.allowed_origins",
+                &message,
+            );
+        }
+        let odd = |c: char| !c.is_ascii_graphic() || "()<>@,;:\\\"/[]?={}".contains(c);
+        let wrong = client.token_cookie.contains(odd);
+        self.when(
+            wrong,
+            "client.token_cookie",
+            "cannot be the name of a cookie",
+        );
+        self.tokens("client.token", &client.token);
+        self.tokens(
+            "client.subscription_token",
+            &client.subscription_token.token,
+        );
+    }
+
+    fn heartbeat(&mut self, client: &ClientConfig) {
+        if client.ping_interval.is_zero() {
+            return;
+        }
+        let wrong = client.ping_interval < Duration::from_secs(1);
+        let message = "must be zero or at least 1s, for clients are told it in seconds";
+        self.when(wrong, "client.ping_interval", message);
+        self.instant("client.pong_timeout", client.pong_timeout);
+        let wrong = client.pong_timeout >= client.ping_interval;
+        let options = ["client.pong_timeout", "client.ping_interval"];
+        self.between(wrong, &options, "must be shorter than client.ping_interval");
+    }
+
+    fn tokens(&mut self, section: &str, token: &TokenConfig) {
+        let hmac = [&*token.hmac_previous_secret_key, &*token.hmac_secret_key];
+        self.needs(
+            section,
+            ["hmac_previous_secret_key", "hmac_secret_key"],
+            hmac,
+        );
+        let rsa = [&*token.rsa_previous_public_key, &*token.rsa_public_key];
+        self.needs(section, ["rsa_previous_public_key", "rsa_public_key"], rsa);
+        let ecdsa = [&*token.ecdsa_previous_public_key, &*token.ecdsa_public_key];
+        self.needs(
+            section,
+            ["ecdsa_previous_public_key", "ecdsa_public_key"],
+            ecdsa,
+        );
+        let ed25519 = [
+            &*token.ed25519_previous_public_key,
+            &*token.ed25519_public_key,
+        ];
+        self.needs(
+            section,
+            ["ed25519_previous_public_key", "ed25519_public_key"],
+            ed25519,
+        );
+        let until = format!("{section}.hmac_previous_secret_key_valid_until");
+        let wrong = token.hmac_previous_secret_key_valid_until < 0;
+        self.when(wrong, &until, "must not be negative");
+        self.expected(
+            section,
+            ["audience_regex", "audience"],
+            [&token.audience_regex, &token.audience],
+        );
+        self.expected(
+            section,
+            ["issuer_regex", "issuer"],
+            [&token.issuer_regex, &token.issuer],
+        );
+    }
+
+    /// A key before the current one, and the current one.
+    fn needs(&mut self, section: &str, names: [&str; 2], [previous, current]: [&str; 2]) {
+        let [option, needed] = names.map(|name| format!("{section}.{name}"));
+        let wrong = !previous.is_empty() && current.is_empty();
+        self.between(wrong, &[&option, &needed], &format!("needs {needed}"));
+    }
+
+    /// A pattern and a text that say the same of a claim.
+    fn expected(&mut self, section: &str, names: [&str; 2], [pattern, text]: [&str; 2]) {
+        let [option, other] = names.map(|name| format!("{section}.{name}"));
+        self.pattern(&option, pattern);
+        let wrong = !text.is_empty() && !pattern.is_empty();
+        let message = format!("contradicts {other}: set one of them");
+        self.between(wrong, &[&option, &other], &message);
+    }
+}

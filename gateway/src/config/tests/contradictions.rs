@@ -1,0 +1,99 @@
+//! Options that do not go together.
+
+use super::*;
+
+/// Options that together give exactly these lines.
+fn check(options: &[(&str, &str)], expected: &[&str]) {
+    assert_eq!(lines(load_options(options)), expected, "{options:?}");
+}
+
+#[test]
+fn options_that_contradict_each_other_are_refused() {
+    check(
+        &[
+            ("client.ping_interval", "5s"),
+            ("client.pong_timeout", "5s"),
+        ],
+        &["client.pong_timeout (--set): must be shorter than client.ping_interval"],
+    );
+    check(
+        &[("shutdown.drain", "31s")],
+        &["shutdown.drain (--set): must not be longer than shutdown.timeout"],
+    );
+    check(
+        &[("client.queue_max_size", "1000")],
+        &[
+            "client.queue_max_size (--set): must not be less than websocket.message_size_limit, or one message would disconnect its receivers",
+        ],
+    );
+    check(
+        &[("client.subscription_token.rsa_previous_public_key", "k")],
+        &[
+            "client.subscription_token.rsa_previous_public_key (--set): needs client.subscription_token.rsa_public_key",
+        ],
+    );
+    check(
+        &[
+            ("client.token.issuer", "a"),
+            ("client.token.issuer_regex", "a"),
+        ],
+        &["client.token.issuer_regex (--set): contradicts client.token.issuer: set one of them"],
+    );
+    check(
+        &[
+            ("prometheus.enabled", "true"),
+            ("prometheus.handler_prefix", "/connection/websocket"),
+        ],
+        &["prometheus.handler_prefix (--set): is the path of another endpoint"],
+    );
+    let personal = "client.subscribe_to_user_personal_channel";
+    check(
+        &[
+            (&format!("{personal}.enabled"), "1"),
+            (&format!("{personal}.personal_channel_namespace"), "users"),
+        ],
+        &[&format!(
+            "{personal}.personal_channel_namespace (--set): is not the name of a namespace in channel.namespaces"
+        )],
+    );
+}
+
+#[test]
+fn nats_is_reached_in_one_way() {
+    let url = ("nats.url", "nats://localhost:4222");
+    check(
+        &[url, ("nats.credentials", "/c"), ("nats.token", "t")],
+        &["nats.token (--set): contradicts nats.credentials: set one way to authenticate"],
+    );
+    check(
+        &[url, ("nats.user", "u")],
+        &["nats.user (--set): needs nats.password"],
+    );
+    check(
+        &[url, ("nats.password", "p")],
+        &["nats.password (--set): needs nats.user"],
+    );
+    check(
+        &[
+            url,
+            ("nats.tls.enabled", "true"),
+            ("nats.tls.cert_pem_file", "/c"),
+        ],
+        &["nats.tls.cert_pem_file (--set): needs nats.tls.key_pem_file"],
+    );
+    check(
+        &[url, ("nats.tls.server_ca_pem_file", "/c")],
+        &["nats.tls.server_ca_pem_file (--set): needs nats.tls.enabled"],
+    );
+    check(
+        &[("nats.token", "t"), ("nats.tls.enabled", "true")],
+        &[
+            "nats.token (--set): needs nats.url",
+            "nats.tls.enabled (--set): needs nats.url",
+        ],
+    );
+    config(load_options(&[
+        ("nats.url", "tls://a:4222, tls://b:4222"),
+        ("nats.tls.server_ca_pem_file", "/c"),
+    ]));
+}

@@ -1,0 +1,161 @@
+//! The table of options that Tidegate knows of and does not offer.
+
+use super::Unoffered;
+use super::Verdict::{self, Idle, Instead, Later, Missing, Silent};
+
+const fn option(path: &'static str, default: &'static str, verdict: Verdict) -> Unoffered {
+    Unoffered {
+        path,
+        switch: "",
+        default,
+        verdict,
+    }
+}
+
+const fn section(
+    path: &'static str,
+    switch: &'static str,
+    default: &'static str,
+    verdict: Verdict,
+) -> Unoffered {
+    Unoffered {
+        path,
+        switch,
+        default,
+        verdict,
+    }
+}
+
+const BACKEND: Verdict = Missing("calls to the application's backend");
+const HISTORY: Verdict = Later("history and recovery");
+const JOINED: Verdict = Instead("nodes are joined by NATS: set nats.url");
+const KEYS: Verdict = Instead("name the public keys themselves");
+const MAPS: Verdict = Missing("map subscriptions");
+const ONE_WAY: Verdict = Missing("one-way transports");
+const POLL: Verdict = Missing("shared poll subscriptions");
+const POSITIONS: Verdict = Later("positioning");
+const PRESENCE: Verdict = Later("presence");
+const TLS: Verdict = Missing("TLS: end it in a proxy in front");
+const TRANSPORT: Verdict = Missing("transports other than WebSocket");
+
+/// Every such option. The longest path that fits decides.
+#[rustfmt::skip] // One row an option.
+pub(in crate::config) const UNOFFERED: &[Unoffered] = &[
+    section("admin", "enabled", "", Missing("the admin page")),
+    section("broker", "enabled", "", JOINED),
+    option("channel.*.allow_history_for_anonymous", "", HISTORY),
+    option("channel.*.allow_history_for_client", "", HISTORY),
+    option("channel.*.allow_history_for_subscriber", "", HISTORY),
+    option("channel.*.allow_positioning", "", POSITIONS),
+    option("channel.*.allow_presence_for_anonymous", "", PRESENCE),
+    option("channel.*.allow_presence_for_client", "", PRESENCE),
+    option("channel.*.allow_presence_for_subscriber", "", PRESENCE),
+    option("channel.*.allow_recovery", "", HISTORY),
+    option("channel.*.allow_tags_filter", "", Missing("filters on tags")),
+    option("channel.*.allowed_delta_types", "", Later("delta compression")),
+    option("channel.*.auto_cache_recover", "", HISTORY),
+    option("channel.*.delta_publish", "", Later("delta compression")),
+    option("channel.*.force_positioning", "", POSITIONS),
+    option("channel.*.force_push_join_leave", "", PRESENCE),
+    option("channel.*.force_recovery", "", HISTORY),
+    option("channel.*.force_recovery_mode", "stream", HISTORY),
+    option("channel.*.history_meta_ttl", "", HISTORY),
+    option("channel.*.history_size", "", HISTORY),
+    option("channel.*.history_ttl", "", HISTORY),
+    option("channel.*.join_leave", "", PRESENCE),
+    option("channel.*.map", "", Silent),
+    option("channel.*.map_clients_presence_channel_prefix", "", MAPS),
+    option("channel.*.map_users_presence_channel_prefix", "", MAPS),
+    option("channel.*.presence", "", PRESENCE),
+    option("channel.*.publication_data_format", "", Missing("checks of payloads")),
+    option("channel.*.publish_proxy_enabled", "", BACKEND),
+    option("channel.*.publish_proxy_name", "", Silent),
+    option("channel.*.shared_poll", "", Silent),
+    option("channel.*.sub_refresh_proxy_enabled", "", BACKEND),
+    option("channel.*.sub_refresh_proxy_name", "", Silent),
+    option("channel.*.subscribe_proxy_enabled", "", BACKEND),
+    option("channel.*.subscribe_proxy_name", "", Silent),
+    option("channel.*.subscribe_stream_proxy_bidirectional", "", Silent),
+    option("channel.*.subscribe_stream_proxy_enabled", "", BACKEND),
+    option("channel.*.subscribe_stream_proxy_name", "", Silent),
+    option("channel.*.subscription_type", "stream", Missing("subscriptions other than to streams")),
+    option("channel.history_meta_ttl", "720h", HISTORY),
+    option("channel.namespace_boundary", ":", Instead("a namespace always ends at `:`")),
+    option("channel.private_prefix", "$", Instead("private channels always start with `$`")),
+    option("channel.proxy", "", Silent),
+    option("channel.publication_data_format", "", Missing("checks of payloads")),
+    option("channel.user_boundary", "#", Instead("users always follow `#`")),
+    option("channel.user_separator", ",", Instead("users are always separated by `,`")),
+    option("client.channel_position_check_delay", "40s", POSITIONS),
+    option("client.channel_position_max_time_lag", "", POSITIONS),
+    option("client.concurrency", "", Idle("commands of one client are always answered in order")),
+    section("client.connect_code_to_unidirectional_disconnect", "enabled", "", ONE_WAY),
+    option("client.disallow_anonymous_connection_tokens", "", Missing("this check")),
+    option("client.history_max_publication_limit", "300", HISTORY),
+    option("client.insecure_skip_token_signature_verify", "", Instead("tokens are always verified")),
+    option("client.presence_update_interval", "27s", PRESENCE),
+    section("client.proxy.connect", "enabled", "", BACKEND),
+    section("client.proxy.refresh", "enabled", "", BACKEND),
+    option("client.recovery_max_publication_limit", "300", HISTORY),
+    option("client.subscribe_to_user_personal_channel.single_connection", "", Instead("set client.user_connection_limit")),
+    option("client.subscription_token.insecure_skip_jwks_endpoint_safety_check", "", Silent),
+    option("client.subscription_token.jwks_public_endpoint", "", KEYS),
+    option("client.token.insecure_skip_jwks_endpoint_safety_check", "", Silent),
+    option("client.token.jwks_public_endpoint", "", KEYS),
+    option("client.user_id_http_header", "", Missing("users from a header")),
+    option("consumers", "", Missing("consumers of queues and databases")),
+    section("controller", "enabled", "", JOINED),
+    section("debug", "enabled", "", Missing("profiling endpoints")),
+    option("emulation", "", Silent),
+    option("enable_unreleased_features", "", Missing("unreleased features")),
+    section("engine", "type", "memory", JOINED),
+    section("graphite", "enabled", "", Instead("set prometheus.enabled")),
+    section("grpc_api", "enabled", "", Later("the server API over gRPC")),
+    option("health.handler_prefix", "/health", Instead("the paths are always /health and /ready")),
+    option("http_api", "", Later("the server API over HTTP")),
+    option("http_api.disabled", "", Silent),
+    option("http_api.handler_prefix", "/api", Later("the server API over HTTP")),
+    option("http_server.h2c_external", "", Missing("HTTP/2")),
+    section("http_server.http3", "enabled", "", Missing("HTTP/3")),
+    option("http_server.internal_address", "", Missing("a second address")),
+    option("http_server.internal_port", "", Missing("a second port")),
+    section("http_server.internal_tls", "enabled", "", TLS),
+    section("http_server.tls", "enabled", "", TLS),
+    section("http_server.tls_autocert", "enabled", "", TLS),
+    option("http_server.tls_external", "", Silent),
+    section("http_stream", "enabled", "", TRANSPORT),
+    section("init", "enabled", "", Missing("this endpoint")),
+    option("log.file", "", Instead("logs go to the standard streams: redirect them")),
+    section("map_broker", "type", "memory", JOINED),
+    option("node.info_metrics_aggregate_interval", "60s", Idle("nodes exchange no metrics")),
+    option("node.name", "", Idle("nodes name themselves")),
+    section("opentelemetry", "enabled", "", Missing("export of traces")),
+    option("pid_file", "", Instead("run Tidegate under a supervisor that knows its process")),
+    section("presence_manager", "enabled", "", JOINED),
+    option("prometheus.instrument_http_handlers", "", Idle("there are no such metrics")),
+    option("prometheus.native_histograms", "", Idle("histograms have buckets")),
+    option("prometheus.recovered_publications_histogram", "", Idle("there are no such metrics")),
+    option("proxies", "", BACKEND),
+    option("rpc.namespace_boundary", "", Silent),
+    option("rpc.namespaces", "", Missing("remote calls")),
+    section("rpc.ping", "enabled", "", Missing("remote calls")),
+    option("rpc.proxy", "", Silent),
+    section("rpc.without_namespace", "proxy_enabled", "", BACKEND),
+    section("shared_poll", "hmac_secret_key", "", POLL),
+    section("sse", "enabled", "", TRANSPORT),
+    section("swagger", "enabled", "", Missing("this page")),
+    section("uni_grpc", "enabled", "", ONE_WAY),
+    section("uni_http_stream", "enabled", "", ONE_WAY),
+    section("uni_sse", "enabled", "", ONE_WAY),
+    section("uni_websocket", "enabled", "", ONE_WAY),
+    option("usage_stats", "", Silent),
+    option("websocket.compression", "", Idle("messages are not compressed")),
+    option("websocket.compression_level", "", Silent),
+    option("websocket.compression_min_size", "", Silent),
+    option("websocket.decompressed_message_size_limit", "", Silent),
+    option("websocket.read_buffer_size", "", Idle("buffers grow as needed")),
+    option("websocket.use_write_buffer_pool", "", Idle("buffers are always shared")),
+    option("websocket.write_buffer_size", "", Idle("buffers grow as needed")),
+    option("websocket.write_timeout", "1s", Idle("client.queue_max_size bounds slow clients")),
+    section("webtransport", "enabled", "", TRANSPORT),
+];
