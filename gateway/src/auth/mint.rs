@@ -116,7 +116,7 @@ mod tests {
 
     fn config() -> TokenConfig {
         TokenConfig {
-            hmac_secret_key: "secret".to_owned(),
+            hmac_secret_key: "secret".into(),
             audience: "apps".to_owned(),
             issuer: "tests".to_owned(),
             user_id_claim: "uid".to_owned(),

@@ -27,7 +27,7 @@ fn verifier(config: &TokenConfig) -> Verifier {
 
 fn with_secret() -> TokenConfig {
     TokenConfig {
-        hmac_secret_key: SECRET.to_owned(),
+        hmac_secret_key: SECRET.into(),
         ..TokenConfig::default()
     }
 }
@@ -37,7 +37,10 @@ fn trusting(signers: &[&Signer]) -> TokenConfig {
     let mut config = TokenConfig::default();
     for signer in signers {
         let option = match signer.algorithm().name() {
-            "HS256" | "HS384" | "HS512" => &mut config.hmac_secret_key,
+            "HS256" | "HS384" | "HS512" => {
+                config.hmac_secret_key = signer.public().into();
+                continue;
+            }
             "RS256" | "RS384" | "RS512" => &mut config.rsa_public_key,
             "EdDSA" => &mut config.ed25519_public_key,
             _ => &mut config.ecdsa_public_key,
@@ -112,7 +115,7 @@ fn subscription_tokens_have_their_own_keys_when_enabled() {
     ];
     for (enabled, secret, own_passes, shared_passes) in cases {
         let token = TokenConfig {
-            hmac_secret_key: secret.to_owned(),
+            hmac_secret_key: secret.into(),
             ..TokenConfig::default()
         };
         let subscription = SubscriptionTokenConfig { enabled, token };

@@ -90,7 +90,7 @@ fn a_public_key_is_no_secret() {
                 let token = Signer::secret(hash, secret).token(CLAIMS);
                 refused(&verifier(&config), &token, "public key as secret");
                 let with_hmac = TokenConfig {
-                    hmac_secret_key: SECRET.to_owned(),
+                    hmac_secret_key: SECRET.into(),
                     ..config.clone()
                 };
                 refused(&verifier(&with_hmac), &token, "public key as secret");

@@ -18,7 +18,7 @@ fn the_previous_secret_is_accepted_until_its_time() {
         (-1, NOW, false),
     ] {
         let verifier = verifier(&TokenConfig {
-            hmac_previous_secret_key: "old".to_owned(),
+            hmac_previous_secret_key: "old".into(),
             hmac_previous_secret_key_valid_until: until,
             ..with_secret()
         });
