@@ -161,7 +161,7 @@ fn configure(app: &mut web::ServiceConfig, node: &Node) {
     if !config.websocket.disabled {
         app.route(
             &config.websocket.handler_prefix,
-            web::get().to(transport::websocket::upgrade),
+            web::get().to(transport::upgrade),
         );
     }
     if config.health.enabled {

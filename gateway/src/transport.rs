@@ -1,4 +1,7 @@
 //! How clients' bytes come in and go out: one file a transport.
 
 mod message;
-pub(crate) mod websocket;
+mod upgrade;
+mod websocket;
+
+pub(crate) use upgrade::upgrade;

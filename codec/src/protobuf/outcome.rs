@@ -85,7 +85,10 @@ fn connect(result: &ConnectResult) -> proto::ConnectResult {
         subs: result
             .subs
             .iter()
-            .map(|(channel, sub)| (channel.clone(), subscribe(sub)))
+            .map(|(channel, sub)| proto::SubsEntry {
+                key: channel.clone(),
+                value: Some(subscribe(sub)),
+            })
             .collect(),
         ping: result.ping,
         pong: result.pong,

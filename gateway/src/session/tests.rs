@@ -207,7 +207,8 @@ fn before_connect_only_connect_is_understood() {
 #[test]
 fn who_may_connect() {
     let seconds = i64::try_from(NOW).unwrap();
-    let cases: [(fn(&mut Config), Value, &str); 10] = [
+    type Change = fn(&mut Config);
+    let cases: [(Change, Value, &str); 10] = [
         (|_| {}, json!(null), "close 3501"),
         (
             |config| config.client.insecure = true,

@@ -1,7 +1,7 @@
-//! WebSocket: the upgrade, and the loop that moves frames between a socket and a connection.
+//! The loop that moves frames between a WebSocket and a connection.
 //!
-//! In: an HTTP request, then WebSocket messages under the size limits. Out: the connection's outbox, as few frames and
-//! writes as its readers allow. Knows nothing of channels or NATS.
+//! In: messages under the size limits. Out: the connection's outbox, in as few frames and writes as the client's reading
+//! allows. Knows nothing of channels or NATS.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -10,8 +10,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix_http::ws::{CloseCode, CloseReason, Message as WsMessage, ProtocolError};
-use actix_web::http::{StatusCode, header};
-use actix_web::{HttpRequest, HttpResponse, web};
 use actix_ws::{MessageStream, Session as Socket};
 use bytes::Bytes;
 use bytestring::ByteString;
@@ -22,15 +20,9 @@ use tokio::time::{sleep_until, timeout};
 
 use super::message::{Assembler, Message};
 use crate::admission::Admitted;
-use crate::auth::token_of_upgrade;
 use crate::connection::Connection;
-use crate::hub::Hub;
 use crate::node::{Drain, Node};
 use crate::outbox::Outbox;
-use crate::session::{Entry, PingStyle};
-
-/// Subprotocols that a client may ask for.
-const SUBPROTOCOLS: [&str; 2] = ["centrifuge-json", "centrifuge-protobuf"];
 
 /// Time for the last frames to leave when a connection is closed; what a client has not taken by then is dropped.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -47,107 +39,8 @@ enum End {
     Disconnect(DisconnectCode),
 }
 
-/// Answers an upgrade request.
-pub(crate) async fn upgrade(
-    request: HttpRequest,
-    body: web::Payload,
-    node: web::Data<Node>,
-    hub: web::Data<Rc<Hub>>,
-) -> actix_web::Result<HttpResponse> {
-    let node = node.into_inner();
-    let admitted = match admit(&request, &node) {
-        Ok(admitted) => admitted,
-        Err(refusal) => return Ok(refusal),
-    };
-    let entry = entry(&request, &node);
-    let (response, socket, stream) =
-        actix_ws::handle_with_protocols(&request, body, &SUBPROTOCOLS)?;
-    let stream = stream.max_frame_size(node.config.websocket.message_size_limit);
-    let connection = Connection::new(Arc::clone(&node), Rc::clone(&hub), entry);
-    actix_web::rt::spawn(run(node, connection, socket, stream, admitted));
-    Ok(response)
-}
-
-/// Checks that come before the upgrade, cheapest first.
-fn admit(request: &HttpRequest, node: &Node) -> Result<Admitted, HttpResponse> {
-    if node.is_draining() {
-        return Err(unavailable("the node is stopping", Duration::from_secs(1)));
-    }
-    let text = |name: header::HeaderName| {
-        request
-            .headers()
-            .get(name)
-            .map(|value| value.to_str().unwrap_or("\u{fffd}"))
-    };
-    let origin = text(header::ORIGIN);
-    if !node.origins.allows(origin, text(header::HOST)) {
-        node.counters.origins_refused.add(1);
-        tracing::info!(origin, "upgrade refused, see client.allowed_origins");
-        return Err(HttpResponse::build(StatusCode::FORBIDDEN).body("origin is not allowed\n"));
-    }
-    node.admission.admit(Instant::now()).map_err(|full| {
-        node.counters.connections_refused.add(1);
-        unavailable(
-            "the node has as many connections as allowed",
-            full.retry_after,
-        )
-    })
-}
-
-fn unavailable(reason: &str, retry_after: Duration) -> HttpResponse {
-    HttpResponse::ServiceUnavailable()
-        .insert_header((header::RETRY_AFTER, retry_after.as_secs().max(1)))
-        .body(format!("{reason}\n"))
-}
-
-fn entry(request: &HttpRequest, node: &Node) -> Entry {
-    let query = |key: &str, value: &str| {
-        request
-            .query_string()
-            .split('&')
-            .any(|pair| pair.split_once('=') == Some((key, value)))
-    };
-    let offered = request
-        .headers()
-        .get_all(header::SEC_WEBSOCKET_PROTOCOL)
-        .filter_map(|value| value.to_str().ok());
-    let chosen = offered
-        .flat_map(|list| list.split(','))
-        .map(str::trim)
-        .find(|name| SUBPROTOCOLS.contains(name));
-    let protobuf = match chosen {
-        Some(name) => name == SUBPROTOCOLS[1],
-        None => query("format", "protobuf") || query("cf_protocol", "protobuf"),
-    };
-    let headers = request.headers();
-    let token = token_of_upgrade(
-        headers
-            .get(header::AUTHORIZATION)
-            .and_then(|value| value.to_str().ok()),
-        headers
-            .get_all(header::COOKIE)
-            .filter_map(|value| value.to_str().ok()),
-        &node.config.client.token_cookie,
-    );
-    Entry {
-        client: uuid::Uuid::new_v4().to_string(),
-        format: if protobuf {
-            Format::Protobuf
-        } else {
-            Format::Json
-        },
-        token: token.unwrap_or_default().to_owned(),
-        pings: if query("cf_ws_frame_ping_pong", "true") {
-            PingStyle::Frame
-        } else {
-            PingStyle::Message
-        },
-        phase: rand::random(),
-    }
-}
-
 /// Serves one connection until it ends.
-async fn run(
+pub(super) async fn run(
     node: Arc<Node>,
     mut connection: Connection,
     mut socket: Socket,

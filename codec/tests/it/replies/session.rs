@@ -21,7 +21,7 @@ fn connect() {
         expires: true,
         ttl: 60,
         data: Bytes::from("{}"),
-        subs: [(text("ä"), sub)].into(),
+        subs: [(text("ä"), sub), (text("ö"), SubscribeResult::default())].into(),
         ping: 25,
         pong: true,
         session: text("s"),
@@ -38,6 +38,8 @@ fn connect() {
         ]
         .concat(),
         entry(6, "ä", [number(3, 1), number(9, 3)].concat()),
+        // Not left out although it is empty: SDKs would read null.
+        entry(6, "ö", []),
         [
             number(7, 25),
             number(8, 1),
@@ -49,7 +51,7 @@ fn connect() {
     ];
     check(
         Ok(Success::Connect(Box::new(result))),
-        r#""connect":{"client":"id","version":"1.0","expires":true,"ttl":60,"data":{},"subs":{"ä":{"recoverable":true,"offset":3}},"ping":25,"pong":true,"session":"s","node":"n","time":-1}"#,
+        r#""connect":{"client":"id","version":"1.0","expires":true,"ttl":60,"data":{},"subs":{"ä":{"recoverable":true,"offset":3},"ö":{}},"ping":25,"pong":true,"session":"s","node":"n","time":-1}"#,
         &[message(5, &fields)],
     );
 }

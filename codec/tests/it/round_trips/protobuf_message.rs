@@ -84,7 +84,7 @@ fn connection(result: proto::ConnectResult) -> ConnectResult {
         subs: result
             .subs
             .into_iter()
-            .map(|(channel, sub)| (channel, subscription(sub)))
+            .map(|entry| (entry.key, subscription(entry.value.expect("never left out"))))
             .collect(),
         ping: result.ping,
         pong: result.pong,

@@ -1,0 +1,106 @@
+//! The upgrade from HTTP to WebSocket: who may come in, and what the request says of the client.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use actix_web::http::header::{self, HeaderName};
+use actix_web::{HttpRequest, HttpResponse, web};
+use tidegate_codec::Format;
+
+use super::websocket;
+use crate::auth::token_of_upgrade;
+use crate::connection::Connection;
+use crate::hub::Hub;
+use crate::node::Node;
+use crate::session::{Entry, PingStyle};
+
+/// Subprotocols that a client may ask for; the first it offers is echoed, or browsers end the connection.
+const SUBPROTOCOLS: [&str; 2] = ["centrifuge-json", "centrifuge-protobuf"];
+
+/// Answers an upgrade request: 101, 403 for an origin that is not allowed, 503 with `Retry-After` for a node that is full
+/// or stopping, 400 or 405 for a request that is no WebSocket handshake (RFC 6455 section 4.2).
+pub(crate) async fn upgrade(
+    request: HttpRequest,
+    body: web::Payload,
+    node: web::Data<Node>,
+    hub: web::Data<Rc<Hub>>,
+) -> actix_web::Result<HttpResponse> {
+    let node = node.into_inner();
+    if node.is_draining() {
+        return Ok(unavailable("the node is stopping", Duration::from_secs(1)));
+    }
+    if !is_origin_allowed(&request, &node) {
+        return Ok(HttpResponse::Forbidden().body("origin is not allowed\n"));
+    }
+    let (response, socket, stream) =
+        actix_ws::handle_with_protocols(&request, body, &SUBPROTOCOLS)?;
+    let admitted = match node.admission.admit(Instant::now()) {
+        Ok(admitted) => admitted,
+        Err(full) => {
+            node.counters.connections_refused.add(1);
+            return Ok(unavailable("the node is full", full.retry_after));
+        }
+    };
+    let stream = stream.max_frame_size(node.config.websocket.message_size_limit);
+    let entry = entry(&request, &node.config.client.token_cookie);
+    let connection = Connection::new(Arc::clone(&node), Rc::clone(&hub), entry);
+    actix_web::rt::spawn(websocket::run(node, connection, socket, stream, admitted));
+    Ok(response)
+}
+
+fn is_origin_allowed(request: &HttpRequest, node: &Node) -> bool {
+    // A value that is no text is kept as one that no rule can match.
+    let text = |name: HeaderName| {
+        let value = request.headers().get(name)?;
+        Some(value.to_str().unwrap_or("\u{fffd}"))
+    };
+    let origin = text(header::ORIGIN);
+    let allowed = node.origins.allows(origin, text(header::HOST));
+    if !allowed {
+        node.counters.origins_refused.add(1);
+        tracing::info!(origin, "upgrade refused, see client.allowed_origins");
+    }
+    allowed
+}
+
+fn unavailable(reason: &str, retry_after: Duration) -> HttpResponse {
+    HttpResponse::ServiceUnavailable()
+        .insert_header((header::RETRY_AFTER, retry_after.as_secs().max(1)))
+        .body(format!("{reason}\n"))
+}
+
+/// What the request says of the client. Query parameters that are not known are ignored; a token is never among them.
+fn entry(request: &HttpRequest, token_cookie: &str) -> Entry {
+    let headers = request.headers();
+    let texts = |name| {
+        headers
+            .get_all(name)
+            .filter_map(|value| value.to_str().ok())
+    };
+    let has = |pair| request.query_string().split('&').any(|known| known == pair);
+    let protobuf = match texts(header::SEC_WEBSOCKET_PROTOCOL)
+        .flat_map(|offered| offered.split(','))
+        .find(|name| SUBPROTOCOLS.contains(&name.trim()))
+    {
+        Some(name) => name.trim() == SUBPROTOCOLS[1],
+        None => has("format=protobuf") || has("cf_protocol=protobuf"),
+    };
+    let authorization = texts(header::AUTHORIZATION).next();
+    let token = token_of_upgrade(authorization, texts(header::COOKIE), token_cookie);
+    Entry {
+        client: uuid::Uuid::new_v4().to_string(),
+        format: if protobuf {
+            Format::Protobuf
+        } else {
+            Format::Json
+        },
+        token: token.unwrap_or_default().to_owned(),
+        pings: if has("cf_ws_frame_ping_pong=true") {
+            PingStyle::Frame
+        } else {
+            PingStyle::Message
+        },
+        phase: rand::random(),
+    }
+}
