@@ -61,7 +61,9 @@ impl Channel {
     /// The namespace, if the name has one.
     #[must_use]
     pub fn namespace(&self) -> Option<&str> {
-        self.public_part().split_once(':').map(|(namespace, _)| namespace)
+        self.public_part()
+            .split_once(':')
+            .map(|(namespace, _)| namespace)
     }
 
     /// The name without `$` and namespace.
@@ -84,7 +86,10 @@ impl Channel {
 /// Whether a text can name a namespace: letters, digits, `-` and `_`, at least two of them.
 #[must_use]
 pub fn is_namespace_name(text: &str) -> bool {
-    text.len() >= 2 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+    text.len() >= 2
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
 }
 
 impl fmt::Display for Channel {

@@ -6,6 +6,8 @@
 //!
 //! [`conformance`] states each promise of [`Backbone`] once; both implementations are held to it.
 
+#![warn(missing_docs)]
+
 mod channel;
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -21,6 +23,7 @@ use futures_util::future::BoxFuture;
 
 pub use channel::{Channel, ChannelError, MAX_CHANNEL_BYTES, is_namespace_name};
 pub use publication::{ClientInfo, Publication};
+pub use subject::{DEFAULT_PREFIX, PrefixError, Subjects};
 
 /// Carries publications between nodes.
 ///
@@ -39,7 +42,11 @@ pub trait Backbone: Send + Sync + fmt::Debug {
     /// # Errors
     /// [`Error::Unavailable`] when the carrier did not confirm in time: the publication may or may not have been
     /// delivered. [`Error::TooLarge`] when the carrier will never take it.
-    fn publish<'a>(&'a self, channel: &'a Channel, publication: Publication) -> BoxFuture<'a, Result<(), Error>>;
+    fn publish<'a>(
+        &'a self,
+        channel: &'a Channel,
+        publication: Publication,
+    ) -> BoxFuture<'a, Result<(), Error>>;
 
     /// Starts delivery of `channel` to `listener`, until the returned [`Subscription`] is dropped.
     ///
@@ -74,7 +81,9 @@ impl Subscription {
     /// A subscription that calls `cancel` when it is dropped. `cancel` must not block.
     #[must_use]
     pub fn new(cancel: impl FnOnce() + Send + Sync + 'static) -> Self {
-        Self { cancel: Some(Box::new(cancel)) }
+        Self {
+            cancel: Some(Box::new(cancel)),
+        }
     }
 }
 

@@ -1,1 +1,243 @@
-//! Stub.
+//! Channel names as NATS subjects, and back.
+//!
+//! In: a [`Channel`]. Out: `<prefix>.pub.<namespace>.<name>`, so that `chat:room.7` is `tide.pub.chat.room.7`. A channel
+//! without namespace has the token `_` there, and the `$` of a private channel stands before the name. No other file
+//! spells a subject, and this one knows neither connections nor publications.
+//!
+//! The mapping is a bijection: only the form that [`Subjects::publication`] makes is read back, so two subjects never
+//! name one channel and no channel name can reach a wildcard or a foreign subject.
+
+use crate::channel::{Channel, is_namespace_name};
+
+/// The first token of every subject, unless configuration says otherwise.
+pub const DEFAULT_PREFIX: &str = "tide";
+
+/// The token of channels without namespace; too short to be the name of one.
+const NO_NAMESPACE: &str = "_";
+
+/// The token of an empty local name. A `%` is otherwise always followed by two digits.
+const EMPTY_NAME: &str = "%";
+
+/// The subjects under one prefix.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subjects {
+    publications: String,
+}
+
+/// The prefix cannot begin a subject.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("subject prefix {0:?} is not one or more names of letters, digits, - and _ joined by dots")]
+pub struct PrefixError(String);
+
+impl Subjects {
+    /// The subjects that begin with `prefix`.
+    ///
+    /// # Errors
+    /// [`PrefixError`] unless every token of the prefix is a plain name.
+    pub fn new(prefix: &str) -> Result<Self, PrefixError> {
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+        let is_token = |token: &str| !token.is_empty() && token.bytes().all(is_plain);
+        if !prefix.split('.').all(is_token) {
+            return Err(PrefixError(prefix.to_owned()));
+        }
+        Ok(Self {
+            publications: format!("{prefix}.pub."),
+        })
+    }
+
+    /// The subject that publications of `channel` are published on.
+    #[must_use]
+    pub fn publication(&self, channel: &Channel) -> String {
+        let mut subject = self.publications.clone();
+        subject.push_str(channel.namespace().unwrap_or(NO_NAMESPACE));
+        subject.push('.');
+        push_name(&mut subject, channel.is_private(), channel.local_name());
+        subject
+    }
+
+    /// The channel whose publications are published on `subject`, if there is one.
+    #[must_use]
+    pub fn channel(&self, subject: &str) -> Option<Channel> {
+        let (namespace, token) = subject.strip_prefix(&self.publications)?.split_once('.')?;
+        let (mark, name) = match token.strip_prefix('$') {
+            Some(name) => ("$", name),
+            None => ("", token),
+        };
+        let name = unescape(if name == EMPTY_NAME { "" } else { name })?;
+        let channel = match namespace {
+            NO_NAMESPACE => Channel::parse(&format!("{mark}{name}")),
+            _ if is_namespace_name(namespace) => {
+                Channel::parse(&format!("{mark}{namespace}:{name}"))
+            }
+            _ => return None,
+        };
+        channel
+            .ok()
+            .filter(|channel| self.publication(channel) == subject)
+    }
+}
+
+fn push_name(subject: &mut String, is_private: bool, name: &str) {
+    match (is_private, name) {
+        (true, _) => subject.push('$'),
+        (false, "") => subject.push_str(EMPTY_NAME),
+        (false, _) => {}
+    }
+    let mut before = '.';
+    for (at, character) in name.char_indices() {
+        let is_last = at + character.len_utf8() == name.len();
+        let escaped = match character {
+            '.' => before == '.' || is_last,
+            '$' => at == 0 && !is_private,
+            '*' | '>' | '%' => true,
+            _ => character.is_whitespace() || character.is_ascii_control(),
+        };
+        if escaped {
+            escape(subject, character);
+        } else {
+            subject.push(character);
+        }
+        before = character;
+    }
+}
+
+fn escape(subject: &mut String, character: char) {
+    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+    for byte in character.encode_utf8(&mut [0; 4]).bytes() {
+        subject.push('%');
+        subject.push(char::from(DIGITS[usize::from(byte >> 4)]));
+        subject.push(char::from(DIGITS[usize::from(byte & 15)]));
+    }
+}
+
+fn unescape(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        bytes.push(match byte {
+            b'%' => {
+                let mut digit = || char::from(rest.next()?).to_digit(16);
+                u8::try_from(digit()? * 16 + digit()?).ok()?
+            }
+            _ => byte,
+        });
+    }
+    String::from_utf8(bytes).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn subjects() -> Subjects {
+        Subjects::new(DEFAULT_PREFIX).unwrap()
+    }
+
+    #[test]
+    fn channels_have_the_documented_subjects() {
+        let table = [
+            ("chat:room.7", "tide.pub.chat.room.7"),
+            ("news", "tide.pub._.news"),
+            ("$chat:room", "tide.pub.chat.$room"),
+            ("$", "tide.pub._.$"),
+            ("$$", "tide.pub._.$$"),
+            ("chat:", "tide.pub.chat.%"),
+            ("$chat:", "tide.pub.chat.$"),
+            ("chat:$room", "tide.pub.chat.%24room"),
+            ("$chat:$room", "tide.pub.chat.$$room"),
+            ("chat:a$b", "tide.pub.chat.a$b"),
+            ("chat:%", "tide.pub.chat.%25"),
+            ("chat:a:b#7,8", "tide.pub.chat.a:b#7,8"),
+            ("a.*", "tide.pub._.a.%2A"),
+            ("a.>", "tide.pub._.a.%3E"),
+            ("a b\t\r\n\u{7f}", "tide.pub._.a%20b%09%0D%0A%7F"),
+            (".", "tide.pub._.%2E"),
+            (".a..b.", "tide.pub._.%2Ea.%2Eb%2E"),
+            ("$.a", "tide.pub._.$%2Ea"),
+            ("grüße.日本", "tide.pub._.grüße.日本"),
+            ("a\u{a0}b\u{3000}", "tide.pub._.a%C2%A0b%E3%80%80"),
+        ];
+        for (name, subject) in table {
+            let channel = Channel::parse(name).unwrap();
+            assert_eq!(subjects().publication(&channel), subject, "of {name:?}");
+            assert_eq!(subjects().channel(subject), Some(channel), "of {subject:?}");
+        }
+    }
+
+    #[test]
+    fn only_the_canonical_subject_is_read() {
+        let strangers = [
+            "tide.pub._.%61",      // needs no escape
+            "tide.pub._.%2a",      // lower-case digits
+            "tide.pub._.a%2Eb",    // a dot that makes no empty token
+            "tide.pub._.a*",       // needs an escape
+            "tide.pub._.%24a",     // names the private channel `$a`
+            "tide.pub.chat.$%24a", // a private name keeps its `$`
+            "tide.pub._.%FF",      // no UTF-8
+            "tide.pub._.%2",
+            "tide.pub._.%",
+            "tide.pub._.$%",
+            "tide.pub._.",
+            "tide.pub.c.a",
+            "tide.pub.ch at.a",
+            "tide.pub.chat",
+            "tide.out.chat.a",
+            "other.pub.chat.a",
+        ];
+        for subject in strangers {
+            assert_eq!(subjects().channel(subject), None, "of {subject:?}");
+        }
+    }
+
+    #[test]
+    fn a_prefix_is_plain_names() {
+        for prefix in ["tide", "acme.tide", "a-b_c.9"] {
+            assert!(Subjects::new(prefix).is_ok(), "{prefix:?}");
+        }
+        for prefix in ["", ".", "a.", "*", "a.>", "a b", "ä"] {
+            assert!(Subjects::new(prefix).is_err(), "{prefix:?}");
+        }
+    }
+
+    fn name() -> impl Strategy<Value = String> {
+        let part = prop_oneof![
+            4 => prop::sample::select(vec![
+                ".", "*", ">", "%", "$", "#", ":", ",", " ", "\t", "\r", "\n", "\0", "\u{7f}", "_", "a", "2E", "%2E",
+                "ü", "\u{a0}", "\u{85}", "\u{2028}", "chat:", "💧",
+            ]).prop_map(str::to_owned),
+            1 => any::<char>().prop_map(String::from),
+        ];
+        prop::collection::vec(part, 0..24).prop_map(|parts| parts.concat())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn every_channel_comes_back(name in name()) {
+            if let Ok(channel) = Channel::parse(&name) {
+                let subject = subjects().publication(&channel);
+                prop_assert_eq!(subjects().channel(&subject), Some(channel));
+            }
+        }
+
+        #[test]
+        fn every_subject_is_literal(name in name()) {
+            if let Ok(channel) = Channel::parse(&name) {
+                let subject = subjects().publication(&channel);
+                prop_assert!(!subject.chars().any(|c| c.is_whitespace() || c.is_ascii_control() || matches!(c, '*' | '>')));
+                prop_assert!(subject.split('.').all(|token| !token.is_empty()));
+            }
+        }
+
+        #[test]
+        fn what_is_read_is_spelt_the_same(tail in name()) {
+            let subject = format!("tide.pub._.{tail}");
+            if let Some(channel) = subjects().channel(&subject) {
+                prop_assert_eq!(subjects().publication(&channel), subject);
+            }
+        }
+    }
+}

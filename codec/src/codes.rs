@@ -72,7 +72,10 @@ impl ErrorCode {
     /// Whether the same command may succeed later without a change.
     #[must_use]
     pub const fn is_temporary(self) -> bool {
-        matches!(self, Self::Internal | Self::TooManyRequests | Self::ConcurrentPagination)
+        matches!(
+            self,
+            Self::Internal | Self::TooManyRequests | Self::ConcurrentPagination
+        )
     }
 }
 
@@ -161,7 +164,10 @@ mod tests {
     fn reasons_fit_a_close_frame_and_are_not_json() {
         for code in DisconnectCode::ALL {
             assert!(code.message().len() <= 123, "{code}");
-            assert!(serde_json::from_str::<serde_json::Value>(code.message()).is_err(), "{code}");
+            assert!(
+                serde_json::from_str::<serde_json::Value>(code.message()).is_err(),
+                "{code}"
+            );
         }
     }
 

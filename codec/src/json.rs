@@ -1,1 +1,80 @@
-//! JSON.
+//! The JSON format: lines of text to [`Frame`]s, [`Reply`] or [`Push`] to a line.
+//!
+//! Names are those of the Protobuf schema. Payloads are embedded as they are, not as base64, so they have to be JSON
+//! themselves and lose their line breaks on the way out. Serde types stay in the modules below.
+//!
+//! What a client may write (Centrifugo client protocol v2): one command a line, blank lines anywhere, any order of
+//! keys, keys that are not known here. `null` stands for an absent field, except in a payload, where it is a value
+//! that an application can mean. A key given twice or a value of another type makes the frame malformed.
+
+mod body;
+mod command;
+mod event;
+mod line;
+mod outcome;
+mod request;
+mod shape;
+
+use bytes::Bytes;
+use serde_json::value::RawValue;
+
+use crate::{DecodeError, EncodeError, Encoded, Format, Frame, Push, Reply};
+
+/// Decodes the lines of one text frame into at most `limit` elements. Payloads are slices of `frame`.
+///
+/// A command without a body and with no id (or zero) is a pong.
+///
+/// # Errors
+/// [`DecodeError`] when any line is not understood; nothing of the frame is then returned.
+pub fn decode(frame: &Bytes, limit: usize) -> Result<Vec<Frame>, DecodeError> {
+    let mut frames = Vec::new();
+    let mut next = 0;
+    for line in frame.split(|&byte| byte == b'\n') {
+        let offset = next;
+        next += line.len() + 1;
+        if line.trim_ascii().is_empty() {
+            continue;
+        }
+        if frames.len() == limit {
+            return Err(DecodeError::TooMany { limit });
+        }
+        frames.push(command::decode(line, frame).map_err(|reason| malformed(offset, reason))?);
+    }
+    if frames.is_empty() {
+        Err(DecodeError::Empty)
+    } else {
+        Ok(frames)
+    }
+}
+
+fn malformed(offset: usize, reason: String) -> DecodeError {
+    DecodeError::Malformed {
+        format: Format::Json,
+        offset,
+        reason,
+    }
+}
+
+/// Encodes a reply as one line, without its newline.
+///
+/// # Errors
+/// [`EncodeError::NotJson`] when a payload in it is not JSON.
+pub fn encode_reply(reply: &Reply) -> Result<Encoded, EncodeError> {
+    line::write(&outcome::ReplyLine(reply))
+}
+
+/// Encodes a push as one line, without its newline.
+///
+/// # Errors
+/// [`EncodeError::NotJson`] when a payload in it is not JSON.
+pub fn encode_push(push: &Push) -> Result<Encoded, EncodeError> {
+    line::write(&event::PushLine {
+        push: event::PushBody(push),
+    })
+}
+
+/// Whether `data` is one JSON value, however deep.
+#[must_use]
+pub fn is_valid(data: &[u8]) -> bool {
+    serde_json::from_slice::<&RawValue>(data).is_ok()
+}

@@ -4,6 +4,8 @@
 //! leave as slices of them, so decoding copies no payload. Nothing here knows sockets, time, permissions or NATS.
 //! The protocol is Centrifugo's bidirectional client protocol, version 2.
 
+#![warn(missing_docs)]
+
 pub mod codes;
 mod command;
 mod format;
@@ -15,10 +17,12 @@ mod reply;
 
 pub use codes::{DisconnectCode, ErrorCode, UnsubscribeCode};
 pub use command::{
-    Command, ConnectRequest, Frame, HistoryRequest, PublishRequest, RecoverRequest, RefreshRequest, Request,
-    RpcRequest, StreamPosition, SubRefreshRequest, SubscribeRequest,
+    Command, ConnectRequest, Frame, HistoryRequest, PublishRequest, RecoverRequest, RefreshRequest,
+    Request, RpcRequest, StreamPosition, SubRefreshRequest, SubscribeRequest,
 };
-pub use format::{DecodeError, Encoded, EncodeError, Format};
+pub use format::{DecodeError, EncodeError, Encoded, Format};
 pub use payload::single_line_json;
 pub use push::{ClientInfo, Event, Publication, Push, ServerSubscription, Unsubscribed};
-pub use reply::{ConnectResult, Failure, RefreshResult, Reply, SubRefreshResult, SubscribeResult, Success};
+pub use reply::{
+    ConnectResult, Failure, RefreshResult, Reply, SubRefreshResult, SubscribeResult, Success,
+};

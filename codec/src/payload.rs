@@ -12,5 +12,10 @@ pub fn single_line_json(data: &Bytes) -> Option<Bytes> {
         return Some(data.clone());
     }
     // Inside JSON strings line breaks are escaped, so a raw one is white space between tokens.
-    Some(data.iter().copied().filter(|byte| !matches!(byte, b'\n' | b'\r')).collect())
+    Some(
+        data.iter()
+            .copied()
+            .filter(|byte| !matches!(byte, b'\n' | b'\r'))
+            .collect(),
+    )
 }

@@ -1,1 +1,75 @@
-//! JSON.
+//! The Protobuf format: length-delimited messages to [`Frame`]s, [`Reply`] or [`Push`] to one message.
+//!
+//! The generated types of `tidegate-proto` stop here and in the modules below. Whether a field is absent or zero makes
+//! no difference, except for bodies and results, which are messages of their own (Centrifugo client protocol v2).
+
+mod event;
+mod outcome;
+mod request;
+
+use bytes::{Buf, Bytes};
+use prost::Message;
+use prost::encoding::decode_varint;
+use tidegate_proto as proto;
+
+use crate::{DecodeError, Encoded, Format, Frame, Push, Reply};
+
+/// Decodes the messages of one binary frame into at most `limit` elements. Payloads are slices of `frame`.
+///
+/// A command without a body and with id zero is a pong.
+///
+/// # Errors
+/// [`DecodeError`] when any message is not understood; nothing of the frame is then returned.
+pub fn decode(frame: &Bytes, limit: usize) -> Result<Vec<Frame>, DecodeError> {
+    let mut frames = Vec::new();
+    let mut rest = frame.clone();
+    while rest.has_remaining() {
+        if frames.len() == limit {
+            return Err(DecodeError::TooMany { limit });
+        }
+        let offset = frame.len() - rest.len();
+        let command = next_command(&mut rest).map_err(|reason| malformed(offset, reason))?;
+        frames.push(request::frame(command));
+    }
+    if frames.is_empty() {
+        Err(DecodeError::Empty)
+    } else {
+        Ok(frames)
+    }
+}
+
+/// Takes one message off `rest`. Prost's messages name fields and numbers, never the contents of a field.
+fn next_command(rest: &mut Bytes) -> Result<proto::Command, String> {
+    let length = decode_varint(rest).map_err(|error| error.to_string())?;
+    let length = usize::try_from(length)
+        .ok()
+        .filter(|&length| length <= rest.len());
+    let message = rest.split_to(length.ok_or("message is longer than what is left")?);
+    proto::Command::decode(message).map_err(|error| error.to_string())
+}
+
+fn malformed(offset: usize, reason: String) -> DecodeError {
+    DecodeError::Malformed {
+        format: Format::Protobuf,
+        offset,
+        reason,
+    }
+}
+
+/// Encodes a reply, after its length as a varint.
+#[must_use]
+pub fn encode_reply(reply: &Reply) -> Encoded {
+    outcome::reply(reply)
+        .encode_length_delimited_to_vec()
+        .into()
+}
+
+/// Encodes a push, after its length as a varint.
+#[must_use]
+pub fn encode_push(push: &Push) -> Encoded {
+    let reply = proto::Reply {
+        push: Some(event::push(push)),
+        ..proto::Reply::default()
+    };
+    reply.encode_length_delimited_to_vec().into()
+}

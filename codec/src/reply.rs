@@ -28,7 +28,11 @@ pub struct Failure {
 
 impl From<ErrorCode> for Failure {
     fn from(code: ErrorCode) -> Self {
-        Self { code: code.code(), message: code.message().to_owned(), temporary: code.is_temporary() }
+        Self {
+            code: code.code(),
+            message: code.message().to_owned(),
+            temporary: code.is_temporary(),
+        }
     }
 }
 

@@ -25,19 +25,31 @@ struct Crowd {
 
 impl Crowd {
     fn new(channels: usize, subscribers: usize) -> Self {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .expect("a runtime");
         let counters = Arc::new(Counters::default());
-        let (interest, _queues) = Interest::new(Arc::new(Embedded::new()), 1, Arc::clone(&counters));
+        let (interest, _queues) =
+            Interest::new(Arc::new(Embedded::new()), 1, Arc::clone(&counters));
         let hub = Hub::new(0, interest, Arc::clone(&counters));
         let names = (0..channels).map(|n| Channel::parse(&format!("room-{n}")).expect("a channel"));
-        let mut crowd =
-            Self { hub, counters, channels: names.collect(), outboxes: Vec::new(), _memberships: Vec::new() };
+        let mut crowd = Self {
+            hub,
+            counters,
+            channels: names.collect(),
+            outboxes: Vec::new(),
+            _memberships: Vec::new(),
+        };
         for channel in &crowd.channels {
             for _ in 0..subscribers {
                 let outbox = Rc::new(Outbox::new(Format::Json, 1 << 20));
-                let topic = runtime.block_on(crowd.hub.join(channel)).expect("the embedded backbone joins");
+                let topic = runtime
+                    .block_on(crowd.hub.join(channel))
+                    .expect("the embedded backbone joins");
                 let number = crowd.outboxes.len() as u64;
-                crowd._memberships.push(crowd.hub.attach(topic, number, &outbox));
+                crowd
+                    ._memberships
+                    .push(crowd.hub.attach(topic, number, &outbox));
                 crowd.outboxes.push(outbox);
             }
         }
@@ -49,8 +61,15 @@ impl Crowd {
         let data = bytes::Bytes::from_static(br#"{"value":"0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678"}"#);
         for _ in 0..count {
             for channel in &self.channels {
-                let publication = Publication { data: data.clone(), ..Publication::default() };
-                self.hub.deliver(&Broadcast::new(channel.clone(), publication, Arc::clone(&self.counters)));
+                let publication = Publication {
+                    data: data.clone(),
+                    ..Publication::default()
+                };
+                self.hub.deliver(&Broadcast::new(
+                    channel.clone(),
+                    publication,
+                    Arc::clone(&self.counters),
+                ));
             }
         }
         for outbox in &self.outboxes {
@@ -67,8 +86,11 @@ fn hub(criterion: &mut Criterion) {
     for (channels, subscribers) in [(1, 10_000), (10_000, 10)] {
         let crowd = Crowd::new(channels, subscribers);
         for publications in [1, 16] {
-            group.throughput(Throughput::Elements((channels * subscribers * publications) as u64));
-            let name = format!("{channels} channels x {subscribers} subscribers, {publications} per wake");
+            group.throughput(Throughput::Elements(
+                (channels * subscribers * publications) as u64,
+            ));
+            let name =
+                format!("{channels} channels x {subscribers} subscribers, {publications} per wake");
             group.bench_function(name, |bencher| bencher.iter(|| crowd.round(publications)));
         }
     }

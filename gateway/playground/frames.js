@@ -53,7 +53,8 @@ export class FramesPanel {
   }
 
   #summarise({ total, kept, shown }) {
-    const parts = [shown === total ? `${total} ${total === 1 ? 'frame' : 'frames'}` : `${shown} of ${total} frames shown`];
+    const parts = [`${total} ${total === 1 ? 'frame' : 'frames'}`];
+    if (shown < kept) parts.push(`${shown} shown`);
     if (total > kept) parts.push(`${kept} kept`);
     if (this.#log.paused) parts.push('paused');
     this.summary.textContent = parts.join(', ');

@@ -23,7 +23,8 @@ const byId = (id) => document.getElementById(id);
 const page = {
   state: byId('state'), announcer: byId('announcer'), toast: byId('toast'), steps: byId('steps'),
   endpoint: byId('endpoint'), token: byId('token'), showToken: byId('show-token'),
-  connectButton: byId('connect-button'), disconnectButton: byId('disconnect-button'), details: byId('connection-details'),
+  connectButton: byId('connect-button'), disconnectButton: byId('disconnect-button'),
+  details: byId('connection-details'),
   channel: byId('channel'), payload: byId('payload'), target: byId('publish-target'), published: byId('publish-result'),
   welcome: byId('welcome'), help: byId('help'), theme: byId('theme-button'), shortcuts: byId('shortcuts-on'),
 };

@@ -48,8 +48,12 @@ struct Bucket {
 impl Admission {
     pub(crate) fn new(config: &ClientConfig, now: Instant) -> Arc<Self> {
         let per_second = u32::try_from(config.connection_rate_limit).unwrap_or(u32::MAX);
-        let rate = (per_second > 0)
-            .then(|| Mutex::new(Bucket { step: Duration::from_secs(1) / per_second, full_at: now }));
+        let rate = (per_second > 0).then(|| {
+            Mutex::new(Bucket {
+                step: Duration::from_secs(1) / per_second,
+                full_at: now,
+            })
+        });
         Arc::new(Self {
             connections: AtomicUsize::new(0),
             connection_limit: config.connection_limit,
@@ -65,10 +69,14 @@ impl Admission {
         // Counted from here on: dropping it on a refusal takes it off again.
         let admitted = Admitted(Arc::clone(self));
         if self.connection_limit > 0 && before >= self.connection_limit {
-            return Err(Full { retry_after: FULL_NODE_RETRY });
+            return Err(Full {
+                retry_after: FULL_NODE_RETRY,
+            });
         }
         if let Some(rate) = &self.rate {
-            rate.lock().unwrap_or_else(PoisonError::into_inner).take(now)?;
+            rate.lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take(now)?;
         }
         Ok(admitted)
     }
@@ -83,7 +91,10 @@ impl Admission {
             }
             *count += 1;
         }
-        Some(AdmittedUser { admission: Arc::clone(self), user: user.to_owned() })
+        Some(AdmittedUser {
+            admission: Arc::clone(self),
+            user: user.to_owned(),
+        })
     }
 }
 
@@ -92,7 +103,9 @@ impl Bucket {
         let full_at = self.full_at.max(now) + self.step;
         let limit = now + Duration::from_secs(1);
         if full_at > limit {
-            return Err(Full { retry_after: (full_at - limit).max(Duration::from_secs(1)) });
+            return Err(Full {
+                retry_after: (full_at - limit).max(Duration::from_secs(1)),
+            });
         }
         self.full_at = full_at;
         Ok(())
@@ -110,7 +123,11 @@ impl Drop for AdmittedUser {
         if self.admission.user_limit == 0 || self.user.is_empty() {
             return;
         }
-        let mut users = self.admission.users.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut users = self
+            .admission
+            .users
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if let Entry::Occupied(mut count) = users.entry(std::mem::take(&mut self.user)) {
             *count.get_mut() -= 1;
             if *count.get() == 0 {
@@ -136,8 +153,14 @@ mod tests {
         let now = Instant::now();
         let first = admission.admit(now).unwrap();
         let _second = admission.admit(now).unwrap();
-        assert_eq!(admission.admit(now).unwrap_err().retry_after, FULL_NODE_RETRY);
-        assert!(admission.admit(now).is_err(), "a refused connection must not count");
+        assert_eq!(
+            admission.admit(now).unwrap_err().retry_after,
+            FULL_NODE_RETRY
+        );
+        assert!(
+            admission.admit(now).is_err(),
+            "a refused connection must not count"
+        );
         drop(first);
         assert!(admission.admit(now).is_ok());
     }
@@ -148,7 +171,10 @@ mod tests {
         let now = Instant::now();
         assert_eq!((0..20).filter(|_| admission.admit(now).is_ok()).count(), 10);
         let later = now + Duration::from_millis(100);
-        assert_eq!((0..20).filter(|_| admission.admit(later).is_ok()).count(), 1);
+        assert_eq!(
+            (0..20).filter(|_| admission.admit(later).is_ok()).count(),
+            1
+        );
     }
 
     #[test]
@@ -157,7 +183,10 @@ mod tests {
         let first = admission.admit_user("42").unwrap();
         assert!(admission.admit_user("42").is_none());
         let _other = admission.admit_user("43").unwrap();
-        let _anonymous = (admission.admit_user("").unwrap(), admission.admit_user("").unwrap());
+        let _anonymous = (
+            admission.admit_user("").unwrap(),
+            admission.admit_user("").unwrap(),
+        );
         drop(first);
         assert_eq!(admission.users.lock().unwrap().len(), 1);
         assert!(admission.admit_user("42").is_some());

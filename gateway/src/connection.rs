@@ -17,7 +17,9 @@ use crate::hub::{Hub, Membership};
 use crate::interest::Topic;
 use crate::node::Node;
 use crate::outbox::Outbox;
-use crate::session::{Action, Actions, Entry, Moment, OpenError, Operation, Outcome, PingStyle, Session};
+use crate::session::{
+    Action, Actions, Entry, Moment, OpenError, Operation, Outcome, PingStyle, Session,
+};
 
 /// One client, whatever its transport.
 pub(crate) struct Connection {
@@ -98,7 +100,11 @@ impl Connection {
 
     /// Takes a whole frame from the client.
     pub(crate) fn receive(&mut self, frame: &Bytes) {
-        match self.outbox.format().decode(frame, self.node.config.client.frame_command_limit) {
+        match self
+            .outbox
+            .format()
+            .decode(frame, self.node.config.client.frame_command_limit)
+        {
             Ok(frames) => {
                 self.backlog.extend(frames);
                 self.advance();
@@ -129,11 +135,17 @@ impl Connection {
 
     /// Waits until the operation under way has ended, and goes on from there. Never returns when there is none.
     pub(crate) async fn finish_operation(&mut self) {
-        let Some(operation) = &mut self.operation else { return std::future::pending().await };
+        let Some(operation) = &mut self.operation else {
+            return std::future::pending().await;
+        };
         let finished = operation.await;
         self.operation = None;
         self.user = finished.user.or(self.user.take());
-        self.joined = finished.topics.into_iter().map(|topic| (topic.channel().clone(), topic)).collect();
+        self.joined = finished
+            .topics
+            .into_iter()
+            .map(|topic| (topic.channel().clone(), topic))
+            .collect();
         self.step(|session, now, actions| session.complete(finished.outcome, now, actions));
         self.joined.clear();
         self.advance();
@@ -142,7 +154,9 @@ impl Connection {
     /// Gives the session what waits, until something has to be waited for.
     fn advance(&mut self) {
         while self.operation.is_none() && self.closing.is_none() {
-            let Some(frame) = self.backlog.pop_front() else { return };
+            let Some(frame) = self.backlog.pop_front() else {
+                return;
+            };
             self.node.counters.commands.add(1);
             self.step(|session, now, actions| session.handle(frame, now, actions));
         }
@@ -165,7 +179,10 @@ impl Connection {
                 PingStyle::Frame => self.ping_due = true,
             },
             Action::Attach(channel) => {
-                let topic = self.joined.remove(&channel).expect("a session attaches only what it joined");
+                let topic = self
+                    .joined
+                    .remove(&channel)
+                    .expect("a session attaches only what it joined");
                 let membership = self.hub.attach(topic, self.number, &self.outbox);
                 self.memberships.insert(channel, membership);
             }
@@ -209,17 +226,28 @@ impl Connection {
                     Ok(topic) => (Ok(()), vec![topic]),
                     Err(error) => (Err(error), Vec::new()),
                 };
-                Finished { outcome: Outcome::Joined(result), topics, user: None }
+                Finished {
+                    outcome: Outcome::Joined(result),
+                    topics,
+                    user: None,
+                }
             }
             .boxed_local(),
-            Operation::Publish { channel, publication } => async move {
+            Operation::Publish {
+                channel,
+                publication,
+            } => async move {
                 let result = node.backbone.publish(&channel, publication).await;
                 if let Err(error) = &result {
                     tracing::debug!(%channel, %error, "publish failed");
                 } else {
                     node.counters.publications_in.add(1);
                 }
-                Finished { outcome: Outcome::Published(result), topics: Vec::new(), user: None }
+                Finished {
+                    outcome: Outcome::Published(result),
+                    topics: Vec::new(),
+                    user: None,
+                }
             }
             .boxed_local(),
         }
@@ -227,15 +255,28 @@ impl Connection {
 }
 
 async fn open(node: Arc<Node>, hub: Rc<Hub>, user: String, channels: Vec<Channel>) -> Finished {
-    let refused = |error| Finished { outcome: Outcome::Opened(Err(error)), topics: Vec::new(), user: None };
-    let Some(admitted) = node.admission.admit_user(&user) else { return refused(OpenError::ConnectionLimit) };
+    let refused = |error| Finished {
+        outcome: Outcome::Opened(Err(error)),
+        topics: Vec::new(),
+        user: None,
+    };
+    let Some(admitted) = node.admission.admit_user(&user) else {
+        return refused(OpenError::ConnectionLimit);
+    };
     let joins = channels.iter().map(|channel| hub.join(channel));
     match futures_util::future::try_join_all(joins).await {
-        Ok(topics) => Finished { outcome: Outcome::Opened(Ok(())), topics, user: Some(admitted) },
+        Ok(topics) => Finished {
+            outcome: Outcome::Opened(Ok(())),
+            topics,
+            user: Some(admitted),
+        },
         Err(error) => refused(OpenError::Join(error)),
     }
 }
 
 fn now() -> Moment {
-    Moment { instant: tokio::time::Instant::now().into_std(), wall: SystemTime::now() }
+    Moment {
+        instant: tokio::time::Instant::now().into_std(),
+        wall: SystemTime::now(),
+    }
 }

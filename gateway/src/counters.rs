@@ -62,7 +62,10 @@ counters! {
 
 fn render(text: &mut String, name: &str, kind: &str, help: &str, value: u64) {
     // Writing to a String cannot fail.
-    let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}");
+    let _ = writeln!(
+        text,
+        "# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}"
+    );
 }
 
 #[cfg(test)]

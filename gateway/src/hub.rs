@@ -40,7 +40,13 @@ impl Broadcast {
     /// A publication that nobody has needed encoded yet.
     #[must_use]
     pub fn new(channel: Channel, publication: Publication, counters: Arc<Counters>) -> Self {
-        Self(Arc::new(Encodings { channel, publication, json: OnceLock::new(), protobuf: OnceLock::new(), counters }))
+        Self(Arc::new(Encodings {
+            channel,
+            publication,
+            json: OnceLock::new(),
+            protobuf: OnceLock::new(),
+            counters,
+        }))
     }
 
     /// The push for clients of `format`; `None` when the publication has no form there.
@@ -55,7 +61,10 @@ impl Broadcast {
 
     fn encode(&self, format: Format) -> Option<Encoded> {
         let event = Event::Publication(to_client(&self.0.publication));
-        let push = Push { channel: self.0.channel.as_str().to_owned(), event };
+        let push = Push {
+            channel: self.0.channel.as_str().to_owned(),
+            event,
+        };
         let encoded = format.encode_push(&push);
         if encoded.is_err() {
             self.0.counters.not_json.add(1);
@@ -107,7 +116,12 @@ impl Hub {
     /// The hub of worker number `worker`.
     #[must_use]
     pub fn new(worker: usize, interest: Arc<Interest>, counters: Arc<Counters>) -> Rc<Self> {
-        Rc::new(Self { worker, interest, counters, channels: RefCell::default() })
+        Rc::new(Self {
+            worker,
+            interest,
+            counters,
+            channels: RefCell::default(),
+        })
     }
 
     /// Delivers what comes in for this worker until the node is gone.
@@ -125,12 +139,19 @@ impl Hub {
     /// Puts one publication into the outbox of every subscriber of its channel on this worker.
     pub fn deliver(&self, broadcast: &Broadcast) {
         let channels = self.channels.borrow();
-        let Some(members) = channels.get(&broadcast.0.channel) else { return };
-        for (format, outboxes) in [(Format::Json, &members.json), (Format::Protobuf, &members.protobuf)] {
+        let Some(members) = channels.get(&broadcast.0.channel) else {
+            return;
+        };
+        for (format, outboxes) in [
+            (Format::Json, &members.json),
+            (Format::Protobuf, &members.protobuf),
+        ] {
             if outboxes.is_empty() {
                 continue;
             }
-            let Some(message) = broadcast.encoded(format) else { continue };
+            let Some(message) = broadcast.encoded(format) else {
+                continue;
+            };
             for outbox in outboxes.values() {
                 outbox.push(message.clone());
             }
@@ -150,23 +171,41 @@ impl Hub {
 
     /// Starts delivery of a joined channel to a connection's outbox.
     #[must_use]
-    pub fn attach(self: &Rc<Self>, topic: Arc<Topic>, connection: u64, outbox: &Rc<Outbox>) -> Membership {
+    pub fn attach(
+        self: &Rc<Self>,
+        topic: Arc<Topic>,
+        connection: u64,
+        outbox: &Rc<Outbox>,
+    ) -> Membership {
         let channel = topic.channel().clone();
         let format = outbox.format();
         let mut channels = self.channels.borrow_mut();
         let members = channels.entry(channel.clone()).or_insert_with(|| {
             topic.add_worker(self.worker);
-            Members { topic, json: IndexMap::new(), protobuf: IndexMap::new() }
+            Members {
+                topic,
+                json: IndexMap::new(),
+                protobuf: IndexMap::new(),
+            }
         });
         members.of(format).insert(connection, Rc::clone(outbox));
         self.counters.subscriptions.add(1);
-        Membership { hub: Rc::clone(self), channel, connection, format }
+        Membership {
+            hub: Rc::clone(self),
+            channel,
+            connection,
+            format,
+        }
     }
 
     fn detach(&self, membership: &Membership) {
         let mut channels = self.channels.borrow_mut();
-        let Some(members) = channels.get_mut(&membership.channel) else { return };
-        members.of(membership.format).swap_remove(&membership.connection);
+        let Some(members) = channels.get_mut(&membership.channel) else {
+            return;
+        };
+        members
+            .of(membership.format)
+            .swap_remove(&membership.connection);
         self.counters.subscriptions.sub(1);
         if members.json.is_empty() && members.protobuf.is_empty() {
             members.topic.remove_worker(self.worker);
@@ -193,12 +232,17 @@ impl Drop for Membership {
 impl fmt::Debug for Hub {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let channels = self.channels.borrow().len();
-        f.debug_struct("Hub").field("worker", &self.worker).field("channels", &channels).finish_non_exhaustive()
+        f.debug_struct("Hub")
+            .field("worker", &self.worker)
+            .field("channels", &channels)
+            .finish_non_exhaustive()
     }
 }
 
 impl fmt::Debug for Membership {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Membership").field("channel", &self.channel).finish_non_exhaustive()
+        f.debug_struct("Membership")
+            .field("channel", &self.channel)
+            .finish_non_exhaustive()
     }
 }

@@ -54,9 +54,18 @@ impl Interest {
         workers: usize,
         counters: Arc<Counters>,
     ) -> (Arc<Self>, Vec<Receiver<Broadcast>>) {
-        assert!((1..=MAX_WORKERS).contains(&workers), "a node has 1 to {MAX_WORKERS} workers");
-        let (queues, receivers): (Vec<_>, Vec<_>) = (0..workers).map(|_| channel(WORKER_QUEUE)).unzip();
-        let interest = Self { backbone, queues: queues.into(), counters, topics: Mutex::default() };
+        assert!(
+            (1..=MAX_WORKERS).contains(&workers),
+            "a node has 1 to {MAX_WORKERS} workers"
+        );
+        let (queues, receivers): (Vec<_>, Vec<_>) =
+            (0..workers).map(|_| channel(WORKER_QUEUE)).unzip();
+        let interest = Self {
+            backbone,
+            queues: queues.into(),
+            counters,
+            topics: Mutex::default(),
+        };
         (Arc::new(interest), receivers)
     }
 
@@ -111,7 +120,10 @@ impl Topic {
         };
         let listener: Arc<dyn Listener> = Arc::clone(&self.route) as _;
         let subscribe = || interest.backbone.subscribe(&self.route.channel, listener);
-        self.subscription.get_or_try_init(subscribe).await.map(|_| ())
+        self.subscription
+            .get_or_try_init(subscribe)
+            .await
+            .map(|_| ())
     }
 
     /// Starts handing publications to worker number `worker`.
@@ -121,16 +133,23 @@ impl Topic {
 
     /// Stops handing publications to worker number `worker`.
     pub fn remove_worker(&self, worker: usize) {
-        self.route.workers.fetch_and(!(1 << worker), Ordering::Release);
+        self.route
+            .workers
+            .fetch_and(!(1 << worker), Ordering::Release);
     }
 }
 
 impl Drop for Topic {
     fn drop(&mut self) {
-        let Some(interest) = self.interest.upgrade() else { return };
+        let Some(interest) = self.interest.upgrade() else {
+            return;
+        };
         let mut topics = interest.topics();
         // A successor may stand in the map already: it was made after this topic's last holder let go.
-        if topics.get(&self.route.channel).is_some_and(|topic| topic.strong_count() == 0) {
+        if topics
+            .get(&self.route.channel)
+            .is_some_and(|topic| topic.strong_count() == 0)
+        {
             topics.remove(&self.route.channel);
         }
     }
@@ -142,7 +161,11 @@ impl Listener for Route {
         if workers == 0 {
             return;
         }
-        let broadcast = Broadcast::new(self.channel.clone(), publication, Arc::clone(&self.counters));
+        let broadcast = Broadcast::new(
+            self.channel.clone(),
+            publication,
+            Arc::clone(&self.counters),
+        );
         while workers != 0 {
             let worker = workers.trailing_zeros() as usize;
             workers &= workers - 1;
@@ -155,12 +178,16 @@ impl Listener for Route {
 
 impl fmt::Debug for Interest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Interest").field("channels", &self.channel_count()).finish_non_exhaustive()
+        f.debug_struct("Interest")
+            .field("channels", &self.channel_count())
+            .finish_non_exhaustive()
     }
 }
 
 impl fmt::Debug for Topic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Topic").field("channel", &self.route.channel).finish_non_exhaustive()
+        f.debug_struct("Topic")
+            .field("channel", &self.route.channel)
+            .finish_non_exhaustive()
     }
 }

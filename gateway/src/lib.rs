@@ -4,10 +4,10 @@
 //! `backbone` (to every node) -> `interest` (which workers care) -> `hub` (who on this worker listens) -> `outbox` ->
 //! `transport`. Everything of one connection stays on the worker thread that accepted it; only publications cross.
 
+mod admission;
 pub mod auth;
 pub mod cli;
 pub mod config;
-mod admission;
 mod connection;
 pub mod counters;
 pub mod hub;

@@ -13,9 +13,17 @@ pub fn start(config: &LogConfig) {
         level => level,
     };
     // Libraries speak up only when something is wrong, unless everything is asked for.
-    let others = if level == "trace" || level == "off" { level } else { "warn" };
-    let filter = EnvFilter::new(format!("{others},tidegate={level},tidegate_gateway={level},tidegate_backbone={level}"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr)
+    let others = if level == "trace" || level == "off" {
+        level
+    } else {
+        "warn"
+    };
+    let filter = EnvFilter::new(format!(
+        "{others},tidegate={level},tidegate_gateway={level},tidegate_backbone={level}"
+    ));
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal());
     let _ = match config.format.as_str() {
         "json" => builder.json().try_init(),

@@ -67,7 +67,10 @@ impl Node {
 
     /// Tells every connection to close within the drain period.
     pub(crate) fn start_drain(&self) {
-        self.drain.send_replace(Some(Drain { since: Instant::now(), period: self.config.shutdown.drain }));
+        self.drain.send_replace(Some(Drain {
+            since: Instant::now(),
+            period: self.config.shutdown.drain,
+        }));
     }
 
     /// Whether the node is stopping.
@@ -89,6 +92,9 @@ impl Node {
 
 impl fmt::Debug for Node {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Node").field("backbone", &self.backbone).field("interest", &self.interest).finish_non_exhaustive()
+        f.debug_struct("Node")
+            .field("backbone", &self.backbone)
+            .field("interest", &self.interest)
+            .finish_non_exhaustive()
     }
 }

@@ -114,7 +114,10 @@ impl Outbox {
         if queue.is_empty() && queue.capacity() > 64 {
             queue.shrink_to(0);
         }
-        let taken: usize = messages.iter().map(|message| message.len() + MESSAGE_OVERHEAD).sum();
+        let taken: usize = messages
+            .iter()
+            .map(|message| message.len() + MESSAGE_OVERHEAD)
+            .sum();
         self.bytes.set(self.bytes.get() - taken);
         Some(self.format.join(&messages))
     }
@@ -144,8 +147,17 @@ mod tests {
         outbox.push(message(FRAME_TARGET / 2));
         outbox.push(message(FRAME_TARGET / 4));
         outbox.push(message(FRAME_TARGET / 2));
-        let sizes: Vec<usize> = std::iter::from_fn(|| outbox.take_frame()).map(|frame| frame.len()).collect();
-        assert_eq!(sizes, [FRAME_TARGET * 2, FRAME_TARGET / 2 + FRAME_TARGET / 4, FRAME_TARGET / 2]);
+        let sizes: Vec<usize> = std::iter::from_fn(|| outbox.take_frame())
+            .map(|frame| frame.len())
+            .collect();
+        assert_eq!(
+            sizes,
+            [
+                FRAME_TARGET * 2,
+                FRAME_TARGET / 2 + FRAME_TARGET / 4,
+                FRAME_TARGET / 2
+            ]
+        );
     }
 
     #[test]

@@ -7,9 +7,44 @@ use actix_web::{HttpResponse, web};
 const CONTENT_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self' ws: wss:; \
      img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
+const HTML: &str = "text/html; charset=utf-8";
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+
 /// Path, content type and content of each file.
-const FILES: [(&str, &str, &str); 1] = [
-    ("/", "text/html; charset=utf-8", include_str!("../playground/index.html")),
+const FILES: [(&str, &str, &str); 9] = [
+    ("/", HTML, include_str!("../playground/index.html")),
+    (
+        "/style.css",
+        "text/css; charset=utf-8",
+        include_str!("../playground/style.css"),
+    ),
+    (
+        "/tidegate.svg",
+        "image/svg+xml",
+        include_str!("../playground/tidegate.svg"),
+    ),
+    (
+        "/playground.js",
+        SCRIPT,
+        include_str!("../playground/playground.js"),
+    ),
+    (
+        "/client.js",
+        SCRIPT,
+        include_str!("../playground/client.js"),
+    ),
+    (
+        "/channels.js",
+        SCRIPT,
+        include_str!("../playground/channels.js"),
+    ),
+    (
+        "/frames.js",
+        SCRIPT,
+        include_str!("../playground/frames.js"),
+    ),
+    ("/log.js", SCRIPT, include_str!("../playground/log.js")),
+    ("/theme.js", SCRIPT, include_str!("../playground/theme.js")),
 ];
 
 /// Adds the page's routes.

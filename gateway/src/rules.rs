@@ -47,14 +47,26 @@ impl Rules {
     /// One text a fault, each naming its option. A configuration that passed its check has none.
     pub fn new(config: &Config) -> Result<Self, Vec<String>> {
         let verifier = Verifier::new(&config.client.token, &config.client.subscription_token)?;
-        let without_namespace = ChannelRules::new("channel.without_namespace", &config.channel.without_namespace)?;
+        let without_namespace = ChannelRules::new(
+            "channel.without_namespace",
+            &config.channel.without_namespace,
+        )?;
         let mut namespaces = HashMap::new();
         for namespace in &config.channel.namespaces {
             let path = format!("channel.namespaces[{}]", namespace.name);
-            namespaces.insert(namespace.name.clone(), ChannelRules::new(&path, &namespace.options)?);
+            namespaces.insert(
+                namespace.name.clone(),
+                ChannelRules::new(&path, &namespace.options)?,
+            );
         }
         let client = config.client.clone();
-        Ok(Self { client, verifier, max_length: config.channel.max_length, without_namespace, namespaces })
+        Ok(Self {
+            client,
+            verifier,
+            max_length: config.channel.max_length,
+            without_namespace,
+            namespaces,
+        })
     }
 
     /// The channel of a name, with its namespace's rules.
@@ -73,7 +85,9 @@ impl Rules {
             None => Some(&self.without_namespace),
             Some(namespace) => self.namespaces.get(namespace),
         };
-        rules.map(|rules| (channel, rules)).ok_or(ErrorCode::UnknownChannel)
+        rules
+            .map(|rules| (channel, rules))
+            .ok_or(ErrorCode::UnknownChannel)
     }
 
     /// Whether someone may subscribe to a channel without a token.
@@ -98,7 +112,8 @@ impl Rules {
     pub fn may_publish(&self, asker: Asker<'_>, rules: &ChannelRules) -> bool {
         let options = &rules.options;
         let known = asker.is_known_or(options.allow_publish_for_anonymous);
-        let permitted = options.allow_publish_for_client || (options.allow_publish_for_subscriber && asker.subscribed);
+        let permitted = options.allow_publish_for_client
+            || (options.allow_publish_for_subscriber && asker.subscribed);
         (permitted && known) || self.client.insecure
     }
 }
@@ -107,11 +122,15 @@ impl ChannelRules {
     fn new(path: &str, options: &NamespaceOptions) -> Result<Self, Vec<String>> {
         let name = match options.channel_regex.as_str() {
             "" => None,
-            pattern => {
-                Some(Regex::new(pattern).map_err(|error| vec![format!("{path}.channel_regex: {error}")])?)
-            }
+            pattern => Some(
+                Regex::new(pattern)
+                    .map_err(|error| vec![format!("{path}.channel_regex: {error}")])?,
+            ),
         };
-        Ok(Self { options: options.clone(), name })
+        Ok(Self {
+            options: options.clone(),
+            name,
+        })
     }
 
     /// Whether a channel's name is of the form that the namespace asks for.
@@ -143,14 +162,24 @@ mod tests {
 
     fn may_subscribe(rules: &Rules, user: &str, name: &str) -> bool {
         let (channel, options) = rules.channel(name).unwrap();
-        rules.may_subscribe(Asker { user, subscribed: false }, &channel, options)
+        rules.may_subscribe(
+            Asker {
+                user,
+                subscribed: false,
+            },
+            &channel,
+            options,
+        )
     }
 
     #[test]
     fn names_find_their_namespace_or_the_documented_error() {
         let rules = rules(|config| {
             config.channel.max_length = 20;
-            config.channel.namespaces = vec![Namespace { name: "chat".into(), ..Namespace::default() }];
+            config.channel.namespaces = vec![Namespace {
+                name: "chat".into(),
+                ..Namespace::default()
+            }];
         });
         for (name, expected) in [
             ("news", None),
@@ -170,12 +199,21 @@ mod tests {
     #[test]
     fn subscribing_needs_a_rule_that_permits_it() {
         let closed = rules(|_| {});
-        let open = rules(|config| config.channel.without_namespace.allow_subscribe_for_client = true);
+        let open =
+            rules(|config| config.channel.without_namespace.allow_subscribe_for_client = true);
         let anonymous = rules(|config| {
             config.channel.without_namespace.allow_subscribe_for_client = true;
-            config.channel.without_namespace.allow_subscribe_for_anonymous = true;
+            config
+                .channel
+                .without_namespace
+                .allow_subscribe_for_anonymous = true;
         });
-        let anonymous_only = rules(|config| config.channel.without_namespace.allow_subscribe_for_anonymous = true);
+        let anonymous_only = rules(|config| {
+            config
+                .channel
+                .without_namespace
+                .allow_subscribe_for_anonymous = true
+        });
         let insecure = rules(|config| config.client.insecure = true);
         for (rules, user, name, expected) in [
             (&closed, "42", "news", false),
@@ -188,7 +226,11 @@ mod tests {
             (&insecure, "", "news", true),
             (&insecure, "", "$news", false),
         ] {
-            assert_eq!(may_subscribe(rules, user, name), expected, "{user:?} {name:?}");
+            assert_eq!(
+                may_subscribe(rules, user, name),
+                expected,
+                "{user:?} {name:?}"
+            );
         }
     }
 
@@ -197,9 +239,13 @@ mod tests {
         let limited = rules(|config| {
             config.channel.without_namespace.allow_user_limited_channels = true;
             config.channel.without_namespace.allow_subscribe_for_client = true;
-            config.channel.without_namespace.allow_subscribe_for_anonymous = true;
+            config
+                .channel
+                .without_namespace
+                .allow_subscribe_for_anonymous = true;
         });
-        let unlimited = rules(|config| config.channel.without_namespace.allow_subscribe_for_client = true);
+        let unlimited =
+            rules(|config| config.channel.without_namespace.allow_subscribe_for_client = true);
         for (rules, user, name, expected) in [
             (&limited, "42", "dialog#42,43", true),
             (&limited, "43", "dialog#42,43", true),
@@ -210,17 +256,30 @@ mod tests {
             (&limited, "42", "plain", true),
             (&unlimited, "7", "dialog#42,43", true),
         ] {
-            assert_eq!(may_subscribe(rules, user, name), expected, "{user:?} {name:?}");
+            assert_eq!(
+                may_subscribe(rules, user, name),
+                expected,
+                "{user:?} {name:?}"
+            );
         }
     }
 
     #[test]
     fn publishing_needs_a_rule_that_permits_it() {
         let closed = rules(|_| {});
-        let client = rules(|config| config.channel.without_namespace.allow_publish_for_client = true);
-        let subscriber = rules(|config| config.channel.without_namespace.allow_publish_for_subscriber = true);
+        let client =
+            rules(|config| config.channel.without_namespace.allow_publish_for_client = true);
+        let subscriber = rules(|config| {
+            config
+                .channel
+                .without_namespace
+                .allow_publish_for_subscriber = true
+        });
         let anonymous = rules(|config| {
-            config.channel.without_namespace.allow_publish_for_subscriber = true;
+            config
+                .channel
+                .without_namespace
+                .allow_publish_for_subscriber = true;
             config.channel.without_namespace.allow_publish_for_anonymous = true;
         });
         let insecure = rules(|config| config.client.insecure = true);
@@ -236,17 +295,25 @@ mod tests {
             (&insecure, "", false, true),
         ] {
             let (_, options) = rules.channel("news").unwrap();
-            assert_eq!(rules.may_publish(Asker { user, subscribed }, options), expected, "{user:?} {subscribed}");
+            assert_eq!(
+                rules.may_publish(Asker { user, subscribed }, options),
+                expected,
+                "{user:?} {subscribed}"
+            );
         }
     }
 
     #[test]
     fn names_are_ascii_unless_a_pattern_says_otherwise() {
         let plain = rules(|_| {});
-        let pattern = rules(|config| config.channel.without_namespace.channel_regex = "^[\\p{L}]+$".into());
-        for (rules, name, expected) in
-            [(&plain, "news", true), (&plain, "новости", false), (&pattern, "новости", true), (&pattern, "a1", false)]
-        {
+        let pattern =
+            rules(|config| config.channel.without_namespace.channel_regex = "^[\\p{L}]+$".into());
+        for (rules, name, expected) in [
+            (&plain, "news", true),
+            (&plain, "новости", false),
+            (&pattern, "новости", true),
+            (&pattern, "a1", false),
+        ] {
             let (channel, options) = rules.channel(name).unwrap();
             assert_eq!(options.accepts_name(&channel), expected, "{name}");
         }

@@ -68,17 +68,25 @@ impl Server {
         };
         let workers = workers.min(MAX_WORKERS);
         let counters = Arc::new(Counters::default());
-        let (interest, queues) = Interest::new(Arc::clone(&backbone), workers, Arc::clone(&counters));
+        let (interest, queues) =
+            Interest::new(Arc::clone(&backbone), workers, Arc::clone(&counters));
         let node = Node::new(config, backbone, interest, counters).map_err(StartError::Config)?;
         let node = web::Data::new(node);
         let seeds: WorkerSeeds = Arc::new(Mutex::new(queues.into_iter().enumerate().collect()));
         let http = &node.config.http_server;
-        let host = if http.address.is_empty() { "0.0.0.0" } else { &http.address };
+        let host = if http.address.is_empty() {
+            "0.0.0.0"
+        } else {
+            &http.address
+        };
         let app_node = node.clone();
         let server = HttpServer::new(move || {
             let hub = start_hub(&app_node, &seeds);
             let node = app_node.clone();
-            App::new().app_data(node.clone()).app_data(web::Data::new(hub)).configure(|app| configure(app, &node))
+            App::new()
+                .app_data(node.clone())
+                .app_data(web::Data::new(hub))
+                .configure(|app| configure(app, &node))
         })
         .workers(workers)
         .client_request_timeout(REQUEST_TIMEOUT)
@@ -90,11 +98,19 @@ impl Server {
             }
         })
         .bind((host, http.port))
-        .map_err(|source| StartError::Bind { address: format!("{host}:{}", http.port), source })?;
+        .map_err(|source| StartError::Bind {
+            address: format!("{host}:{}", http.port),
+            source,
+        })?;
         let address = server.addrs()[0];
         let server = server.run();
         let handle = server.handle();
-        Ok(Self { address, handle, task: tokio::spawn(server), node })
+        Ok(Self {
+            address,
+            handle,
+            task: tokio::spawn(server),
+            node,
+        })
     }
 
     /// Where clients connect.
@@ -131,7 +147,11 @@ fn tune(socket: &TcpStream) {
 fn start_hub(node: &Node, seeds: &WorkerSeeds) -> Rc<Hub> {
     let seed = seeds.lock().unwrap_or_else(PoisonError::into_inner).pop();
     let (worker, queue) = seed.expect("the server has as many workers as there are queues");
-    let hub = Hub::new(worker, Arc::clone(&node.interest), Arc::clone(&node.counters));
+    let hub = Hub::new(
+        worker,
+        Arc::clone(&node.interest),
+        Arc::clone(&node.counters),
+    );
     actix_web::rt::spawn(Rc::clone(&hub).run(queue));
     hub
 }
@@ -139,10 +159,16 @@ fn start_hub(node: &Node, seeds: &WorkerSeeds) -> Rc<Hub> {
 fn configure(app: &mut web::ServiceConfig, node: &Node) {
     let config = &node.config;
     if !config.websocket.disabled {
-        app.route(&config.websocket.handler_prefix, web::get().to(transport::websocket::upgrade));
+        app.route(
+            &config.websocket.handler_prefix,
+            web::get().to(transport::websocket::upgrade),
+        );
     }
     if config.health.enabled {
-        app.route("/health", web::get().to(async || HttpResponse::Ok().body("ok\n")));
+        app.route(
+            "/health",
+            web::get().to(async || HttpResponse::Ok().body("ok\n")),
+        );
         app.route("/ready", web::get().to(ready));
     }
     if config.prometheus.enabled {
@@ -157,10 +183,16 @@ async fn ready(node: web::Data<Node>) -> HttpResponse {
     if node.is_ready() {
         return HttpResponse::Ok().body("ready\n");
     }
-    let reason = if node.is_draining() { "stopping" } else { "backbone is not reachable" };
+    let reason = if node.is_draining() {
+        "stopping"
+    } else {
+        "backbone is not reachable"
+    };
     HttpResponse::ServiceUnavailable().body(format!("not ready: {reason}\n"))
 }
 
 async fn metrics(node: web::Data<Node>) -> HttpResponse {
-    HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(node.counters.render())
+    HttpResponse::Ok()
+        .content_type("text/plain; version=0.0.4; charset=utf-8")
+        .body(node.counters.render())
 }

@@ -20,8 +20,8 @@ use std::time::{Duration, Instant, SystemTime};
 use bytes::Bytes;
 use tidegate_backbone::{Channel, ClientInfo, Error, Publication};
 use tidegate_codec::{
-    Command, DisconnectCode, ErrorCode, Event, Format, Frame, Push, Reply, Request, Success, UnsubscribeCode,
-    Unsubscribed,
+    Command, DisconnectCode, ErrorCode, Event, Format, Frame, Push, Reply, Request, Success,
+    UnsubscribeCode, Unsubscribed,
 };
 
 use crate::auth::Expiry;
@@ -246,7 +246,9 @@ impl Session {
             (Some(Pending::Subscribe(subscribing)), Outcome::Joined(result)) => {
                 self.joined(*subscribing, result, actions);
             }
-            (Some(Pending::Publish(id)), Outcome::Published(result)) => published(id, &result, actions),
+            (Some(Pending::Publish(id)), Outcome::Published(result)) => {
+                published(id, &result, actions)
+            }
             (pending, outcome) => unreachable!("{outcome:?} does not answer {pending:?}"),
         }
     }
@@ -257,7 +259,10 @@ impl Session {
             State::Fresh(stale) | State::Refused(stale) if *stale <= now.instant => {
                 self.close(DisconnectCode::Stale, actions);
             }
-            State::Open(Identity { deadline: Some(deadline), .. }) if *deadline <= now.instant => {
+            State::Open(Identity {
+                deadline: Some(deadline),
+                ..
+            }) if *deadline <= now.instant => {
                 self.close(DisconnectCode::ConnectionExpired, actions);
             }
             State::Open(_) => {
@@ -274,8 +279,14 @@ impl Session {
         match &self.state {
             State::Fresh(stale) | State::Refused(stale) => Some(*stale),
             State::Open(identity) => {
-                let subscriptions = self.subscriptions.values().filter_map(|subscription| subscription.deadline);
-                subscriptions.chain(identity.deadline).chain(self.heartbeat.deadline()).min()
+                let subscriptions = self
+                    .subscriptions
+                    .values()
+                    .filter_map(|subscription| subscription.deadline);
+                subscriptions
+                    .chain(identity.deadline)
+                    .chain(self.heartbeat.deadline())
+                    .min()
             }
             State::Closed => None,
         }
@@ -292,7 +303,9 @@ impl Session {
     fn command(&mut self, Command { id, request }: Command, now: Moment, actions: &mut Actions) {
         let result = match (&self.state, request) {
             (State::Closed, _) => return,
-            (State::Fresh(_), Request::Connect(request)) if id != 0 => return self.connect(id, *request, now, actions),
+            (State::Fresh(_), Request::Connect(request)) if id != 0 => {
+                return self.connect(id, *request, now, actions);
+            }
             (State::Fresh(_) | State::Refused(_), _) => Err(DisconnectCode::BadRequest.into()),
             (State::Open(_), request) => match self.rate.take(now.instant) {
                 Verdict::Pass => self.open_command(id, request, now, actions),
@@ -305,7 +318,13 @@ impl Session {
         }
     }
 
-    fn open_command(&mut self, id: u32, request: Request, now: Moment, actions: &mut Actions) -> Result<(), Refusal> {
+    fn open_command(
+        &mut self,
+        id: u32,
+        request: Request,
+        now: Moment,
+        actions: &mut Actions,
+    ) -> Result<(), Refusal> {
         match request {
             Request::Send { .. } => Err(DisconnectCode::NotAvailable.into()),
             Request::Connect(_) | Request::Unknown => Err(DisconnectCode::BadRequest.into()),
@@ -313,7 +332,9 @@ impl Session {
             Request::Subscribe(request) => self.subscribe(id, *request, now, actions),
             Request::Unsubscribe { channel } => self.unsubscribe(id, &channel, actions),
             Request::Publish(request) => self.publish(id, request, actions),
-            Request::Presence { channel } | Request::PresenceStats { channel } => self.without_feature(&channel),
+            Request::Presence { channel } | Request::PresenceStats { channel } => {
+                self.without_feature(&channel)
+            }
             Request::History(request) => self.without_feature(&request.channel),
             Request::Rpc(_) => Err(ErrorCode::NotAvailable.into()),
             Request::Refresh(request) => self.refresh(id, &request, now, actions),
@@ -334,20 +355,37 @@ impl Session {
         match refusal {
             // Without an id there is nothing to reply to.
             Refusal::Error(_) if id == 0 => {}
-            Refusal::Error(code) => actions.push(Action::Reply(Reply { id, outcome: Err(code.into()) })),
+            Refusal::Error(code) => actions.push(Action::Reply(Reply {
+                id,
+                outcome: Err(code.into()),
+            })),
             Refusal::Disconnect(code) => self.close(code, actions),
         }
     }
 
     fn end_expired_subscriptions(&mut self, now: Moment, actions: &mut Actions) {
-        let expired = |subscription: &Subscription| subscription.deadline.is_some_and(|at| at <= now.instant);
-        if self.subscriptions.values().any(|subscription| subscription.server_side && expired(subscription)) {
+        let expired =
+            |subscription: &Subscription| subscription.deadline.is_some_and(|at| at <= now.instant);
+        if self
+            .subscriptions
+            .values()
+            .any(|subscription| subscription.server_side && expired(subscription))
+        {
             return self.close(DisconnectCode::SubscriptionExpired, actions);
         }
-        for (channel, _) in self.subscriptions.extract_if(|_, subscription| expired(subscription)) {
+        for (channel, _) in self
+            .subscriptions
+            .extract_if(|_, subscription| expired(subscription))
+        {
             let code = UnsubscribeCode::Expired;
-            let body = Unsubscribed { code: code.code(), reason: code.message().to_owned() };
-            let push = Push { channel: channel.as_str().to_owned(), event: Event::Unsubscribe(body) };
+            let body = Unsubscribed {
+                code: code.code(),
+                reason: code.message().to_owned(),
+            };
+            let push = Push {
+                channel: channel.as_str().to_owned(),
+                event: Event::Unsubscribe(body),
+            };
             actions.extend([Action::Detach(channel), Action::Push(push)]);
         }
     }
@@ -378,7 +416,10 @@ impl Session {
             user: identity.user.clone(),
             client: self.entry.client.clone(),
             conn_info: identity.info.clone(),
-            chan_info: self.subscriptions.get(channel).map_or_else(Bytes::new, |it| it.info.clone()),
+            chan_info: self
+                .subscriptions
+                .get(channel)
+                .map_or_else(Bytes::new, |it| it.info.clone()),
         }
     }
 }
@@ -397,7 +438,9 @@ fn time_left(expiry: Expiry, now: SystemTime) -> Option<Duration> {
     match expiry {
         Expiry::Never => None,
         Expiry::At(seconds) => {
-            let now = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+            let now = now
+                .duration_since(SystemTime::UNIX_EPOCH)
+                .unwrap_or_default();
             let end = Duration::from_secs(seconds.max(0).unsigned_abs());
             Some(end.saturating_sub(now))
         }

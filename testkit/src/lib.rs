@@ -1,1 +1,12 @@
-//! Placeholder header.
+//! What tests need from outside the workspace: the programs they run and the servers they talk to.
+//!
+//! [`tools`] fetches programs once, [`nats`] runs NATS servers that a test can stop, freeze and start again, and
+//! [`deadline`] awaits what has no event to await. Only tests may depend on this crate; it knows nothing of Tidegate.
+
+pub mod deadline;
+pub mod gateway;
+pub mod nats;
+pub mod node;
+pub mod program;
+pub mod python;
+pub mod tools;

@@ -5,11 +5,13 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use tidegate_backbone::Channel;
-use tidegate_codec::{ConnectRequest, ConnectResult, DisconnectCode, ErrorCode, Reply, SubscribeResult, Success};
+use tidegate_codec::{
+    ConnectRequest, ConnectResult, DisconnectCode, ErrorCode, Reply, SubscribeResult, Success,
+};
 
 use super::{
-    Action, Actions, Identity, Moment, OpenError, Operation, Pending, Refusal, Session, State, Subscription, VERSION,
-    time_left, ttl,
+    Action, Actions, Identity, Moment, OpenError, Operation, Pending, Refusal, Session, State,
+    Subscription, VERSION, time_left, ttl,
 };
 use crate::auth::{ConnectionClaims, Expiry, SubscriptionOptions, TokenError};
 use crate::rules::Asker;
@@ -24,7 +26,13 @@ pub(super) struct Connecting {
 }
 
 impl Session {
-    pub(super) fn connect(&mut self, id: u32, request: ConnectRequest, now: Moment, actions: &mut Actions) {
+    pub(super) fn connect(
+        &mut self,
+        id: u32,
+        request: ConnectRequest,
+        now: Moment,
+        actions: &mut Actions,
+    ) {
         match self.identify(id, &request, now) {
             Ok(connecting) => {
                 let user = connecting.identity.user.clone();
@@ -43,25 +51,46 @@ impl Session {
         now: Moment,
         actions: &mut Actions,
     ) {
-        let Connecting { id, identity, ttl, subscriptions } = connecting;
+        let Connecting {
+            id,
+            identity,
+            ttl,
+            subscriptions,
+        } = connecting;
         match result {
             Ok(()) => {}
-            Err(OpenError::ConnectionLimit) => return self.close(DisconnectCode::ConnectionLimit, actions),
-            Err(OpenError::Join(_)) => return self.refuse_connect(id, ErrorCode::Internal.into(), actions),
+            Err(OpenError::ConnectionLimit) => {
+                return self.close(DisconnectCode::ConnectionLimit, actions);
+            }
+            Err(OpenError::Join(_)) => {
+                return self.refuse_connect(id, ErrorCode::Internal.into(), actions);
+            }
         }
         self.state = State::Open(identity);
         self.heartbeat.start(now.instant, self.entry.phase);
         let result = self.connect_result(ttl, &subscriptions, now.wall);
-        actions.push(Action::Reply(Reply { id, outcome: Ok(Success::Connect(Box::new(result))) }));
+        actions.push(Action::Reply(Reply {
+            id,
+            outcome: Ok(Success::Connect(Box::new(result))),
+        }));
         for (channel, options) in subscriptions {
-            let subscription = Subscription { info: options.info, deadline: None, server_side: true };
+            let subscription = Subscription {
+                info: options.info,
+                deadline: None,
+                server_side: true,
+            };
             self.subscriptions.insert(channel.clone(), subscription);
             actions.push(Action::Attach(channel));
         }
     }
 
     /// Who the client is and what it will be subscribed to, or why it may not connect.
-    fn identify(&self, id: u32, request: &ConnectRequest, now: Moment) -> Result<Connecting, Refusal> {
+    fn identify(
+        &self,
+        id: u32,
+        request: &ConnectRequest,
+        now: Moment,
+    ) -> Result<Connecting, Refusal> {
         let claims = self.authenticate(&request.token, now.wall)?;
         let left = time_left(claims.expiry, now.wall);
         if left.is_some_and(|left| left.is_zero()) {
@@ -70,28 +99,50 @@ impl Session {
         let token_channels = claims.subs.keys().cloned().collect();
         let subscriptions = self.server_side(&claims.user, claims.subs, request)?;
         let deadline = left.map(|left| now.instant + left + self.rules.client.expired_close_delay);
-        let identity = Identity { user: claims.user, info: claims.info, deadline, token_channels };
-        Ok(Connecting { id, identity, ttl: left.map(ttl), subscriptions })
+        let identity = Identity {
+            user: claims.user,
+            info: claims.info,
+            deadline,
+            token_channels,
+        };
+        Ok(Connecting {
+            id,
+            identity,
+            ttl: left.map(ttl),
+            subscriptions,
+        })
     }
 
     /// Claims of the token, or those of an anonymous user where one is welcome. A token that is present is judged in
     /// `insecure` mode too, but then the connection does not expire.
-    fn authenticate(&self, command_token: &str, now: SystemTime) -> Result<ConnectionClaims, Refusal> {
+    fn authenticate(
+        &self,
+        command_token: &str,
+        now: SystemTime,
+    ) -> Result<ConnectionClaims, Refusal> {
         let client = &self.rules.client;
-        let token = if command_token.is_empty() { &self.entry.token } else { command_token };
+        let token = if command_token.is_empty() {
+            &self.entry.token
+        } else {
+            command_token
+        };
         if token.is_empty() {
             if client.insecure || client.allow_anonymous_connect_without_token {
                 return Ok(anonymous());
             }
             return Err(DisconnectCode::BadRequest.into());
         }
-        let mut claims = self.rules.verifier.connection(token, now).map_err(|error| match error {
-            TokenError::Expired => Refusal::from(ErrorCode::TokenExpired),
-            TokenError::Invalid(reason) => {
-                tracing::info!(client = self.client(), %reason, "connection token refused");
-                DisconnectCode::InvalidToken.into()
-            }
-        })?;
+        let mut claims =
+            self.rules
+                .verifier
+                .connection(token, now)
+                .map_err(|error| match error {
+                    TokenError::Expired => Refusal::from(ErrorCode::TokenExpired),
+                    TokenError::Invalid(reason) => {
+                        tracing::info!(client = self.client(), %reason, "connection token refused");
+                        DisconnectCode::InvalidToken.into()
+                    }
+                })?;
         if client.insecure {
             claims.expiry = Expiry::Never;
         }
@@ -114,7 +165,10 @@ impl Session {
             let (channel, _) = self.rules.channel(&name)?;
             subscriptions.entry(channel).or_default();
         }
-        let asker = Asker { user, subscribed: false };
+        let asker = Asker {
+            user,
+            subscribed: false,
+        };
         for name in request.subs.keys() {
             let (channel, rules) = match self.rules.channel(name) {
                 Ok(found) => found,
@@ -148,9 +202,14 @@ impl Session {
         subscriptions: &BTreeMap<Channel, SubscriptionOptions>,
         now: SystemTime,
     ) -> ConnectResult {
-        let time = now.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_millis());
+        let time = now
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .map_or(0, |since| since.as_millis());
         let subs = subscriptions.iter().map(|(channel, options)| {
-            let result = SubscribeResult { data: options.data.clone(), ..SubscribeResult::default() };
+            let result = SubscribeResult {
+                data: options.data.clone(),
+                ..SubscribeResult::default()
+            };
             (channel.as_str().to_owned(), result)
         });
         ConnectResult {
@@ -161,7 +220,11 @@ impl Session {
             subs: subs.collect(),
             ping: self.heartbeat.announced_seconds(),
             pong: self.heartbeat.announces_pong(),
-            time: if self.rules.client.connect_include_server_time { time as i64 } else { 0 },
+            time: if self.rules.client.connect_include_server_time {
+                time as i64
+            } else {
+                0
+            },
             ..ConnectResult::default()
         }
     }
@@ -176,5 +239,10 @@ impl Session {
 }
 
 fn anonymous() -> ConnectionClaims {
-    ConnectionClaims { user: String::new(), expiry: Expiry::Never, info: Bytes::new(), subs: BTreeMap::new() }
+    ConnectionClaims {
+        user: String::new(),
+        expiry: Expiry::Never,
+        info: Bytes::new(),
+        subs: BTreeMap::new(),
+    }
 }

@@ -7,7 +7,12 @@ use super::{Action, Actions, Operation, Pending, Refusal, Session};
 use crate::rules::Asker;
 
 impl Session {
-    pub(super) fn publish(&mut self, id: u32, request: PublishRequest, actions: &mut Actions) -> Result<(), Refusal> {
+    pub(super) fn publish(
+        &mut self,
+        id: u32,
+        request: PublishRequest,
+        actions: &mut Actions,
+    ) -> Result<(), Refusal> {
         if request.channel.is_empty() {
             return Err(DisconnectCode::BadRequest.into());
         }
@@ -18,14 +23,24 @@ impl Session {
         if request.kind != 0 {
             return Err(ErrorCode::NotAvailable.into());
         }
-        let asker = Asker { user: &self.identity().user, subscribed: self.subscriptions.contains_key(&channel) };
+        let asker = Asker {
+            user: &self.identity().user,
+            subscribed: self.subscriptions.contains_key(&channel),
+        };
         if !self.rules.may_publish(asker, rules) {
             return Err(ErrorCode::PermissionDenied.into());
         }
         let info = Some(self.client_info(&channel));
-        let publication = Publication { data: request.data, info, ..Publication::default() };
+        let publication = Publication {
+            data: request.data,
+            info,
+            ..Publication::default()
+        };
         self.pending = Some(Pending::Publish(id));
-        actions.push(Action::Perform(Operation::Publish { channel, publication }));
+        actions.push(Action::Perform(Operation::Publish {
+            channel,
+            publication,
+        }));
         Ok(())
     }
 }

@@ -25,7 +25,11 @@ pub(super) enum Verdict {
 
 impl CommandRate {
     pub(super) fn new(limit: usize, now: Instant) -> Self {
-        Self { limit: u32::try_from(limit).unwrap_or(u32::MAX), full_at: now, refused: 0 }
+        Self {
+            limit: u32::try_from(limit).unwrap_or(u32::MAX),
+            full_at: now,
+            refused: 0,
+        }
     }
 
     pub(super) fn take(&mut self, now: Instant) -> Verdict {
@@ -39,7 +43,11 @@ impl CommandRate {
             return Verdict::Pass;
         }
         self.refused += 1;
-        if self.refused > self.limit { Verdict::Disconnect } else { Verdict::Refuse }
+        if self.refused > self.limit {
+            Verdict::Disconnect
+        } else {
+            Verdict::Refuse
+        }
     }
 }
 
@@ -53,7 +61,10 @@ mod tests {
         let mut rate = CommandRate::new(3, now);
         let verdicts: Vec<Verdict> = (0..7).map(|_| rate.take(now)).collect();
         use Verdict::{Disconnect, Pass, Refuse};
-        assert_eq!(verdicts, [Pass, Pass, Pass, Refuse, Refuse, Refuse, Disconnect]);
+        assert_eq!(
+            verdicts,
+            [Pass, Pass, Pass, Refuse, Refuse, Refuse, Disconnect]
+        );
     }
 
     #[test]
@@ -64,7 +75,10 @@ mod tests {
         assert_eq!(rate.take(now + Duration::from_millis(250)), Verdict::Pass);
         assert_eq!(rate.take(now + Duration::from_millis(250)), Verdict::Refuse);
         let later = now + Duration::from_secs(60);
-        assert_eq!((0..5).filter(|_| rate.take(later) == Verdict::Pass).count(), 4);
+        assert_eq!(
+            (0..5).filter(|_| rate.take(later) == Verdict::Pass).count(),
+            4
+        );
     }
 
     #[test]

@@ -2,7 +2,8 @@
 
 use tidegate_backbone::Channel;
 use tidegate_codec::{
-    DisconnectCode, ErrorCode, RefreshRequest, RefreshResult, Reply, SubRefreshRequest, SubRefreshResult, Success,
+    DisconnectCode, ErrorCode, RefreshRequest, RefreshResult, Reply, SubRefreshRequest,
+    SubRefreshResult, Success,
 };
 
 use super::{Action, Actions, Moment, Refusal, Session, State, VERSION, time_left, ttl};
@@ -19,16 +20,22 @@ impl Session {
         if request.token.is_empty() {
             return Err(DisconnectCode::BadRequest.into());
         }
-        let claims = self.rules.verifier.connection(&request.token, now.wall).map_err(|error| match error {
-            TokenError::Expired => DisconnectCode::ConnectionExpired,
-            TokenError::Invalid(_) => DisconnectCode::InvalidToken,
-        })?;
+        let claims = self
+            .rules
+            .verifier
+            .connection(&request.token, now.wall)
+            .map_err(|error| match error {
+                TokenError::Expired => DisconnectCode::ConnectionExpired,
+                TokenError::Invalid(_) => DisconnectCode::InvalidToken,
+            })?;
         let left = time_left(claims.expiry, now.wall);
         if left.is_some_and(|left| left.is_zero()) {
             return Err(DisconnectCode::ConnectionExpired.into());
         }
         let grace = self.rules.client.expired_close_delay;
-        let State::Open(identity) = &mut self.state else { return Ok(()) };
+        let State::Open(identity) = &mut self.state else {
+            return Ok(());
+        };
         if claims.user != identity.user {
             return Err(DisconnectCode::InvalidToken.into());
         }
@@ -43,7 +50,10 @@ impl Session {
             expires: left.is_some(),
             ttl: left.map_or(0, ttl),
         };
-        actions.push(Action::Reply(Reply { id, outcome: Ok(Success::Refresh(result)) }));
+        actions.push(Action::Reply(Reply {
+            id,
+            outcome: Ok(Success::Refresh(result)),
+        }));
         Ok(())
     }
 
@@ -64,10 +74,14 @@ impl Session {
         if request.kind != 0 || request.token.is_empty() {
             return Err(ErrorCode::BadRequest.into());
         }
-        let claims = self.rules.verifier.subscription(&request.token, now.wall).map_err(|error| match error {
-            TokenError::Expired => Refusal::from(ErrorCode::Expired),
-            TokenError::Invalid(_) => DisconnectCode::InvalidToken.into(),
-        })?;
+        let claims = self
+            .rules
+            .verifier
+            .subscription(&request.token, now.wall)
+            .map_err(|error| match error {
+                TokenError::Expired => Refusal::from(ErrorCode::Expired),
+                TokenError::Invalid(_) => DisconnectCode::InvalidToken.into(),
+            })?;
         self.check_token_is_for(&claims, channel.as_str())?;
         let left = time_left(claims.expiry, now.wall);
         if left.is_some_and(|left| left.is_zero()) {
@@ -78,8 +92,14 @@ impl Session {
             subscription.deadline = left.map(|left| now.instant + left + grace);
             subscription.info = claims.options.info;
         }
-        let result = SubRefreshResult { expires: left.is_some(), ttl: left.map_or(0, ttl) };
-        actions.push(Action::Reply(Reply { id, outcome: Ok(Success::SubRefresh(result)) }));
+        let result = SubRefreshResult {
+            expires: left.is_some(),
+            ttl: left.map_or(0, ttl),
+        };
+        actions.push(Action::Reply(Reply {
+            id,
+            outcome: Ok(Success::SubRefresh(result)),
+        }));
         Ok(())
     }
 }

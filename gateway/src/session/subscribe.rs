@@ -2,9 +2,13 @@
 
 use bytes::Bytes;
 use tidegate_backbone::{Channel, Error};
-use tidegate_codec::{DisconnectCode, ErrorCode, Reply, SubscribeRequest, SubscribeResult, Success};
+use tidegate_codec::{
+    DisconnectCode, ErrorCode, Reply, SubscribeRequest, SubscribeResult, Success,
+};
 
-use super::{Action, Actions, Moment, Operation, Pending, Refusal, Session, Subscription, time_left, ttl};
+use super::{
+    Action, Actions, Moment, Operation, Pending, Refusal, Session, Subscription, time_left, ttl,
+};
 use crate::auth::{Expiry, SubscriptionClaims, TokenError};
 use crate::rules::{Asker, ChannelRules};
 
@@ -60,23 +64,46 @@ impl Session {
             data: grant.data,
             ..SubscribeResult::default()
         };
-        let subscribing = Subscribing { id, channel: channel.clone(), subscription, result };
+        let subscribing = Subscribing {
+            id,
+            channel: channel.clone(),
+            subscription,
+            result,
+        };
         self.pending = Some(Pending::Subscribe(Box::new(subscribing)));
         actions.push(Action::Perform(Operation::Join(channel)));
         Ok(())
     }
 
-    pub(super) fn joined(&mut self, subscribing: Subscribing, result: Result<(), Error>, actions: &mut Actions) {
-        let Subscribing { id, channel, subscription, result: reply } = subscribing;
+    pub(super) fn joined(
+        &mut self,
+        subscribing: Subscribing,
+        result: Result<(), Error>,
+        actions: &mut Actions,
+    ) {
+        let Subscribing {
+            id,
+            channel,
+            subscription,
+            result: reply,
+        } = subscribing;
         if result.is_err() {
             return self.refuse(id, ErrorCode::Internal.into(), actions);
         }
         self.subscriptions.insert(channel.clone(), subscription);
         let outcome = Ok(Success::Subscribe(Box::new(reply)));
-        actions.extend([Action::Reply(Reply { id, outcome }), Action::Attach(channel)]);
+        actions.extend([
+            Action::Reply(Reply { id, outcome }),
+            Action::Attach(channel),
+        ]);
     }
 
-    pub(super) fn unsubscribe(&mut self, id: u32, channel: &str, actions: &mut Actions) -> Result<(), Refusal> {
+    pub(super) fn unsubscribe(
+        &mut self,
+        id: u32,
+        channel: &str,
+        actions: &mut Actions,
+    ) -> Result<(), Refusal> {
         if channel.is_empty() {
             return Err(DisconnectCode::BadRequest.into());
         }
@@ -85,7 +112,10 @@ impl Session {
         {
             actions.push(Action::Detach(channel));
         }
-        actions.push(Action::Reply(Reply { id, outcome: Ok(Success::Unsubscribe) }));
+        actions.push(Action::Reply(Reply {
+            id,
+            outcome: Ok(Success::Unsubscribe),
+        }));
         Ok(())
     }
 
@@ -99,7 +129,10 @@ impl Session {
         }
         // A name that is too long is told so even when there is no room for it.
         let found = self.rules.channel(name);
-        if found.as_ref().is_err_and(|code| *code == ErrorCode::BadRequest) {
+        if found
+            .as_ref()
+            .is_err_and(|code| *code == ErrorCode::BadRequest)
+        {
             return Err(ErrorCode::BadRequest.into());
         }
         if self.subscriptions.len() >= self.rules.client.channel_limit {
@@ -128,23 +161,44 @@ impl Session {
                 }
             })?;
             self.check_token_is_for(&claims, channel.as_str())?;
-            let SubscriptionClaims { expiry, options, .. } = claims;
-            return Ok(Grant { info: options.info, data: options.data, expiry });
+            let SubscriptionClaims {
+                expiry, options, ..
+            } = claims;
+            return Ok(Grant {
+                info: options.info,
+                data: options.data,
+                expiry,
+            });
         }
-        let asker = Asker { user: &self.identity().user, subscribed: false };
+        let asker = Asker {
+            user: &self.identity().user,
+            subscribed: false,
+        };
         if !self.rules.may_subscribe(asker, channel, rules) {
             return Err(ErrorCode::PermissionDenied.into());
         }
-        Ok(Grant { info: Bytes::new(), data: Bytes::new(), expiry: Expiry::Never })
+        Ok(Grant {
+            info: Bytes::new(),
+            data: Bytes::new(),
+            expiry: Expiry::Never,
+        })
     }
 
     /// A token made for another channel, user or connection is a fault of the application: terminal.
-    pub(super) fn check_token_is_for(&self, claims: &SubscriptionClaims, channel: &str) -> Result<(), Refusal> {
+    pub(super) fn check_token_is_for(
+        &self,
+        claims: &SubscriptionClaims,
+        channel: &str,
+    ) -> Result<(), Refusal> {
         let for_client = claims.client.is_empty() || claims.client == self.entry.client;
         if claims.channel == channel && claims.user == self.identity().user && for_client {
             return Ok(());
         }
-        tracing::info!(client = self.client(), channel, "subscription token is for another channel, user or client");
+        tracing::info!(
+            client = self.client(),
+            channel,
+            "subscription token is for another channel, user or client"
+        );
         Err(DisconnectCode::InvalidToken.into())
     }
 }

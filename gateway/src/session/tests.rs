@@ -3,16 +3,29 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use aws_lc_rs::hmac;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 use tidegate_backbone::Error;
-use tidegate_codec::{Format, Frame};
+use tidegate_codec::Format;
 
 use super::{Action, Actions, Entry, Moment, OpenError, Operation, Outcome, PingStyle, Session};
-use crate::auth::testing::{SECRET, sign};
 use crate::config::{Config, Namespace};
 use crate::rules::Rules;
 
 const NOW: u64 = 1_700_000_000;
+const SECRET: &str = "a secret of this test alone, 32 bytes";
+
+/// A connection or subscription token with these claims.
+fn sign(claims: &Value) -> String {
+    let parts = [json!({"alg": "HS256"}), claims.clone()];
+    let parts = parts.map(|part| URL_SAFE_NO_PAD.encode(part.to_string()));
+    let signed = parts.join(".");
+    let key = hmac::Key::new(hmac::HMAC_SHA256, SECRET.as_bytes());
+    let signature = URL_SAFE_NO_PAD.encode(hmac::sign(&key, signed.as_bytes()));
+    format!("{signed}.{signature}")
+}
 
 /// A session with a clock, whose operations succeed unless told otherwise.
 struct Client {
@@ -32,16 +45,37 @@ impl Client {
         let mut config = Config::default();
         config.client.token.hmac_secret_key = SECRET.into();
         config.channel.without_namespace.allow_subscribe_for_client = true;
-        config.channel.without_namespace.allow_publish_for_subscriber = true;
-        let mut chat = Namespace { name: "chat".into(), ..Namespace::default() };
+        config
+            .channel
+            .without_namespace
+            .allow_publish_for_subscriber = true;
+        let mut chat = Namespace {
+            name: "chat".into(),
+            ..Namespace::default()
+        };
         chat.options.allow_publish_for_client = true;
         config.channel.namespaces.push(chat);
         change(&mut config);
-        let now = Moment { instant: Instant::now(), wall: SystemTime::UNIX_EPOCH + Duration::from_secs(NOW) };
+        let now = Moment {
+            instant: Instant::now(),
+            wall: SystemTime::UNIX_EPOCH + Duration::from_secs(NOW),
+        };
         let client = "c-1".to_owned();
-        let entry = Entry { client, format: Format::Json, token: token.to_owned(), pings, phase: 0.0 };
+        let entry = Entry {
+            client,
+            format: Format::Json,
+            token: token.to_owned(),
+            pings,
+            phase: 0.0,
+        };
         let session = Session::new(Arc::new(Rules::new(&config).unwrap()), entry, now);
-        Self { session, now, open: Ok(()), join: Ok(()), publish: Ok(()) }
+        Self {
+            session,
+            now,
+            open: Ok(()),
+            join: Ok(()),
+            publish: Ok(()),
+        }
     }
 
     /// Connected as user 42.
@@ -49,7 +83,7 @@ impl Client {
         let mut client = Self::new(change);
         let token = sign(&json!({"sub": "42"}));
         let lines = client.send(&json!({"id": 1, "connect": {"token": token}}).to_string());
-        assert!(lines[0].contains("\"connect\":{"), "{lines:?}");
+        assert!(lines[1].contains("\"connect\":{"), "{lines:?}");
         client
     }
 
@@ -100,20 +134,45 @@ fn line(action: &Action) -> String {
         Action::Attach(channel) => format!("attach {channel}"),
         Action::Detach(channel) => format!("detach {channel}"),
         Action::Perform(Operation::Open { user, channels }) => {
-            format!("open {user:?} {}", channels.iter().map(|channel| channel.as_str()).collect::<Vec<_>>().join(","))
+            format!(
+                "open {user:?} {}",
+                channels
+                    .iter()
+                    .map(|channel| channel.as_str())
+                    .collect::<Vec<_>>()
+                    .join(",")
+            )
         }
         Action::Perform(Operation::Join(channel)) => format!("join {channel}"),
-        Action::Perform(Operation::Publish { channel, publication }) => {
-            format!("publish {channel} {:?} {:?}", publication.data, publication.info.as_ref().map(|info| &info.user))
+        Action::Perform(Operation::Publish {
+            channel,
+            publication,
+        }) => {
+            format!(
+                "publish {channel} {:?} {:?}",
+                publication.data,
+                publication.info.as_ref().map(|info| &info.user)
+            )
         }
         Action::Close(code) => format!("close {}", code.code()),
     }
 }
 
 fn error(id: u32, code: u32) -> String {
-    let code = tidegate_codec::ErrorCode::ALL.iter().find(|known| known.code() == code).unwrap();
-    let temporary = if code.is_temporary() { ",\"temporary\":true" } else { "" };
-    format!("{{\"id\":{id},\"error\":{{\"code\":{},\"message\":\"{}\"{temporary}}}}}", code.code(), code.message())
+    let code = tidegate_codec::ErrorCode::ALL
+        .iter()
+        .find(|known| known.code() == code)
+        .unwrap();
+    let temporary = if code.is_temporary() {
+        ",\"temporary\":true"
+    } else {
+        ""
+    };
+    format!(
+        "{{\"id\":{id},\"error\":{{\"code\":{},\"message\":\"{}\"{temporary}}}}}",
+        code.code(),
+        code.message()
+    )
 }
 
 /// What the last line of a reply is, by one command after a successful connect.
@@ -137,7 +196,11 @@ fn before_connect_only_connect_is_understood() {
         r#"{"id":1,"ping":{}}"#,
         "{}",
     ] {
-        assert_eq!(Client::new(|config| config.client.insecure = true).send(command), ["close 3501"], "{command}");
+        assert_eq!(
+            Client::new(|config| config.client.insecure = true).send(command),
+            ["close 3501"],
+            "{command}"
+        );
     }
 }
 
@@ -146,25 +209,62 @@ fn who_may_connect() {
     let seconds = i64::try_from(NOW).unwrap();
     let cases: [(fn(&mut Config), Value, &str); 10] = [
         (|_| {}, json!(null), "close 3501"),
-        (|config| config.client.insecure = true, json!(null), "open \"\" "),
-        (|config| config.client.allow_anonymous_connect_without_token = true, json!(null), "open \"\" "),
+        (
+            |config| config.client.insecure = true,
+            json!(null),
+            "open \"\" ",
+        ),
+        (
+            |config| config.client.allow_anonymous_connect_without_token = true,
+            json!(null),
+            "open \"\" ",
+        ),
         (|_| {}, json!({"sub": "42"}), "open \"42\" "),
         (|_| {}, json!({"sub": ""}), "open \"\" "),
-        (|_| {}, json!({"sub": "42", "channels": ["b", "chat:a"]}), "open \"42\" b,chat:a"),
-        (|config| config.client.insecure = true, json!({"sub": "42", "exp": seconds - 1}), "109"),
-        (|_| {}, json!({"sub": "42", "expire_at": seconds - 1}), "110"),
-        (|_| {}, json!({"sub": "42", "channel": "news"}), "close 3500"),
-        (|_| {}, json!({"sub": "42", "channels": ["nowhere:a"]}), "102"),
+        (
+            |_| {},
+            json!({"sub": "42", "channels": ["b", "chat:a"]}),
+            "open \"42\" b,chat:a",
+        ),
+        (
+            |config| config.client.insecure = true,
+            json!({"sub": "42", "exp": seconds - 1}),
+            "109",
+        ),
+        (
+            |_| {},
+            json!({"sub": "42", "expire_at": seconds - 1}),
+            "110",
+        ),
+        (
+            |_| {},
+            json!({"sub": "42", "channel": "news"}),
+            "close 3500",
+        ),
+        (
+            |_| {},
+            json!({"sub": "42", "channels": ["nowhere:a"]}),
+            "102",
+        ),
     ];
     for (change, claims, expected) in cases {
         let mut client = Client::new(change);
-        let token = if claims.is_null() { String::new() } else { sign(&claims) };
+        let token = if claims.is_null() {
+            String::new()
+        } else {
+            sign(&claims)
+        };
         let lines = client.send(&json!({"id": 1, "connect": {"token": token}}).to_string());
-        let expected = expected.parse().map_or(expected.to_owned(), |code| error(1, code));
+        let expected = expected
+            .parse()
+            .map_or(expected.to_owned(), |code| error(1, code));
         assert_eq!(lines[0], expected, "{claims}");
     }
     let mut client = Client::new(|config| config.client.insecure = true);
-    assert_eq!(client.send(r#"{"id":1,"connect":{"token":"nonsense"}}"#), ["close 3500"]);
+    assert_eq!(
+        client.send(r#"{"id":1,"connect":{"token":"nonsense"}}"#),
+        ["close 3500"]
+    );
 }
 
 #[test]
@@ -173,7 +273,10 @@ fn the_token_of_the_upgrade_counts_when_the_command_has_none() {
     assert_eq!(client.send(r#"{"id":1,"connect":{}}"#)[0], "open \"7\" ");
     let mut client = Client::entering(|_| {}, &sign(&json!({"sub": "7"})), PingStyle::Message);
     let token = sign(&json!({"sub": "8"}));
-    assert_eq!(client.send(&json!({"id": 1, "connect": {"token": token}}).to_string())[0], "open \"8\" ");
+    assert_eq!(
+        client.send(&json!({"id": 1, "connect": {"token": token}}).to_string())[0],
+        "open \"8\" "
+    );
 }
 
 #[test]
@@ -199,7 +302,10 @@ fn a_refused_connect_leaves_the_connection_without_use_until_it_is_stale() {
     assert_eq!(client.wait(Duration::from_secs(1)), ["close 3502"]);
     let mut client = Client::new(|_| {});
     let frame = format!("{connect}\n{connect}\n{connect}");
-    assert_eq!(client.send(&frame), [error(1, 109), "close 3501".to_owned()]);
+    assert_eq!(
+        client.send(&frame),
+        [error(1, 109), "close 3501".to_owned()]
+    );
 }
 
 #[test]
@@ -209,26 +315,43 @@ fn limits_and_failures_at_connect() {
     assert_eq!(client.send(r#"{"id":1,"connect":{}}"#)[1..], ["close 3504"]);
     let mut client = Client::new(|config| config.client.insecure = true);
     client.open = Err(OpenError::Join(Error::Unavailable("gone".into())));
-    assert_eq!(client.send(r#"{"id":1,"connect":{}}"#)[1..], [error(1, 100)]);
+    assert_eq!(
+        client.send(r#"{"id":1,"connect":{}}"#)[1..],
+        [error(1, 100)]
+    );
     let mut client = Client::new(|config| config.client.channel_limit = 1);
     let token = sign(&json!({"sub": "42", "channels": ["a", "b"]}));
-    assert_eq!(client.send(&json!({"id": 1, "connect": {"token": token}}).to_string()), ["close 3505"]);
-    assert_eq!(Client::new(|_| {}).wait(Duration::from_secs(10)), ["close 3502"]);
+    assert_eq!(
+        client.send(&json!({"id": 1, "connect": {"token": token}}).to_string()),
+        ["close 3505"]
+    );
+    assert_eq!(
+        Client::new(|_| {}).wait(Duration::from_secs(10)),
+        ["close 3502"]
+    );
 }
 
 #[test]
 fn personal_channels_and_wishes_become_server_side_subscriptions() {
     let change = |config: &mut Config| {
         config.client.subscribe_to_user_personal_channel.enabled = true;
-        config.client.subscribe_to_user_personal_channel.personal_channel_namespace = "chat".into();
+        config
+            .client
+            .subscribe_to_user_personal_channel
+            .personal_channel_namespace = "chat".into();
     };
     let connect = |subs: Value, user: &str| {
         let token = sign(&json!({"sub": user}));
-        Client::new(change).send(&json!({"id": 1, "connect": {"token": token, "subs": subs}}).to_string())[0].clone()
+        Client::new(change)
+            .send(&json!({"id": 1, "connect": {"token": token, "subs": subs}}).to_string())[0]
+            .clone()
     };
     assert_eq!(connect(json!({}), "42"), "open \"42\" chat:#42");
     assert_eq!(connect(json!({}), ""), "open \"\" ");
-    assert_eq!(connect(json!({"news": {}, "chat:closed": {}, "$private": {}}), "42"), "open \"42\" chat:#42,news");
+    assert_eq!(
+        connect(json!({"news": {}, "chat:closed": {}, "$private": {}}), "42"),
+        "open \"42\" chat:#42,news"
+    );
     assert_eq!(connect(json!({"nowhere:a": {}}), "42"), "close 3501");
 }
 
@@ -243,7 +366,10 @@ fn subscribe_is_answered_before_delivery_starts() {
 
 #[test]
 fn subscribe_refusals() {
-    let long = format!(r#"{{"id":2,"subscribe":{{"channel":"{}"}}}}"#, "x".repeat(256));
+    let long = format!(
+        r#"{{"id":2,"subscribe":{{"channel":"{}"}}}}"#,
+        "x".repeat(256)
+    );
     let cases: [(&str, u32); 12] = [
         (r#"{"id":2,"subscribe":{"channel":"news","type":4}}"#, 108),
         (r#"{"id":2,"subscribe":{"channel":"news","type":1}}"#, 103),
@@ -253,20 +379,38 @@ fn subscribe_refusals() {
         (r#"{"id":2,"subscribe":{"channel":"новости"}}"#, 107),
         (r#"{"id":2,"subscribe":{"channel":"$news"}}"#, 103),
         (r#"{"id":2,"subscribe":{"channel":"chat:a"}}"#, 103),
-        (r#"{"id":2,"subscribe":{"channel":"news","token":"nonsense"}}"#, 103),
-        (r#"{"id":2,"subscribe":{"channel":"news","tf":{"op":"","key":"a","cmp":"ex"}}}"#, 107),
+        (
+            r#"{"id":2,"subscribe":{"channel":"news","token":"nonsense"}}"#,
+            103,
+        ),
+        (
+            r#"{"id":2,"subscribe":{"channel":"news","tf":{"op":"","key":"a","cmp":"ex"}}}"#,
+            107,
+        ),
         (r#"{"id":2,"presence":{"channel":"news"}}"#, 108),
         (r#"{"id":2,"presence_stats":{"channel":"nowhere:a"}}"#, 102),
     ];
     for (command, code) in cases {
         check(|_| {}, &[command], &[&error(2, code)]);
     }
-    check(|_| {}, &[r#"{"id":2,"subscribe":{"channel":""}}"#], &["close 3501"]);
-    check(|_| {}, &[r#"{"id":2,"subscribe":{"channel":"news","delta":"xdelta"}}"#], &["close 3501"]);
+    check(
+        |_| {},
+        &[r#"{"id":2,"subscribe":{"channel":""}}"#],
+        &["close 3501"],
+    );
+    check(
+        |_| {},
+        &[r#"{"id":2,"subscribe":{"channel":"news","delta":"xdelta"}}"#],
+        &["close 3501"],
+    );
     let subscribe = r#"{"id":2,"subscribe":{"channel":"news"}}"#;
     check(|_| {}, &[subscribe, subscribe], &[&error(2, 105)]);
     let other = r#"{"id":2,"subscribe":{"channel":"other"}}"#;
-    check(|config| config.client.channel_limit = 1, &[subscribe, other], &[&error(2, 106)]);
+    check(
+        |config| config.client.channel_limit = 1,
+        &[subscribe, other],
+        &[&error(2, 106)],
+    );
 }
 
 #[test]
@@ -283,21 +427,43 @@ fn a_failed_subscribe_frees_its_place() {
 fn subscription_tokens() {
     let seconds = i64::try_from(NOW).unwrap();
     let cases = [
-        (json!({"sub": "42", "channel": "$news"}), r#"{"id":2,"subscribe":{}}"#.to_owned()),
+        (
+            json!({"sub": "42", "channel": "$news"}),
+            r#"{"id":2,"subscribe":{}}"#.to_owned(),
+        ),
         (
             json!({"sub": "42", "channel": "$news", "exp": seconds + 30, "data": {"a": 1}}),
             r#"{"id":2,"subscribe":{"expires":true,"ttl":30,"data":{"a":1}}}"#.to_owned(),
         ),
-        (json!({"sub": "42", "channel": "$news", "client": "c-1"}), r#"{"id":2,"subscribe":{}}"#.to_owned()),
-        (json!({"sub": "42", "channel": "$news", "exp": seconds - 1}), error(2, 109)),
-        (json!({"sub": "42", "channel": "$news", "expire_at": seconds - 1}), error(2, 110)),
+        (
+            json!({"sub": "42", "channel": "$news", "client": "c-1"}),
+            r#"{"id":2,"subscribe":{}}"#.to_owned(),
+        ),
+        (
+            json!({"sub": "42", "channel": "$news", "exp": seconds - 1}),
+            error(2, 109),
+        ),
+        (
+            json!({"sub": "42", "channel": "$news", "expire_at": seconds - 1}),
+            error(2, 110),
+        ),
         (json!({"sub": "42"}), error(2, 103)),
-        (json!({"sub": "42", "channel": "$other"}), "close 3500".to_owned()),
-        (json!({"sub": "43", "channel": "$news"}), "close 3500".to_owned()),
-        (json!({"sub": "42", "channel": "$news", "client": "c-2"}), "close 3500".to_owned()),
+        (
+            json!({"sub": "42", "channel": "$other"}),
+            "close 3500".to_owned(),
+        ),
+        (
+            json!({"sub": "43", "channel": "$news"}),
+            "close 3500".to_owned(),
+        ),
+        (
+            json!({"sub": "42", "channel": "$news", "client": "c-2"}),
+            "close 3500".to_owned(),
+        ),
     ];
     for (claims, expected) in cases {
-        let command = json!({"id": 2, "subscribe": {"channel": "$news", "token": sign(&claims)}}).to_string();
+        let command =
+            json!({"id": 2, "subscribe": {"channel": "$news", "token": sign(&claims)}}).to_string();
         let lines = Client::connected(|_| {}).send(&command);
         assert!(lines.contains(&expected), "{claims}: {lines:?}");
     }
@@ -307,11 +473,27 @@ fn subscription_tokens() {
 fn unsubscribe_always_succeeds() {
     let subscribe = r#"{"id":2,"subscribe":{"channel":"news"}}"#;
     let unsubscribe = r#"{"id":3,"unsubscribe":{"channel":"news"}}"#;
-    check(|_| {}, &[subscribe, unsubscribe], &["detach news", r#"{"id":3,"unsubscribe":{}}"#]);
+    check(
+        |_| {},
+        &[subscribe, unsubscribe],
+        &["detach news", r#"{"id":3,"unsubscribe":{}}"#],
+    );
     check(|_| {}, &[unsubscribe], &[r#"{"id":3,"unsubscribe":{}}"#]);
-    check(|_| {}, &[r#"{"id":3,"unsubscribe":{"channel":"nowhere:a"}}"#], &[r#"{"id":3,"unsubscribe":{}}"#]);
-    check(|_| {}, &[subscribe, unsubscribe, subscribe], &["join news", r#"{"id":2,"subscribe":{}}"#, "attach news"]);
-    check(|_| {}, &[r#"{"id":3,"unsubscribe":{"channel":""}}"#], &["close 3501"]);
+    check(
+        |_| {},
+        &[r#"{"id":3,"unsubscribe":{"channel":"nowhere:a"}}"#],
+        &[r#"{"id":3,"unsubscribe":{}}"#],
+    );
+    check(
+        |_| {},
+        &[subscribe, unsubscribe, subscribe],
+        &["join news", r#"{"id":2,"subscribe":{}}"#, "attach news"],
+    );
+    check(
+        |_| {},
+        &[r#"{"id":3,"unsubscribe":{"channel":""}}"#],
+        &["close 3501"],
+    );
 }
 
 #[test]
@@ -319,12 +501,30 @@ fn publish() {
     let subscribe = r#"{"id":2,"subscribe":{"channel":"news"}}"#;
     let publish = r#"{"id":3,"publish":{"channel":"news","data":{"a":1}}}"#;
     check(|_| {}, &[publish], &[&error(3, 103)]);
-    let published = ["publish news b\"{\\\"a\\\":1}\" Some(\"42\")", r#"{"id":3,"publish":{}}"#];
+    let published = [
+        "publish news b\"{\\\"a\\\":1}\" Some(\"42\")",
+        r#"{"id":3,"publish":{}}"#,
+    ];
     check(|_| {}, &[subscribe, publish], &published);
-    check(|_| {}, &[r#"{"id":3,"publish":{"channel":"nowhere:a","data":1}}"#], &[&error(3, 102)]);
-    check(|_| {}, &[r#"{"id":3,"publish":{"channel":"chat:a"}}"#], &[&error(3, 107)]);
-    check(|_| {}, &[r#"{"id":3,"publish":{"channel":"","data":1}}"#], &["close 3501"]);
-    for (result, code) in [(Error::Unavailable("gone".into()), 100), (Error::TooLarge { size: 2, limit: 1 }, 107)] {
+    check(
+        |_| {},
+        &[r#"{"id":3,"publish":{"channel":"nowhere:a","data":1}}"#],
+        &[&error(3, 102)],
+    );
+    check(
+        |_| {},
+        &[r#"{"id":3,"publish":{"channel":"chat:a"}}"#],
+        &[&error(3, 107)],
+    );
+    check(
+        |_| {},
+        &[r#"{"id":3,"publish":{"channel":"","data":1}}"#],
+        &["close 3501"],
+    );
+    for (result, code) in [
+        (Error::Unavailable("gone".into()), 100),
+        (Error::TooLarge { size: 2, limit: 1 }, 107),
+    ] {
         let mut client = Client::connected(|_| {});
         client.publish = Err(result);
         let lines = client.send(r#"{"id":3,"publish":{"channel":"chat:a","data":1}}"#);
@@ -334,11 +534,23 @@ fn publish() {
 
 #[test]
 fn what_is_not_offered_says_so() {
-    check(|_| {}, &[r#"{"id":2,"rpc":{"method":"m","data":{}}}"#], &[&error(2, 108)]);
-    check(|_| {}, &[r#"{"id":2,"history":{"channel":"news"}}"#], &[&error(2, 108)]);
+    check(
+        |_| {},
+        &[r#"{"id":2,"rpc":{"method":"m","data":{}}}"#],
+        &[&error(2, 108)],
+    );
+    check(
+        |_| {},
+        &[r#"{"id":2,"history":{"channel":"news"}}"#],
+        &[&error(2, 108)],
+    );
     check(|_| {}, &[r#"{"send":{"data":{}}}"#], &["close 3508"]);
     check(|_| {}, &[r#"{"id":2,"send":{"data":{}}}"#], &["close 3508"]);
-    check(|_| {}, &[r#"{"subscribe":{"channel":"news"}}"#], &["close 3501"]);
+    check(
+        |_| {},
+        &[r#"{"subscribe":{"channel":"news"}}"#],
+        &["close 3501"],
+    );
     check(|_| {}, &[r#"{"id":2,"connect":{}}"#], &["close 3501"]);
     check(|_| {}, &[r#"{"id":2,"ping":{}}"#], &["close 3501"]);
     check(|_| {}, &[r#"{"id":2,"something":{}}"#], &["close 3501"]);
@@ -351,7 +563,11 @@ fn connect_and_subscribes_in_one_frame_are_answered_in_order() {
         "{\"id\":1,\"connect\":{}}\n{\"id\":2,\"subscribe\":{\"channel\":\"a\"}}\n",
         "{\"id\":3,\"subscribe\":{\"channel\":\"b\"}}\n"
     ));
-    let ids: Vec<&str> = lines.iter().filter_map(|line| line.strip_prefix("{\"id\":")).map(|line| &line[..1]).collect();
+    let ids: Vec<&str> = lines
+        .iter()
+        .filter_map(|line| line.strip_prefix("{\"id\":"))
+        .map(|line| &line[..1])
+        .collect();
     assert_eq!(ids, ["1", "2", "3"]);
 }
 
@@ -378,8 +594,14 @@ fn a_ping_without_its_pong_ends_the_connection() {
 fn frame_pings_are_not_announced_and_stray_pongs_are_fine() {
     let mut client = Client::entering(|config| config.client.insecure = true, "", PingStyle::Frame);
     let lines = client.send(r#"{"id":1,"connect":{}}"#);
-    assert!(!lines[1].contains("ping") && !lines[1].contains("pong"), "{lines:?}");
-    assert_eq!(client.step(|session, _, actions| session.pong(actions)), [""; 0]);
+    assert!(
+        !lines[1].contains("ping") && !lines[1].contains("pong"),
+        "{lines:?}"
+    );
+    assert_eq!(
+        client.step(|session, _, actions| session.pong(actions)),
+        [""; 0]
+    );
     assert_eq!(client.wait(Duration::from_millis(12_500)), ["ping"]);
     assert_eq!(client.wait(Duration::from_secs(8)), ["close 3012"]);
 }
@@ -421,7 +643,10 @@ fn an_expired_connection_has_a_grace_to_refresh() {
     client.wait(Duration::from_secs(70));
     let token = sign(&json!({"sub": "42", "exp": NOW + 170, "channels": ["a"]}));
     let reply = client.send(&json!({"id": 2, "refresh": {"token": token}}).to_string());
-    assert!(reply[0].contains(r#""expires":true,"ttl":100"#), "{reply:?}");
+    assert!(
+        reply[0].contains(r#""expires":true,"ttl":100"#),
+        "{reply:?}"
+    );
     assert_eq!(client.wait(Duration::from_secs(124)), [""; 0]);
     assert_eq!(client.wait(Duration::from_secs(1)), ["close 3005"]);
 }
@@ -436,28 +661,42 @@ fn refresh_refusals() {
     ];
     for (claims, expected) in cases {
         let command = json!({"id": 2, "refresh": {"token": sign(&claims)}}).to_string();
-        assert_eq!(Client::connected(|_| {}).send(&command), [expected], "{claims}");
+        assert_eq!(
+            Client::connected(|_| {}).send(&command),
+            [expected],
+            "{claims}"
+        );
     }
     check(|_| {}, &[r#"{"id":2,"refresh":{}}"#], &["close 3501"]);
-    check(|_| {}, &[r#"{"id":2,"refresh":{"token":"nonsense"}}"#], &["close 3500"]);
+    check(
+        |_| {},
+        &[r#"{"id":2,"refresh":{"token":"nonsense"}}"#],
+        &["close 3500"],
+    );
 }
 
 #[test]
 fn an_expired_subscription_ends_with_2501_and_a_refreshed_one_goes_on() {
     let quiet = |config: &mut Config| config.client.ping_interval = Duration::ZERO;
     let token = |end: u64| sign(&json!({"sub": "42", "channel": "$a", "exp": end}));
-    let subscribe = json!({"id": 2, "subscribe": {"channel": "$a", "token": token(NOW + 60)}}).to_string();
+    let subscribe =
+        json!({"id": 2, "subscribe": {"channel": "$a", "token": token(NOW + 60)}}).to_string();
     let mut client = Client::connected(quiet);
     client.send(&subscribe);
     assert_eq!(client.wait(Duration::from_secs(84)), [""; 0]);
-    let push = r#"{"push":{"channel":"$a","unsubscribe":{"code":2501,"reason":"subscription expired"}}}"#;
+    let push =
+        r#"{"push":{"channel":"$a","unsubscribe":{"code":2501,"reason":"subscription expired"}}}"#;
     assert_eq!(client.wait(Duration::from_secs(1)), ["detach $a", push]);
 
     let mut client = Client::connected(quiet);
     client.send(&subscribe);
     client.wait(Duration::from_secs(70));
-    let refresh = json!({"id": 3, "sub_refresh": {"channel": "$a", "token": token(NOW + 100)}}).to_string();
-    assert_eq!(client.send(&refresh), [r#"{"id":3,"sub_refresh":{"expires":true,"ttl":30}}"#]);
+    let refresh =
+        json!({"id": 3, "sub_refresh": {"channel": "$a", "token": token(NOW + 100)}}).to_string();
+    assert_eq!(
+        client.send(&refresh),
+        [r#"{"id":3,"sub_refresh":{"expires":true,"ttl":30}}"#]
+    );
     assert_eq!(client.wait(Duration::from_secs(54)), [""; 0]);
     assert_eq!(client.wait(Duration::from_secs(1)), ["detach $a", push]);
 }
@@ -465,11 +704,27 @@ fn an_expired_subscription_ends_with_2501_and_a_refreshed_one_goes_on() {
 #[test]
 fn sub_refresh_refusals() {
     let subscribe = r#"{"id":2,"subscribe":{"channel":"news"}}"#;
-    check(|_| {}, &[r#"{"id":3,"sub_refresh":{"channel":"news","token":"t"}}"#], &[&error(3, 103)]);
-    check(|_| {}, &[subscribe, r#"{"id":3,"sub_refresh":{"channel":"news"}}"#], &[&error(3, 107)]);
-    check(|_| {}, &[subscribe, r#"{"id":3,"sub_refresh":{"channel":"news","token":"t"}}"#], &["close 3500"]);
+    check(
+        |_| {},
+        &[r#"{"id":3,"sub_refresh":{"channel":"news","token":"t"}}"#],
+        &[&error(3, 103)],
+    );
+    check(
+        |_| {},
+        &[subscribe, r#"{"id":3,"sub_refresh":{"channel":"news"}}"#],
+        &[&error(3, 107)],
+    );
+    check(
+        |_| {},
+        &[
+            subscribe,
+            r#"{"id":3,"sub_refresh":{"channel":"news","token":"t"}}"#,
+        ],
+        &["close 3500"],
+    );
     let expired = sign(&json!({"sub": "42", "channel": "news", "exp": NOW - 1}));
-    let refresh = json!({"id": 3, "sub_refresh": {"channel": "news", "token": expired}}).to_string();
+    let refresh =
+        json!({"id": 3, "sub_refresh": {"channel": "news", "token": expired}}).to_string();
     check(|_| {}, &[subscribe, &refresh], &[&error(3, 110)]);
     let other = sign(&json!({"sub": "42", "channel": "other"}));
     let refresh = json!({"id": 3, "sub_refresh": {"channel": "news", "token": other}}).to_string();
@@ -479,6 +734,17 @@ fn sub_refresh_refusals() {
 #[test]
 fn too_many_commands_are_refused_then_end_the_connection() {
     let mut client = Client::connected(|config| config.client.command_rate_limit = 2);
-    let lines: Vec<String> = (2..8).flat_map(|id| client.send(&format!(r#"{{"id":{id},"rpc":{{}}}}"#))).collect();
-    assert_eq!(lines, [error(2, 108), error(3, 108), error(4, 111), error(5, 111), "close 3013".to_owned()]);
+    let lines: Vec<String> = (2..8)
+        .flat_map(|id| client.send(&format!(r#"{{"id":{id},"rpc":{{}}}}"#)))
+        .collect();
+    assert_eq!(
+        lines,
+        [
+            error(2, 108),
+            error(3, 108),
+            error(4, 111),
+            error(5, 111),
+            "close 3013".to_owned()
+        ]
+    );
 }

@@ -44,11 +44,18 @@ impl Assembler {
             return Ok(None);
         }
         let data = std::mem::take(&mut self.data).freeze();
-        Ok(Some(if self.text { Message::Text(data) } else { Message::Binary(data) }))
+        Ok(Some(if self.text {
+            Message::Text(data)
+        } else {
+            Message::Binary(data)
+        }))
     }
 
     fn begin(&mut self, text: bool, bytes: Bytes) -> Bytes {
-        *self = Self { text, ..Self::default() };
+        *self = Self {
+            text,
+            ..Self::default()
+        };
         bytes
     }
 }
@@ -62,24 +69,38 @@ mod tests {
         let mut assembler = Assembler::default();
         assert_eq!(assembler.take(Item::FirstText("ab".into()), 10), Ok(None));
         assert_eq!(assembler.take(Item::Continue("c".into()), 10), Ok(None));
-        assert_eq!(assembler.take(Item::Last("d".into()), 10), Ok(Some(Message::Text("abcd".into()))));
+        assert_eq!(
+            assembler.take(Item::Last("d".into()), 10),
+            Ok(Some(Message::Text("abcd".into())))
+        );
         assert_eq!(assembler.take(Item::FirstBinary("x".into()), 10), Ok(None));
-        assert_eq!(assembler.take(Item::Last("".into()), 10), Ok(Some(Message::Binary("x".into()))));
+        assert_eq!(
+            assembler.take(Item::Last("".into()), 10),
+            Ok(Some(Message::Binary("x".into())))
+        );
     }
 
     #[test]
     fn the_limit_is_on_the_message_not_on_the_fragment() {
         let mut assembler = Assembler::default();
-        assert_eq!(assembler.take(Item::FirstText("12345".into()), 10), Ok(None));
+        assert_eq!(
+            assembler.take(Item::FirstText("12345".into()), 10),
+            Ok(None)
+        );
         assert_eq!(assembler.take(Item::Continue("12345".into()), 10), Ok(None));
-        assert_eq!(assembler.take(Item::Continue("1".into()), 10), Err(TooLarge));
+        assert_eq!(
+            assembler.take(Item::Continue("1".into()), 10),
+            Err(TooLarge)
+        );
     }
 
     #[test]
     fn empty_fragments_are_bounded_in_number() {
         let mut assembler = Assembler::default();
         assert_eq!(assembler.take(Item::FirstText("".into()), 10), Ok(None));
-        let taken = (0..).take_while(|_| assembler.take(Item::Continue("".into()), 10) == Ok(None)).count();
+        let taken = (0..)
+            .take_while(|_| assembler.take(Item::Continue("".into()), 10) == Ok(None))
+            .count();
         assert_eq!(taken, FRAGMENT_LIMIT - 1);
     }
 }

@@ -60,7 +60,8 @@ pub(crate) async fn upgrade(
         Err(refusal) => return Ok(refusal),
     };
     let entry = entry(&request, &node);
-    let (response, socket, stream) = actix_ws::handle_with_protocols(&request, body, &SUBPROTOCOLS)?;
+    let (response, socket, stream) =
+        actix_ws::handle_with_protocols(&request, body, &SUBPROTOCOLS)?;
     let stream = stream.max_frame_size(node.config.websocket.message_size_limit);
     let connection = Connection::new(Arc::clone(&node), Rc::clone(&hub), entry);
     actix_web::rt::spawn(run(node, connection, socket, stream, admitted));
@@ -72,7 +73,12 @@ fn admit(request: &HttpRequest, node: &Node) -> Result<Admitted, HttpResponse> {
     if node.is_draining() {
         return Err(unavailable("the node is stopping", Duration::from_secs(1)));
     }
-    let text = |name: header::HeaderName| request.headers().get(name).map(|value| value.to_str().unwrap_or("\u{fffd}"));
+    let text = |name: header::HeaderName| {
+        request
+            .headers()
+            .get(name)
+            .map(|value| value.to_str().unwrap_or("\u{fffd}"))
+    };
     let origin = text(header::ORIGIN);
     if !node.origins.allows(origin, text(header::HOST)) {
         node.counters.origins_refused.add(1);
@@ -81,7 +87,10 @@ fn admit(request: &HttpRequest, node: &Node) -> Result<Admitted, HttpResponse> {
     }
     node.admission.admit(Instant::now()).map_err(|full| {
         node.counters.connections_refused.add(1);
-        unavailable("the node has as many connections as allowed", full.retry_after)
+        unavailable(
+            "the node has as many connections as allowed",
+            full.retry_after,
+        )
     })
 }
 
@@ -93,25 +102,46 @@ fn unavailable(reason: &str, retry_after: Duration) -> HttpResponse {
 
 fn entry(request: &HttpRequest, node: &Node) -> Entry {
     let query = |key: &str, value: &str| {
-        request.query_string().split('&').any(|pair| pair.split_once('=') == Some((key, value)))
+        request
+            .query_string()
+            .split('&')
+            .any(|pair| pair.split_once('=') == Some((key, value)))
     };
-    let offered = request.headers().get_all(header::SEC_WEBSOCKET_PROTOCOL).filter_map(|value| value.to_str().ok());
-    let chosen = offered.flat_map(|list| list.split(',')).map(str::trim).find(|name| SUBPROTOCOLS.contains(name));
+    let offered = request
+        .headers()
+        .get_all(header::SEC_WEBSOCKET_PROTOCOL)
+        .filter_map(|value| value.to_str().ok());
+    let chosen = offered
+        .flat_map(|list| list.split(','))
+        .map(str::trim)
+        .find(|name| SUBPROTOCOLS.contains(name));
     let protobuf = match chosen {
         Some(name) => name == SUBPROTOCOLS[1],
         None => query("format", "protobuf") || query("cf_protocol", "protobuf"),
     };
     let headers = request.headers();
     let token = token_of_upgrade(
-        headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()),
-        headers.get_all(header::COOKIE).filter_map(|value| value.to_str().ok()),
+        headers
+            .get(header::AUTHORIZATION)
+            .and_then(|value| value.to_str().ok()),
+        headers
+            .get_all(header::COOKIE)
+            .filter_map(|value| value.to_str().ok()),
         &node.config.client.token_cookie,
     );
     Entry {
         client: uuid::Uuid::new_v4().to_string(),
-        format: if protobuf { Format::Protobuf } else { Format::Json },
+        format: if protobuf {
+            Format::Protobuf
+        } else {
+            Format::Json
+        },
         token: token.unwrap_or_default().to_owned(),
-        pings: if query("cf_ws_frame_ping_pong", "true") { PingStyle::Frame } else { PingStyle::Message },
+        pings: if query("cf_ws_frame_ping_pong", "true") {
+            PingStyle::Frame
+        } else {
+            PingStyle::Message
+        },
         phase: rand::random(),
     }
 }
@@ -143,12 +173,21 @@ async fn run(
         }
         End::Violation(code) => {
             node.counters.protocol_errors.add(1);
-            tracing::info!(client, code = u16::from(code), "closed for breaking the WebSocket protocol or its limits");
+            tracing::info!(
+                client,
+                code = u16::from(code),
+                "closed for breaking the WebSocket protocol or its limits"
+            );
             Some(CloseReason::from(code))
         }
         End::Disconnect(code) => {
             node.counters.closed_by_server.add(1);
-            tracing::info!(client, code = code.code(), reason = code.message(), "closed");
+            tracing::info!(
+                client,
+                code = code.code(),
+                reason = code.message(),
+                "closed"
+            );
             Some(close_reason(code))
         }
     };
@@ -161,13 +200,21 @@ async fn run(
         };
         // A client that reads nothing is left to the transport's own time-out.
         let _ = timeout(CLOSE_TIMEOUT, last_frames).await;
-        let _ = timeout(CLOSE_TIMEOUT, async { while let Some(Ok(_)) = stream.recv().await {} }).await;
+        let _ = timeout(CLOSE_TIMEOUT, async {
+            while let Some(Ok(_)) = stream.recv().await {}
+        })
+        .await;
     }
     node.counters.connections.sub(1);
 }
 
 /// Moves frames both ways until one side ends.
-async fn exchange(node: &Node, connection: &mut Connection, socket: &mut Socket, stream: &mut MessageStream) -> End {
+async fn exchange(
+    node: &Node,
+    connection: &mut Connection,
+    socket: &mut Socket,
+    stream: &mut MessageStream,
+) -> End {
     let limit = node.config.websocket.message_size_limit;
     let mut drain = node.drain();
     let mut drain_at = None;
@@ -233,8 +280,12 @@ async fn take(
         Some(Ok(WsMessage::Nop)) => return Ok(()),
     };
     match (connection.outbox().format(), whole) {
-        (Format::Json, Message::Text(frame)) | (Format::Protobuf, Message::Binary(frame)) => connection.receive(&frame),
-        (Format::Json, Message::Binary(_)) => connection.close(DisconnectCode::InappropriateProtocol),
+        (Format::Json, Message::Text(frame)) | (Format::Protobuf, Message::Binary(frame)) => {
+            connection.receive(&frame)
+        }
+        (Format::Json, Message::Binary(_)) => {
+            connection.close(DisconnectCode::InappropriateProtocol)
+        }
         (Format::Protobuf, Message::Text(_)) => connection.close(DisconnectCode::BadRequest),
     }
     Ok(())
@@ -255,12 +306,18 @@ fn violation(error: &ProtocolError) -> End {
 /// Waits until there is something to write and room to write it. False when the socket is gone.
 async fn writable(socket: &mut Socket, outbox: &Outbox) -> bool {
     outbox.filled().await;
-    poll_fn(|context| Pin::new(&mut *socket).poll_ready(context)).await.is_ok()
+    poll_fn(|context| Pin::new(&mut *socket).poll_ready(context))
+        .await
+        .is_ok()
 }
 
 /// Writes one frame into a socket that has room. False when the socket is gone.
 fn write(socket: &mut Socket, outbox: &Outbox) -> bool {
-    outbox.take_frame().is_none_or(|frame| Pin::new(socket).start_send(message(outbox.format(), frame)).is_ok())
+    outbox.take_frame().is_none_or(|frame| {
+        Pin::new(socket)
+            .start_send(message(outbox.format(), frame))
+            .is_ok()
+    })
 }
 
 async fn send(socket: &mut Socket, format: Format, frame: Bytes) -> Result<(), actix_ws::Closed> {
@@ -288,10 +345,15 @@ async fn drain_time(drain: &mut watch::Receiver<Option<Drain>>) -> Instant {
         Ok(plan) => *plan,
         Err(_) => None,
     };
-    plan.map_or_else(Instant::now, |plan| plan.since + plan.period.mul_f64(rand::random()))
+    plan.map_or_else(Instant::now, |plan| {
+        plan.since + plan.period.mul_f64(rand::random())
+    })
 }
 
 fn close_reason(code: DisconnectCode) -> CloseReason {
     let number = u16::try_from(code.code()).expect("disconnect codes are WebSocket close codes");
-    CloseReason { code: CloseCode::Other(number), description: Some(code.message().to_owned()) }
+    CloseReason {
+        code: CloseCode::Other(number),
+        description: Some(code.message().to_owned()),
+    }
 }

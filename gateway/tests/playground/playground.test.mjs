@@ -3,12 +3,12 @@
  *
  * In, from the environment:
  *   TIDEGATE_URL      base URL of a running server that serves the page
- *   TIDEGATE_TOKEN    connection token whose user may subscribe to, and publish on, the channel; may be empty
+ *   TIDEGATE_TOKEN    connection token of a user who may subscribe to the channel and publish on it; may be empty
  *   TIDEGATE_CHANNEL  that channel, `chat:lobby` unless given
  *   CHROMIUM          path of the browser, `/usr/bin/chromium` unless given
  *   NODE_MODULES_DIR  a `node_modules` folder that has `playwright-core`
  *   SCREENSHOT_DIR    where to leave pictures of the page; none are taken without it
- * Out: node's test report. Run with `node --test`. Each test has pages of its own, and waits for events, never for time.
+ * Out: node's test report. Run with `node --test`. Each test has pages of its own, and waits for events, not for time.
  */
 
 import assert from 'node:assert/strict';
@@ -124,7 +124,8 @@ function faintTexts(page) {
     for (let text = texts.nextNode(); text; text = texts.nextNode()) {
       const element = text.parentElement;
       if (!text.data.trim() || !element.checkVisibility()) continue;
-      const [light, dark] = [luminance(getComputedStyle(element).color), luminance(behind(element))].sort((a, b) => b - a);
+      const both = [luminance(getComputedStyle(element).color), luminance(behind(element))];
+      const [light, dark] = both.sort((a, b) => b - a);
       const ratio = (light + 0.05) / (dark + 0.05);
       if (ratio < 4.5) faint.push(`${text.data.trim()}: ${ratio.toFixed(2)}`);
     }

@@ -1,0 +1,135 @@
+//! The promises of [`Backbone`], each stated once as a test case.
+//!
+//! In: a [`Cluster`], two nodes on one carrier. A case panics when the promise is broken. An implementation's tests
+//! call [`conformance_tests!`](crate::conformance_tests) with a function that makes a fresh cluster, and get one test
+//! for each case. Nothing here knows what carries the publications.
+
+mod content;
+mod delivery;
+mod ear;
+mod lifecycle;
+
+use std::any::Any;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+pub use content::*;
+pub use delivery::*;
+pub use ear::Ear;
+pub use lifecycle::*;
+
+use crate::{Backbone, Channel, Publication};
+
+/// How long a publication may take on a busy machine before it counts as lost.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Two nodes on one carrier.
+pub struct Cluster {
+    /// One node.
+    pub near: Arc<dyn Backbone>,
+    /// The other one; the same as `near` where a carrier is one process.
+    pub far: Arc<dyn Backbone>,
+    spread: Spread,
+    _carrier: Box<dyn Any + Send>,
+}
+
+/// When the other node's publications reach a new subscription.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Spread {
+    /// As soon as `subscribe` has returned: the whole of promise 1.
+    AtOnce,
+    /// A moment later, as between two servers of a NATS cluster, which tell each other of subscriptions in the
+    /// background. Nothing tells when they have, so an [`Ear`] first hears a probe from each node: promise 1 holds
+    /// from then on.
+    Eventually,
+}
+
+impl Cluster {
+    /// Two nodes, and what must live as long as they do.
+    pub fn new(
+        near: Arc<dyn Backbone>,
+        far: Arc<dyn Backbone>,
+        spread: Spread,
+        carrier: impl Any + Send,
+    ) -> Self {
+        Self {
+            near,
+            far,
+            spread,
+            _carrier: Box::new(carrier),
+        }
+    }
+
+    /// Listens to `channel` on one of the nodes, from where promise 1 holds.
+    async fn listen(&self, node: &Arc<dyn Backbone>, channel: &Channel) -> Ear {
+        let ear = Ear::open(node, channel).await;
+        match self.spread {
+            Spread::AtOnce => {}
+            Spread::Eventually => {
+                ear.hear_probe(&self.near, channel, "near").await;
+                ear.hear_probe(&self.far, channel, "far").await;
+            }
+        }
+        ear
+    }
+
+    fn nodes(&self) -> [&Arc<dyn Backbone>; 2] {
+        [&self.near, &self.far]
+    }
+}
+
+impl fmt::Debug for Cluster {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cluster")
+            .field("spread", &self.spread)
+            .finish_non_exhaustive()
+    }
+}
+
+fn channel(name: &str) -> Channel {
+    Channel::parse(name).expect("the name of a channel")
+}
+
+fn publication(data: impl Into<Bytes>) -> Publication {
+    Publication {
+        data: data.into(),
+        ..Publication::default()
+    }
+}
+
+async fn publish(node: &Arc<dyn Backbone>, channel: &Channel, data: impl Into<Bytes>) {
+    let published = node.publish(channel, publication(data)).await;
+    assert_eq!(published, Ok(()), "publishing on {channel}");
+}
+
+/// One test for each promise, over the clusters that `$cluster` makes: an `async fn() -> Cluster`.
+#[macro_export]
+macro_rules! conformance_tests {
+    ($cluster:path) => {
+        $crate::conformance_tests! { @each $cluster;
+            a_new_backbone_is_ready,
+            a_publication_reaches_every_node,
+            a_publication_that_nobody_hears_is_accepted,
+            each_publication_is_heard_exactly_once,
+            a_thousand_publications_arrive_in_order,
+            every_publisher_keeps_its_own_order,
+            several_listeners_each_hear_everything,
+            metadata_arrives_as_it_was_given,
+            any_bytes_arrive_as_they_were_given,
+            channels_with_tricky_names_stay_apart,
+            a_dropped_subscription_hears_nothing_more,
+            a_listener_may_come_and_go_two_hundred_times,
+            many_may_subscribe_at_once,
+            after_shutdown_nothing_is_available,
+        }
+    };
+    (@each $cluster:path; $($case:ident),* $(,)?) => { $(
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn $case() {
+            $crate::conformance::$case($cluster().await).await;
+        }
+    )* };
+}

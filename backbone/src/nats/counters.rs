@@ -1,0 +1,86 @@
+//! What went wrong on the way through NATS, counted always and logged at most now and then.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// At least this long between two log lines of one counter.
+const LOG_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Counters since the start.
+#[derive(Debug, Default)]
+pub struct Counters {
+    pub(super) malformed: Counter,
+    pub(super) overflowed: Counter,
+    pub(super) refused: Counter,
+    pub(super) restarted: Counter,
+}
+
+impl Counters {
+    /// Messages dropped because their metadata was malformed or too large.
+    #[must_use]
+    pub fn malformed(&self) -> u64 {
+        self.malformed.total()
+    }
+
+    /// Messages dropped because the queue of a subscription was full. At least: a flood of them is counted in part.
+    #[must_use]
+    pub fn overflowed(&self) -> u64 {
+        self.overflowed.total()
+    }
+
+    /// Errors that the server reported, such as a subject that we have no permission on.
+    #[must_use]
+    pub fn refused(&self) -> u64 {
+        self.refused.total()
+    }
+
+    /// Times that the NATS client had to be replaced, because it broke over what it received.
+    #[must_use]
+    pub fn restarted(&self) -> u64 {
+        self.restarted.total()
+    }
+}
+
+/// One count. `last_log` is locked for a comparison.
+#[derive(Debug, Default)]
+pub(super) struct Counter {
+    total: AtomicU64,
+    last_log: Mutex<Option<Instant>>,
+}
+
+impl Counter {
+    /// Counts one, and says the total if it is time to log it.
+    pub(super) fn add(&self) -> Option<u64> {
+        self.add_at(Instant::now())
+    }
+
+    fn add_at(&self, now: Instant) -> Option<u64> {
+        let total = self.total.fetch_add(1, Ordering::Relaxed) + 1;
+        let mut last_log = self.last_log.lock().unwrap_or_else(PoisonError::into_inner);
+        if last_log.is_some_and(|last| now.saturating_duration_since(last) < LOG_INTERVAL) {
+            return None;
+        }
+        *last_log = Some(now);
+        Some(total)
+    }
+
+    fn total(&self) -> u64 {
+        self.total.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_is_counted_and_little_is_logged() {
+        let counter = Counter::default();
+        let start = Instant::now();
+        assert_eq!(counter.add_at(start), Some(1));
+        assert_eq!(counter.add_at(start + LOG_INTERVAL / 2), None);
+        assert_eq!(counter.add_at(start + LOG_INTERVAL), Some(3));
+        assert_eq!(counter.total(), 3);
+    }
+}

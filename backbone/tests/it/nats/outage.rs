@@ -1,0 +1,140 @@
+//! Servers that die, freeze and come back.
+
+use std::time::Instant;
+
+use tidegate_backbone::nats::Nats;
+use tidegate_backbone::{Backbone, Error};
+use tidegate_testkit::deadline::{until, until_some};
+use tidegate_testkit::nats::NatsServer;
+
+use super::node::{self, Ear, TIMEOUT, publication, room};
+
+/// Publishing fails, and does not take longer than promised (with some grace for a busy machine).
+async fn assert_unavailable(node: &Nats) {
+    let start = Instant::now();
+    let published = node.publish(&room(), publication("lost")).await;
+    assert!(
+        matches!(published, Err(Error::Unavailable(_))),
+        "{published:?}"
+    );
+    assert!(
+        start.elapsed() < TIMEOUT * 2,
+        "it took {:?}",
+        start.elapsed()
+    );
+}
+
+#[tokio::test]
+async fn subscriptions_survive_a_killed_server() {
+    let mut server = NatsServer::start().await.unwrap();
+    let (near, far) = (node::at(&server).await, node::at(&server).await);
+    let mut ear = Ear::open(&far, &room()).await;
+    for round in 0..3 {
+        server.kill().unwrap();
+        until("both nodes notice", || !near.is_ready() && !far.is_ready())
+            .await
+            .unwrap();
+        assert_unavailable(&near).await;
+
+        server.restart().await.unwrap();
+        until("both nodes are back", || near.is_ready() && far.is_ready())
+            .await
+            .unwrap();
+        // A server that answers a publish of the far node has read its subscriptions before.
+        for (name, node) in [("far", &far), ("near", &near)] {
+            let data = format!("{name} {round}");
+            let publish = async || node.publish(&room(), publication(data.clone())).await.ok();
+            until_some("the node publishes", publish).await.unwrap();
+            ear.hear(&data).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn publications_under_way_are_answered_when_the_server_dies() {
+    let mut server = NatsServer::start().await.unwrap();
+    let node = node::at(&server).await;
+    server.freeze().unwrap();
+    let (room, start) = (room(), Instant::now());
+    let publishing = async { node.publish(&room, publication("lost")).await };
+    let dying = async { server.kill() };
+    let (published, killed) = tokio::join!(publishing, dying);
+    killed.unwrap();
+    assert!(
+        matches!(published, Err(Error::Unavailable(_))),
+        "{published:?}"
+    );
+    assert!(
+        start.elapsed() < TIMEOUT,
+        "the lost connection is noticed before the time-out"
+    );
+}
+
+#[tokio::test]
+async fn a_frozen_server_is_unavailable_within_the_timeout() {
+    let server = NatsServer::start().await.unwrap();
+    let node = node::at(&server).await;
+    let mut ear = Ear::open(&node, &room()).await;
+    server.freeze().unwrap();
+    assert_unavailable(&node).await;
+    let other = tidegate_backbone::Channel::parse("chat:other").unwrap();
+    let subscribed = node.subscribe(&other, std::sync::Arc::new(Deaf)).await;
+    assert!(
+        matches!(subscribed, Err(Error::Unavailable(_))),
+        "{subscribed:?}"
+    );
+
+    server.thaw().unwrap();
+    // Its fate was unknown; on this connection it arrives late.
+    assert_eq!(ear.next().await, publication("lost"));
+    assert_eq!(node.publish(&room(), publication("good")).await, Ok(()));
+    assert_eq!(ear.next().await, publication("good"));
+}
+
+#[tokio::test]
+async fn many_publishers_at_a_frozen_server_are_all_answered() {
+    let server = NatsServer::start().await.unwrap();
+    let node = node::at(&server).await;
+    server.freeze().unwrap();
+    let start = Instant::now();
+    let room = room();
+    let publishers = (0..5000).map(|_| node.publish(&room, publication("lost")));
+    let answers = futures_util::future::join_all(publishers).await;
+    assert!(
+        answers
+            .iter()
+            .all(|answer| matches!(answer, Err(Error::Unavailable(_))))
+    );
+    assert!(
+        start.elapsed() < TIMEOUT * 3,
+        "it took {:?}",
+        start.elapsed()
+    );
+    server.thaw().unwrap();
+    until_some("it publishes again", async || {
+        node.publish(&room, publication("good")).await.ok()
+    })
+    .await
+    .unwrap();
+}
+
+#[tokio::test]
+async fn shutting_down_at_a_frozen_server_ends_within_the_timeout() {
+    let server = NatsServer::start().await.unwrap();
+    let node = node::at(&server).await;
+    server.freeze().unwrap();
+    let start = Instant::now();
+    node.shutdown().await;
+    assert!(
+        start.elapsed() < TIMEOUT * 2,
+        "it took {:?}",
+        start.elapsed()
+    );
+    assert!(!node.is_ready());
+}
+
+struct Deaf;
+
+impl tidegate_backbone::Listener for Deaf {
+    fn deliver(&self, _: tidegate_backbone::Publication) {}
+}

@@ -1,0 +1,46 @@
+//! Writing one line: what is left out, and how payloads are embedded.
+
+use bytes::Bytes;
+use serde::ser::Error;
+use serde::{Serialize, Serializer};
+use serde_json::value::RawValue;
+
+use crate::{EncodeError, Encoded};
+
+/// Serializes `message` without a raw line break.
+///
+/// # Errors
+/// [`EncodeError::NotJson`] for a payload that is not JSON; nothing else in a message can fail.
+pub(super) fn write(message: &impl Serialize) -> Result<Encoded, EncodeError> {
+    let mut line = serde_json::to_vec(message).map_err(|_| EncodeError::NotJson)?;
+    // The serializer writes no raw line breaks, and inside JSON strings they are escaped: any found here is white
+    // space between the tokens of a payload.
+    let is_break = |byte: &u8| matches!(byte, b'\n' | b'\r');
+    if line.iter().any(is_break) {
+        line.retain(|byte| !is_break(byte));
+    }
+    Ok(line.into())
+}
+
+/// Whether a field is left out, being zero, false, empty or none.
+pub(super) fn is_zero<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+/// A payload, embedded as it is after one check that it is JSON.
+#[derive(Default, PartialEq)]
+pub(super) struct Payload<'a>(&'a [u8]);
+
+impl<'a> From<&'a Bytes> for Payload<'a> {
+    fn from(data: &'a Bytes) -> Self {
+        Self(data)
+    }
+}
+
+impl Serialize for Payload<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serde_json::from_slice::<&RawValue>(self.0)
+            .map_err(S::Error::custom)?
+            .serialize(serializer)
+    }
+}

@@ -1,0 +1,10 @@
+//! The codec from outside: golden frames, faults and round trips in both formats.
+
+mod commands;
+mod faults;
+mod pushes;
+mod replies;
+mod round_trips;
+mod samples;
+mod traps;
+mod wire;

@@ -1,0 +1,136 @@
+//! Fresh keys that sign tokens, as a backend would.
+
+use aws_lc_rs::encoding::AsDer;
+use aws_lc_rs::hmac;
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::rsa::KeySize;
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING,
+    ECDSA_P521_SHA512_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair, RSA_PKCS1_SHA256,
+    RSA_PKCS1_SHA384, RSA_PKCS1_SHA512, RsaKeyPair,
+};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use pem::Pem;
+
+use super::SECRET;
+use crate::auth::token::jws::Algorithm;
+
+pub(super) struct Signer {
+    algorithm: Algorithm,
+    key: Key,
+}
+
+enum Key {
+    Secret(String),
+    Rsa(RsaKeyPair),
+    Ecdsa(EcdsaKeyPair),
+    Ed25519(Ed25519KeyPair),
+}
+
+impl Signer {
+    pub(super) fn generate(algorithm: Algorithm) -> Self {
+        let key = match algorithm {
+            Algorithm::Hs256 | Algorithm::Hs384 | Algorithm::Hs512 => {
+                Key::Secret(uuid::Uuid::new_v4().to_string())
+            }
+            Algorithm::Rs256 | Algorithm::Rs384 | Algorithm::Rs512 => {
+                Key::Rsa(RsaKeyPair::generate(KeySize::Rsa2048).unwrap())
+            }
+            Algorithm::Es256 => ecdsa(&ECDSA_P256_SHA256_FIXED_SIGNING),
+            Algorithm::Es384 => ecdsa(&ECDSA_P384_SHA384_FIXED_SIGNING),
+            Algorithm::Es512 => ecdsa(&ECDSA_P521_SHA512_FIXED_SIGNING),
+            Algorithm::EdDsa => Key::Ed25519(Ed25519KeyPair::generate().unwrap()),
+        };
+        Self { algorithm, key }
+    }
+
+    pub(super) fn secret(algorithm: Algorithm, secret: &str) -> Self {
+        Self {
+            algorithm,
+            key: Key::Secret(secret.to_owned()),
+        }
+    }
+
+    pub(super) fn hs256() -> Self {
+        Self::secret(Algorithm::Hs256, SECRET)
+    }
+
+    /// One signer an algorithm; the three of a secret share it, and so do the three of RSA.
+    pub(super) fn one_of_each() -> Vec<Self> {
+        let rsa = RsaKeyPair::generate(KeySize::Rsa2048).unwrap();
+        Algorithm::ALL
+            .into_iter()
+            .map(|algorithm| match algorithm.name().get(..2) {
+                Some("HS") => Self::secret(algorithm, SECRET),
+                Some("RS") => Self {
+                    algorithm,
+                    key: Key::Rsa(rsa.clone()),
+                },
+                _ => Self::generate(algorithm),
+            })
+            .collect()
+    }
+
+    pub(super) fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
+    /// What goes into the configuration: PEM, or the secret.
+    pub(super) fn public(&self) -> String {
+        let der = match &self.key {
+            Key::Secret(secret) => return secret.clone(),
+            Key::Rsa(key) => AsDer::as_der(key.public_key()).unwrap(),
+            Key::Ecdsa(key) => AsDer::as_der(key.public_key()).unwrap(),
+            Key::Ed25519(key) => AsDer::as_der(key.public_key()).unwrap(),
+        };
+        pem::encode(&Pem::new("PUBLIC KEY", der.as_ref()))
+    }
+
+    pub(super) fn token(&self, claims: &str) -> String {
+        let header = format!(r#"{{"alg":"{}","typ":"JWT"}}"#, self.algorithm.name());
+        self.token_with(&header, claims)
+    }
+
+    /// A well-signed token with any header and payload.
+    pub(super) fn token_with(&self, header: &str, claims: impl AsRef<[u8]>) -> String {
+        let encode = |part: &[u8]| URL_SAFE_NO_PAD.encode(part);
+        let signed = format!("{}.{}", encode(header.as_bytes()), encode(claims.as_ref()));
+        let signature = encode(&self.sign(signed.as_bytes()));
+        format!("{signed}.{signature}")
+    }
+
+    pub(super) fn sign(&self, message: &[u8]) -> Vec<u8> {
+        match &self.key {
+            Key::Secret(secret) => {
+                let hash = match self.algorithm {
+                    Algorithm::Hs384 => hmac::HMAC_SHA384,
+                    Algorithm::Hs512 => hmac::HMAC_SHA512,
+                    _ => hmac::HMAC_SHA256,
+                };
+                let key = hmac::Key::new(hash, secret.as_bytes());
+                hmac::sign(&key, message).as_ref().to_vec()
+            }
+            Key::Rsa(key) => {
+                let padding = match self.algorithm {
+                    Algorithm::Rs384 => &RSA_PKCS1_SHA384,
+                    Algorithm::Rs512 => &RSA_PKCS1_SHA512,
+                    _ => &RSA_PKCS1_SHA256,
+                };
+                let mut signature = vec![0; key.public_modulus_len()];
+                key.sign(padding, &SystemRandom::new(), message, &mut signature)
+                    .unwrap();
+                signature
+            }
+            Key::Ecdsa(key) => {
+                let signature = key.sign(&SystemRandom::new(), message).unwrap();
+                signature.as_ref().to_vec()
+            }
+            Key::Ed25519(key) => key.sign(message).as_ref().to_vec(),
+        }
+    }
+}
+
+fn ecdsa(algorithm: &'static aws_lc_rs::signature::EcdsaSigningAlgorithm) -> Key {
+    Key::Ecdsa(EcdsaKeyPair::generate(algorithm).unwrap())
+}

@@ -1,0 +1,12 @@
+//! `tidegate` as applications meet it: unmodified SDKs in processes of their own, against running gateways.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests fail the test, as tests do themselves"
+)]
+
+mod embedded;
+mod nats;
+mod outage;
+mod scenario;
+mod site;

@@ -1,0 +1,102 @@
+//! Scenarios: scripts of an SDK that check for themselves what they see, in `tests/sdk`.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+use tidegate_testkit::gateway::Gateway;
+use tidegate_testkit::node::node;
+use tidegate_testkit::program::Program;
+use tidegate_testkit::python::python;
+
+use super::site::{Backbone, SECRET, Site};
+
+/// A client library, as its package registry has it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Sdk {
+    /// `centrifuge` of npm.
+    JavaScript,
+    /// `centrifuge-python` of PyPI.
+    Python,
+}
+
+/// A wire format.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Format {
+    /// JSON.
+    Json,
+    /// Protobuf.
+    Protobuf,
+}
+
+/// Makes a test of each scenario in each of the SDKs and formats: `function(name, sdk, format, backbone)`.
+macro_rules! scenarios {
+    (@tests $function:path, $name:ident, $sdk:ident, $backbone:ident) => {
+        use $crate::scenario::{Format, Sdk};
+        use $crate::site::Backbone;
+
+        #[tokio::test]
+        async fn json() {
+            $function(stringify!($name), Sdk::$sdk, Format::Json, Backbone::$backbone).await;
+        }
+
+        #[tokio::test]
+        async fn protobuf() {
+            $function(stringify!($name), Sdk::$sdk, Format::Protobuf, Backbone::$backbone).await;
+        }
+    };
+    (javascript on $backbone:ident, $function:path: $($name:ident)+) => {
+        $(mod $name {
+            mod javascript {
+                $crate::scenario::scenarios! { @tests $function, $name, JavaScript, $backbone }
+            }
+        })+
+    };
+    (both on $backbone:ident, $function:path: $($name:ident)+) => {
+        $(mod $name {
+            mod javascript {
+                $crate::scenario::scenarios! { @tests $function, $name, JavaScript, $backbone }
+            }
+            mod python {
+                $crate::scenario::scenarios! { @tests $function, $name, Python, $backbone }
+            }
+        })+
+    };
+}
+pub(crate) use scenarios;
+
+/// Plays a scenario that needs nothing from outside.
+pub(crate) async fn play(name: &str, sdk: Sdk, format: Format, backbone: Backbone) {
+    let site = Site::start(backbone, |config| configure(name, config)).await;
+    let mut script = start(name, sdk, format, site.near(), site.far());
+    if let Err(error) = script.succeeded().await {
+        panic!("{error:#}\n{}", site.output());
+    }
+}
+
+/// Starts a scenario's script.
+pub(crate) fn start(name: &str, sdk: Sdk, format: Format, near: &Gateway, far: &Gateway) -> Program {
+    let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sdk");
+    let mut command = match sdk {
+        Sdk::JavaScript => node(&scripts.join("javascript/main.mjs")).unwrap(),
+        Sdk::Python => python(&scripts.join("python")).unwrap(),
+    };
+    let format = match format {
+        Format::Json => "json",
+        Format::Protobuf => "protobuf",
+    };
+    command
+        .arg(name)
+        .env("TIDEGATE_URL", near.websocket())
+        .env("TIDEGATE_OTHER_URL", far.websocket())
+        .env("TIDEGATE_FORMAT", format)
+        .env("TIDEGATE_SECRET", SECRET);
+    Program::start(command).unwrap()
+}
+
+/// What a scenario needs to be different from the usual configuration.
+fn configure(name: &str, config: &mut Value) {
+    if matches!(name, "heartbeat" | "no_pong") {
+        config["client"]["ping_interval"] = json!("1s");
+        config["client"]["pong_timeout"] = json!("500ms");
+    }
+}

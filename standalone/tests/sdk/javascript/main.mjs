@@ -1,0 +1,20 @@
+/**
+ * Scenarios for the npm package `centrifuge` against running gateways: `node main.mjs <scenario>`, the rest by environment
+ * (see stage.mjs). Ends with 0 only if every assertion of the scenario held.
+ */
+
+import assert from 'node:assert/strict';
+
+import * as authentication from './authentication.mjs';
+import * as channels from './channels.mjs';
+import * as delivery from './delivery.mjs';
+import * as heartbeat from './heartbeat.mjs';
+import * as outage from './outage.mjs';
+import { disconnectAll } from './stage.mjs';
+
+const scenarios = { ...authentication, ...channels, ...delivery, ...heartbeat, ...outage };
+const [name] = process.argv.slice(2);
+assert.ok(Object.hasOwn(scenarios, name), `no scenario ${name} among ${Object.keys(scenarios)}`);
+await scenarios[name]();
+disconnectAll();
+process.exit(0);

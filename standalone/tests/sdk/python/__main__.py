@@ -1,0 +1,26 @@
+"""Scenarios for the package `centrifuge-python` against running gateways: `python3 <this folder> <scenario>`, the rest by
+environment (see stage.py). Ends with 0 only if every assertion of the scenario held.
+"""
+
+import asyncio
+import sys
+
+import authentication
+import channels
+import delivery
+import heartbeat
+import outage
+from stage import disconnect_all
+
+
+async def main(name):
+    modules = (authentication, channels, delivery, heartbeat, outage)
+    [scenario] = [getattr(module, name) for module in modules if hasattr(module, name)]
+    failures = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: failures.append(context))
+    await scenario()
+    await disconnect_all()
+    assert not failures, failures
+
+
+asyncio.run(main(sys.argv[1]))

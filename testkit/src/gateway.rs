@@ -1,0 +1,146 @@
+//! A gateway process for tests, `tidegate` or `tidegate-gateway`: started on a free port, killed or stopped, and started
+//! again on the port it had.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::program::Program;
+
+/// A gateway that accepts connections.
+#[derive(Debug)]
+pub struct Gateway {
+    executable: PathBuf,
+    folder: TempDir,
+    nats: Option<String>,
+    program: Program,
+    address: String,
+}
+
+impl Gateway {
+    /// Starts an executable with this configuration, over the NATS servers at this URL if there is one.
+    ///
+    /// # Errors
+    /// When it does not come up; then with its log.
+    pub async fn start(executable: &str, config: &Value, nats: Option<&str>) -> Result<Self> {
+        let folder = tempfile::tempdir().context("cannot make a folder for a gateway")?;
+        fs::write(folder.path().join("config.json"), config.to_string())?;
+        let (executable, nats) = (PathBuf::from(executable), nats.map(str::to_owned));
+        let program = Program::start(command(&executable, &folder, nats.as_deref(), "0"))?;
+        let mut gateway = Self {
+            executable,
+            folder,
+            nats,
+            program,
+            address: String::new(),
+        };
+        gateway.address = gateway.listening().await?;
+        Ok(gateway)
+    }
+
+    /// Its HTTP base: `http://127.0.0.1:<port>`.
+    #[must_use]
+    pub fn http(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Where clients connect.
+    #[must_use]
+    pub fn websocket(&self) -> String {
+        format!("ws://{}/connection/websocket", self.address)
+    }
+
+    /// Ends it as a power failure would.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn kill(&mut self) -> Result<()> {
+        self.program.kill()
+    }
+
+    /// Asks it to stop, and waits until it has ended well.
+    ///
+    /// # Errors
+    /// With its log, when it fails or takes too long.
+    pub async fn stop(&mut self) -> Result<()> {
+        self.program.terminate()?;
+        self.program.succeeded().await
+    }
+
+    /// Starts it again on its port, after [`Gateway::kill`] or [`Gateway::stop`].
+    ///
+    /// # Errors
+    /// When it does not come up; then with its log.
+    pub async fn restart(&mut self) -> Result<()> {
+        let (_, port) = self.address.rsplit_once(':').context("an address without port")?;
+        let nats = self.nats.as_deref();
+        self.program = Program::start(command(&self.executable, &self.folder, nats, port))?;
+        let address = self.listening().await?;
+        if address != self.address {
+            bail!("it was to listen on {} again, not on {address}", self.address);
+        }
+        Ok(())
+    }
+
+    /// Everything it wrote.
+    #[must_use]
+    pub fn output(&self) -> String {
+        self.program.output()
+    }
+
+    /// Status and body of an HTTP resource, such as `/ready`.
+    ///
+    /// # Errors
+    /// When it does not answer like an HTTP server.
+    pub async fn get(&self, path: &str) -> Result<(u16, String)> {
+        let mut stream = TcpStream::connect(&self.address).await?;
+        let request = format!("GET {path} HTTP/1.0\r\nHost: {}\r\n\r\n", self.address);
+        stream.write_all(request.as_bytes()).await?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await?;
+        let (head, body) = answer.split_once("\r\n\r\n").context("an answer without a head")?;
+        let status = head.split(' ').nth(1).context("an answer without a status")?;
+        Ok((status.parse()?, body.to_owned()))
+    }
+
+    /// The value of a metric without labels, now.
+    ///
+    /// # Errors
+    /// When there is no such metric.
+    pub async fn metric(&self, name: &str) -> Result<u64> {
+        let (_, text) = self.get("/metrics").await?;
+        let value = text
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '))
+            .with_context(|| format!("no {name} in\n{text}"))?;
+        Ok(value.parse()?)
+    }
+
+    /// Waits for the banner, and takes the address from it.
+    async fn listening(&mut self) -> Result<String> {
+        loop {
+            let line = self.program.next_line().await?;
+            if let Some((_, rest)) = line.split_once("ws://")
+                && let Some((address, _)) = rest.split_once("/connection/websocket")
+            {
+                return Ok(address.to_owned());
+            }
+        }
+    }
+}
+
+fn command(executable: &PathBuf, folder: &TempDir, nats: Option<&str>, port: &str) -> Command {
+    let mut command = Command::new(executable);
+    command.arg("--config").arg(folder.path().join("config.json"));
+    command.args(["--address", "127.0.0.1", "--port", port]);
+    if let Some(nats) = nats {
+        command.args(["--nats", nats]);
+    }
+    command
+}

@@ -1,0 +1,87 @@
+//! Three NATS servers that know each other.
+
+use anyhow::{Context, Result};
+
+use super::NatsServer;
+use crate::deadline::until_some;
+
+/// A cluster of three servers, complete when it is returned.
+#[derive(Debug)]
+pub struct NatsCluster {
+    /// The servers.
+    pub servers: Vec<NatsServer>,
+}
+
+impl NatsCluster {
+    /// Starts it with the default configuration.
+    ///
+    /// # Errors
+    /// When a server does not come up or they do not find each other.
+    pub async fn start() -> Result<Self> {
+        Self::start_with("").await
+    }
+
+    /// Starts each server with this configuration, which must not say names, ports or clusters.
+    ///
+    /// # Errors
+    /// When a server does not come up or they do not find each other.
+    pub async fn start_with(config: &str) -> Result<Self> {
+        let first = NatsServer::start_with(&config_of(1, config, "")).await?;
+        let route = first
+            .route()
+            .context("the first server has no cluster port")?;
+        let (second, third) = (config_of(2, config, &route), config_of(3, config, &route));
+        let (second, third) = tokio::try_join!(
+            NatsServer::start_with(&second),
+            NatsServer::start_with(&third)
+        )?;
+        let cluster = Self {
+            servers: vec![first, second, third],
+        };
+        cluster.complete().await?;
+        Ok(cluster)
+    }
+
+    /// Waits until every server knows all of them.
+    ///
+    /// # Errors
+    /// When they do not find each other.
+    pub async fn complete(&self) -> Result<()> {
+        for server in &self.servers {
+            until_some("the servers of the cluster know each other", async || {
+                let known = server.greeting().await.ok()?.known_servers();
+                (known == self.servers.len()).then_some(())
+            })
+            .await?;
+        }
+        Ok(())
+    }
+}
+
+fn config_of(number: usize, config: &str, route: &str) -> String {
+    format!(
+        "server_name: node-{number}\n\
+         cluster {{ name: testkit, listen: \"127.0.0.1:-1\", routes: [{route}] }}\n\
+         {config}\n"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_killed_server_comes_back_to_its_place() {
+        let mut cluster = NatsCluster::start().await.unwrap();
+        let url = cluster.servers[0].url();
+        cluster.servers[0].kill().unwrap();
+        assert!(cluster.servers[0].greeting().await.is_err());
+        cluster.servers[0].restart().await.unwrap();
+        assert_eq!(cluster.servers[0].url(), url);
+        cluster.complete().await.unwrap();
+        assert_eq!(
+            cluster.servers[0].greeting().await.unwrap().server_name(),
+            "node-1"
+        );
+    }
+}
