@@ -16,6 +16,7 @@ pub mod logging;
 pub mod node;
 pub mod outbox;
 mod playground;
+pub mod program;
 pub mod rules;
 mod run;
 pub mod server;

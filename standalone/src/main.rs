@@ -1,12 +1,16 @@
-//! temporary
-use std::sync::Arc;
-fn main() -> anyhow::Result<()> {
-    let mut config = tidegate_gateway::config::Config::default();
-    config.client.insecure = true;
-    config.playground.enabled = true;
-    config.prometheus.enabled = true;
-    config.http_server.port = 8123;
-    tidegate_gateway::logging::start(&config.log);
-    actix_web::rt::System::new().block_on(tidegate_gateway::run(config, Arc::new(tidegate_backbone::embedded::Embedded::new()), |_| {}))?;
-    Ok(())
+//! `tidegate`: over NATS where it is configured, by itself where it is not.
+
+use std::process::ExitCode;
+
+use tidegate::development;
+use tidegate_gateway::program::{self, WithoutNats};
+
+fn main() -> ExitCode {
+    program::main(std::env::args_os(), std::env::vars_os(), |mut loaded| {
+        let token = development::prepare(&mut loaded);
+        let playground = loaded.config.playground.enabled;
+        program::serve(loaded, WithoutNats::Embedded, |server| {
+            development::greet(server.address(), playground, token.as_deref());
+        })
+    })
 }

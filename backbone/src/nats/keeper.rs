@@ -21,7 +21,6 @@ pub(super) async fn keep(connector: Connector, links: watch::Sender<Arc<Link>>) 
     loop {
         let link = Arc::clone(&links.borrow());
         link.ended().await;
-        if true { std::future::pending::<()>().await; }
         if let Some(total) = connector.counters().restarted.add() {
             tracing::error!(
                 total,

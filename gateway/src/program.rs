@@ -1,0 +1,119 @@
+//! A binary's life: arguments and environment in, exit status out. Shared by `tidegate-gateway` and `tidegate`.
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use clap::Parser;
+use tidegate_backbone::Backbone;
+use tidegate_backbone::embedded::Embedded;
+use tidegate_backbone::nats::{ConnectError, Nats};
+
+use crate::auth::mint;
+use crate::cli::{Action, Cli, TokenArgs};
+use crate::config::{Config, Loaded};
+use crate::server::{Server, StartError};
+use crate::{logging, run};
+
+/// What a node uses when no NATS is configured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WithoutNats {
+    /// Carries publications inside the process.
+    Embedded,
+    /// Refuses to start.
+    Refuse,
+}
+
+/// Why a node did not serve.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// There is no NATS, and this binary needs it.
+    #[error("nats.url is not set: tidegate-gateway needs NATS; for one node without NATS run tidegate")]
+    NoNats,
+    /// NATS refused, or its options are at fault.
+    #[error(transparent)]
+    Nats(#[from] ConnectError),
+    /// The node did not start.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// There is no runtime to serve in.
+    #[error("cannot start the runtime: {0}")]
+    Runtime(std::io::Error),
+}
+
+/// Does what the command line asks for. `serve` is called for a node that is to serve clients.
+pub fn main(
+    arguments: impl IntoIterator<Item = OsString>,
+    environment: impl IntoIterator<Item = (OsString, OsString)>,
+    serve: impl FnOnce(Loaded) -> Result<(), ServeError>,
+) -> ExitCode {
+    let outcome = match Cli::parse_from(arguments).action(environment) {
+        Ok(Action::Serve(loaded)) => serve(*loaded).map_err(|error| error.to_string()),
+        Ok(Action::Correct(loaded)) => {
+            let warnings: Vec<_> = loaded.warnings.iter().map(|line| format!("warning: {line}\n")).collect();
+            print(&format!("{}configuration is correct\n", warnings.concat()))
+        }
+        Ok(Action::Print(text)) => print(&text),
+        Ok(Action::Token(loaded, token)) => make_token(&loaded.config, &token).and_then(|token| print(&format!("{token}\n"))),
+        Err(faults) => Err(faults.to_string()),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            let _ = writeln!(std::io::stderr(), "{message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Serves clients until a signal ends the process. Calls `started` once clients can connect.
+///
+/// # Errors
+/// [`ServeError`] when the node cannot start.
+pub fn serve(
+    loaded: Loaded,
+    without_nats: WithoutNats,
+    started: impl FnOnce(&Server),
+) -> Result<(), ServeError> {
+    let Loaded { config, warnings, .. } = loaded;
+    logging::start(&config.log);
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
+    if config.client.insecure {
+        tracing::warn!(
+            "client.insecure is on: anyone who reaches this address may connect without a token, and subscribe and \
+             publish everywhere. For development only."
+        );
+    }
+    let system = actix_web::rt::System::new();
+    system.block_on(async {
+        let backbone = backbone(&config, without_nats).await?;
+        run(config, backbone, started).await.map_err(ServeError::from)
+    })
+}
+
+async fn backbone(config: &Config, without_nats: WithoutNats) -> Result<Arc<dyn Backbone>, ServeError> {
+    if !config.nats.url.is_empty() {
+        return Ok(Arc::new(Nats::connect(config.nats.options()).await?));
+    }
+    match without_nats {
+        WithoutNats::Embedded => Ok(Arc::new(Embedded::new())),
+        WithoutNats::Refuse => Err(ServeError::NoNats),
+    }
+}
+
+fn make_token(config: &Config, token: &TokenArgs) -> Result<String, String> {
+    let keys = match (&token.channel, config.client.subscription_token.enabled) {
+        (Some(_), true) => &config.client.subscription_token.token,
+        _ => &config.client.token,
+    };
+    mint(keys, &token.user, token.channel.as_deref(), Some(token.ttl), SystemTime::now())
+        .map_err(|error| error.to_string())
+}
+
+fn print(text: &str) -> Result<(), String> {
+    std::io::stdout().write_all(text.as_bytes()).map_err(|error| format!("cannot write to standard output: {error}"))
+}

@@ -1,0 +1,3 @@
+//! `tidegate`: everything in one process, and a development mode that needs no configuration.
+
+pub mod development;
