@@ -38,7 +38,7 @@ options! {
     pub struct NatsTlsConfig {
         /// Whether TLS is required.
         pub enabled: bool,
-        /// Path of a PEM file of certificate authorities to trust besides the system's.
+        /// Path of a PEM file of certificate authorities to trust instead of the system's.
         pub server_ca_pem_file: Option<PathBuf>,
         /// Path of the client certificate (PEM); with `key_pem_file`.
         pub cert_pem_file: Option<PathBuf>,
