@@ -30,7 +30,9 @@ pub enum WithoutNats {
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// There is no NATS, and this binary needs it.
-    #[error("nats.url is not set: tidegate-gateway needs NATS; for one node without NATS run tidegate")]
+    #[error(
+        "nats.url is not set: tidegate-gateway needs NATS; for one node without NATS run tidegate"
+    )]
     NoNats,
     /// NATS refused, or its options are at fault.
     #[error(transparent)]
@@ -52,11 +54,17 @@ pub fn main(
     let outcome = match Cli::parse_from(arguments).action(environment) {
         Ok(Action::Serve(loaded)) => serve(*loaded).map_err(|error| error.to_string()),
         Ok(Action::Correct(loaded)) => {
-            let warnings: Vec<_> = loaded.warnings.iter().map(|line| format!("warning: {line}\n")).collect();
+            let warnings: Vec<_> = loaded
+                .warnings
+                .iter()
+                .map(|line| format!("warning: {line}\n"))
+                .collect();
             print(&format!("{}configuration is correct\n", warnings.concat()))
         }
         Ok(Action::Print(text)) => print(&text),
-        Ok(Action::Token(loaded, token)) => make_token(&loaded.config, &token).and_then(|token| print(&format!("{token}\n"))),
+        Ok(Action::Token(loaded, token)) => {
+            make_token(&loaded.config, &token).and_then(|token| print(&format!("{token}\n")))
+        }
         Err(faults) => Err(faults.to_string()),
     };
     match outcome {
@@ -77,7 +85,9 @@ pub fn serve(
     without_nats: WithoutNats,
     started: impl FnOnce(&Server),
 ) -> Result<(), ServeError> {
-    let Loaded { config, warnings, .. } = loaded;
+    let Loaded {
+        config, warnings, ..
+    } = loaded;
     logging::start(&config.log);
     for warning in warnings {
         tracing::warn!("{warning}");
@@ -91,11 +101,16 @@ pub fn serve(
     let system = actix_web::rt::System::new();
     system.block_on(async {
         let backbone = backbone(&config, without_nats).await?;
-        run(config, backbone, started).await.map_err(ServeError::from)
+        run(config, backbone, started)
+            .await
+            .map_err(ServeError::from)
     })
 }
 
-async fn backbone(config: &Config, without_nats: WithoutNats) -> Result<Arc<dyn Backbone>, ServeError> {
+async fn backbone(
+    config: &Config,
+    without_nats: WithoutNats,
+) -> Result<Arc<dyn Backbone>, ServeError> {
     if !config.nats.url.is_empty() {
         return Ok(Arc::new(Nats::connect(config.nats.options()).await?));
     }
@@ -110,10 +125,18 @@ fn make_token(config: &Config, token: &TokenArgs) -> Result<String, String> {
         (Some(_), true) => &config.client.subscription_token.token,
         _ => &config.client.token,
     };
-    mint(keys, &token.user, token.channel.as_deref(), Some(token.ttl), SystemTime::now())
-        .map_err(|error| error.to_string())
+    mint(
+        keys,
+        &token.user,
+        token.channel.as_deref(),
+        Some(token.ttl),
+        SystemTime::now(),
+    )
+    .map_err(|error| error.to_string())
 }
 
 fn print(text: &str) -> Result<(), String> {
-    std::io::stdout().write_all(text.as_bytes()).map_err(|error| format!("cannot write to standard output: {error}"))
+    std::io::stdout()
+        .write_all(text.as_bytes())
+        .map_err(|error| format!("cannot write to standard output: {error}"))
 }

@@ -8,7 +8,10 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, SystemTime};
 
 use tidegate_gateway::auth::mint;
-use tidegate_gateway::config::{ChannelConfig, ClientConfig, Loaded, Namespace, NamespaceOptions};
+use tidegate_gateway::config::{
+    ChannelConfig, ClientConfig, Config, Loaded, Namespace, NamespaceOptions,
+};
+use tidegate_gateway::server::Server;
 
 /// The user of the ready-made token.
 const USER: &str = "dev";
@@ -35,7 +38,10 @@ pub fn prepare(loaded: &mut Loaded) -> Option<String> {
         allow_publish_for_client: true,
         ..NamespaceOptions::default()
     };
-    let chat = Namespace { name: "chat".to_owned(), options: open.clone() };
+    let chat = Namespace {
+        name: "chat".to_owned(),
+        options: open.clone(),
+    };
     loaded.config.channel.without_namespace = open;
     loaded.config.channel.namespaces = vec![chat];
     let keys = &mut loaded.config.client.token;
@@ -45,23 +51,31 @@ pub fn prepare(loaded: &mut Loaded) -> Option<String> {
 }
 
 /// Tells a person on standard output where things are and what to do next.
-pub fn greet(address: SocketAddr, playground: bool, token: Option<&str>) {
-    let shown = if address.ip().is_unspecified() { (Ipv4Addr::LOCALHOST, address.port()).into() } else { address };
-    let text = greeting(shown, playground, token);
+pub fn greet(server: &Server, token: Option<&str>) {
+    let address = server.address();
+    let shown = if address.ip().is_unspecified() {
+        (Ipv4Addr::LOCALHOST, address.port()).into()
+    } else {
+        address
+    };
+    let text = greeting(shown, &server.node().config, token);
     // Nobody may be listening; the node serves all the same.
     let _ = std::io::stdout().write_all(text.as_bytes());
 }
 
-fn greeting(address: SocketAddr, playground: bool, token: Option<&str>) -> String {
+fn greeting(address: SocketAddr, config: &Config, token: Option<&str>) -> String {
     let mut text = format!("\nTidegate {}", env!("CARGO_PKG_VERSION"));
     if token.is_some() {
         text += ", development mode: nothing is configured, so keys and token are of this run only";
     }
     text += "\n\n";
-    if playground {
+    if config.playground.enabled {
         text += &format!("  playground  http://{address}/\n");
     }
-    text += &format!("  clients     ws://{address}/connection/websocket\n");
+    text += &format!(
+        "  clients     ws://{address}{}\n",
+        config.websocket.handler_prefix
+    );
     text += &format!("  health      http://{address}/health  http://{address}/ready\n\n");
     if let Some(token) = token {
         text += &format!("  token of user \"{USER}\", for a day:\n  {token}\n\n");
@@ -78,10 +92,21 @@ mod tests {
     #[test]
     fn the_greeting_shows_the_token_in_development_only() {
         let address = ([127, 0, 0, 1], 8000).into();
-        let text = greeting(address, true, Some("a.b.c"));
-        assert!(text.contains("\n  a.b.c\n") && text.contains("playground  http://127.0.0.1:8000/"), "{text}");
-        let text = greeting(address, false, None);
-        assert!(!text.contains("token") && !text.contains("playground"), "{text}");
-        assert!(text.contains("ws://127.0.0.1:8000/connection/websocket"), "{text}");
+        let mut config = Config::default();
+        let text = greeting(address, &config, None);
+        assert!(
+            !text.contains("token") && !text.contains("playground"),
+            "{text}"
+        );
+        assert!(
+            text.contains("ws://127.0.0.1:8000/connection/websocket"),
+            "{text}"
+        );
+        config.playground.enabled = true;
+        let text = greeting(address, &config, Some("a.b.c"));
+        assert!(
+            text.contains("\n  a.b.c\n") && text.contains("playground  http://127.0.0.1:8000/"),
+            "{text}"
+        );
     }
 }

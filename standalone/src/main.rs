@@ -8,9 +8,8 @@ use tidegate_gateway::program::{self, WithoutNats};
 fn main() -> ExitCode {
     program::main(std::env::args_os(), std::env::vars_os(), |mut loaded| {
         let token = development::prepare(&mut loaded);
-        let playground = loaded.config.playground.enabled;
         program::serve(loaded, WithoutNats::Embedded, |server| {
-            development::greet(server.address(), playground, token.as_deref());
+            development::greet(server, token.as_deref());
         })
     })
 }

@@ -78,12 +78,18 @@ impl Gateway {
     /// # Errors
     /// When it does not come up; then with its log.
     pub async fn restart(&mut self) -> Result<()> {
-        let (_, port) = self.address.rsplit_once(':').context("an address without port")?;
+        let (_, port) = self
+            .address
+            .rsplit_once(':')
+            .context("an address without port")?;
         let nats = self.nats.as_deref();
         self.program = Program::start(command(&self.executable, &self.folder, nats, port))?;
         let address = self.listening().await?;
         if address != self.address {
-            bail!("it was to listen on {} again, not on {address}", self.address);
+            bail!(
+                "it was to listen on {} again, not on {address}",
+                self.address
+            );
         }
         Ok(())
     }
@@ -104,8 +110,13 @@ impl Gateway {
         stream.write_all(request.as_bytes()).await?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await?;
-        let (head, body) = answer.split_once("\r\n\r\n").context("an answer without a head")?;
-        let status = head.split(' ').nth(1).context("an answer without a status")?;
+        let (head, body) = answer
+            .split_once("\r\n\r\n")
+            .context("an answer without a head")?;
+        let status = head
+            .split(' ')
+            .nth(1)
+            .context("an answer without a status")?;
         Ok((status.parse()?, body.to_owned()))
     }
 
@@ -137,7 +148,9 @@ impl Gateway {
 
 fn command(executable: &PathBuf, folder: &TempDir, nats: Option<&str>, port: &str) -> Command {
     let mut command = Command::new(executable);
-    command.arg("--config").arg(folder.path().join("config.json"));
+    command
+        .arg("--config")
+        .arg(folder.path().join("config.json"));
     command.args(["--address", "127.0.0.1", "--port", port]);
     if let Some(nats) = nats {
         command.args(["--nats", nats]);

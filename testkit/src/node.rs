@@ -22,9 +22,7 @@ const PACKAGES: [&str; 4] = [
 /// When Node.js or npm is missing, with how to get it, or when the packages cannot be fetched.
 pub fn node(script: &Path) -> Result<Command> {
     let mut command = Command::new("node");
-    command
-        .arg(script)
-        .env("NODE_MODULES_DIR", node_modules()?);
+    command.arg(script).env("NODE_MODULES_DIR", node_modules()?);
     Ok(command)
 }
 
@@ -40,11 +38,17 @@ pub fn node_modules() -> Result<PathBuf> {
 
 fn install() -> Result<PathBuf> {
     for (program, package) in [("node", "nodejs"), ("npm", "npm")] {
-        run(Command::new(program).arg("--version"))
-            .with_context(|| format!("{program} is missing; on Debian: apt-get install {package}"))?;
+        run(Command::new(program).arg("--version")).with_context(|| {
+            format!("{program} is missing; on Debian: apt-get install {package}")
+        })?;
     }
     let folder = fetch("node", &PACKAGES.join("\n"), |target| {
-        let options = ["--no-audit", "--no-fund", "--ignore-scripts", "--save-exact"];
+        let options = [
+            "--no-audit",
+            "--no-fund",
+            "--ignore-scripts",
+            "--save-exact",
+        ];
         let mut npm = Command::new("npm");
         npm.arg("install").args(options).arg("--prefix").arg(target);
         run(npm.args(PACKAGES))

@@ -48,7 +48,11 @@ async fn talk(speaker: (Sdk, Format), kinds: [(Sdk, Format); 2]) {
     for listener in &mut listeners {
         for number in 0..1_000 {
             let expected = said(number.to_string().as_bytes());
-            assert_eq!(listener.next_line().await.unwrap(), expected, "publication {number}");
+            assert_eq!(
+                listener.next_line().await.unwrap(),
+                expected,
+                "publication {number}"
+            );
         }
         assert_eq!(listener.next_line().await.unwrap(), said(br#""end""#));
         listener.tell("stop").unwrap();
@@ -58,7 +62,10 @@ async fn talk(speaker: (Sdk, Format), kinds: [(Sdk, Format); 2]) {
 
 #[tokio::test]
 async fn javascript_speaks_to_javascript() {
-    let kinds = [(Sdk::JavaScript, Format::Protobuf), (Sdk::JavaScript, Format::Json)];
+    let kinds = [
+        (Sdk::JavaScript, Format::Protobuf),
+        (Sdk::JavaScript, Format::Json),
+    ];
     talk((Sdk::JavaScript, Format::Json), kinds).await;
 }
 
@@ -70,7 +77,10 @@ async fn javascript_speaks_to_python() {
 
 #[tokio::test]
 async fn python_speaks_to_javascript() {
-    let kinds = [(Sdk::JavaScript, Format::Json), (Sdk::JavaScript, Format::Protobuf)];
+    let kinds = [
+        (Sdk::JavaScript, Format::Json),
+        (Sdk::JavaScript, Format::Protobuf),
+    ];
     talk((Sdk::Python, Format::Json), kinds).await;
 }
 
@@ -78,13 +88,27 @@ async fn python_speaks_to_javascript() {
 async fn plain_nats_messages_reach_clients_in_the_formats_that_can_hold_them() {
     let site = Site::start(Backbone::Nats, |_| {}).await;
     let json = [(Sdk::JavaScript, Format::Json), (Sdk::Python, Format::Json)];
-    let protobuf = [(Sdk::JavaScript, Format::Protobuf), (Sdk::Python, Format::Protobuf)];
-    let (mut json, mut protobuf) = (listeners(&site, json).await, listeners(&site, protobuf).await);
-    let (first, binary, last) = (br#""first""#.as_slice(), b"\xffnot JSON\0".as_slice(), b"2".as_slice());
+    let protobuf = [
+        (Sdk::JavaScript, Format::Protobuf),
+        (Sdk::Python, Format::Protobuf),
+    ];
+    let (mut json, mut protobuf) = (
+        listeners(&site, json).await,
+        listeners(&site, protobuf).await,
+    );
+    let (first, binary, last) = (
+        br#""first""#.as_slice(),
+        b"\xffnot JSON\0".as_slice(),
+        b"2".as_slice(),
+    );
 
-    let nats = async_nats::connect(site.nats.as_ref().unwrap().url()).await.unwrap();
+    let nats = async_nats::connect(site.nats.as_ref().unwrap().url())
+        .await
+        .unwrap();
     for payload in [first, binary, last] {
-        nats.publish("tide.pub.chat.room", Bytes::copy_from_slice(payload)).await.unwrap();
+        nats.publish("tide.pub.chat.room", Bytes::copy_from_slice(payload))
+            .await
+            .unwrap();
     }
     nats.flush().await.unwrap();
 

@@ -51,6 +51,12 @@ pub(crate) async fn lose_nats(name: &str, sdk: Sdk, format: Format, backbone: Ba
 
 async fn readiness(gateway: &Gateway, expected: u16) {
     let what = format!("/ready answers {expected}");
-    let ask = async || gateway.get("/ready").await.ok().filter(|(status, _)| *status == expected);
+    let ask = async || {
+        gateway
+            .get("/ready")
+            .await
+            .ok()
+            .filter(|(status, _)| *status == expected)
+    };
     until_some(&what, ask).await.unwrap();
 }

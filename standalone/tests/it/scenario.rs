@@ -74,7 +74,13 @@ pub(crate) async fn play(name: &str, sdk: Sdk, format: Format, backbone: Backbon
 }
 
 /// Starts a scenario's script.
-pub(crate) fn start(name: &str, sdk: Sdk, format: Format, near: &Gateway, far: &Gateway) -> Program {
+pub(crate) fn start(
+    name: &str,
+    sdk: Sdk,
+    format: Format,
+    near: &Gateway,
+    far: &Gateway,
+) -> Program {
     let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sdk");
     let mut command = match sdk {
         Sdk::JavaScript => node(&scripts.join("javascript/main.mjs")).unwrap(),

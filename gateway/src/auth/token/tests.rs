@@ -36,13 +36,16 @@ fn with_secret() -> TokenConfig {
 fn trusting(signers: &[&Signer]) -> TokenConfig {
     let mut config = TokenConfig::default();
     for signer in signers {
-        let key = signer.public();
-        match signer.algorithm().name() {
-            "HS256" | "HS384" | "HS512" => config.hmac_secret_key = key.into(),
-            "RS256" | "RS384" | "RS512" => config.rsa_public_key = key,
-            "EdDSA" => config.ed25519_public_key = key,
-            _ => config.ecdsa_public_key = key,
-        }
+        let option = match signer.algorithm().name() {
+            "HS256" | "HS384" | "HS512" => {
+                config.hmac_secret_key = signer.public().into();
+                continue;
+            }
+            "RS256" | "RS384" | "RS512" => &mut config.rsa_public_key,
+            "EdDSA" => &mut config.ed25519_public_key,
+            _ => &mut config.ecdsa_public_key,
+        };
+        *option = signer.public();
     }
     config
 }

@@ -159,7 +159,11 @@ fn a_key_in_the_wrong_option_is_a_fault_that_names_it() {
 }
 
 /// Checks that `key` in that option is the one fault, and that the fault does not show it.
-fn fault_of<T: From<String>>(option: fn(&mut TokenConfig) -> &mut T, key: &str, expected: &str) {
+fn fault_of<Text: From<String>>(
+    option: fn(&mut TokenConfig) -> &mut Text,
+    key: &str,
+    expected: &str,
+) {
     let mut config = TokenConfig::default();
     *option(&mut config) = key.to_owned().into();
     let faults = Verifier::new(&config, &SubscriptionTokenConfig::default()).unwrap_err();
