@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::auth::Verifier;
+use crate::auth::{OriginPolicy, Verifier};
 use crate::config::{self, Config, Faults, Format, Loaded, Setting, duration};
 
 /// Realtime messaging for browsers and apps, over NATS.
@@ -138,16 +138,23 @@ impl Flags {
             self.config.as_deref(),
             environment,
             any.chain(named).collect(),
-            keys,
+            examine,
         )
     }
 }
 
-/// Faults of keys, which only their verifier can tell.
-fn keys(config: &Config) -> Vec<String> {
-    Verifier::new(&config.client.token, &config.client.subscription_token)
+/// Faults of options that are more than values, told by what reads them.
+fn examine(config: &Config) -> Vec<String> {
+    let client = &config.client;
+    let mut faults = Verifier::new(&client.token, &client.subscription_token)
         .err()
-        .unwrap_or_default()
+        .unwrap_or_default();
+    faults.extend(
+        OriginPolicy::new(&client.allowed_origins)
+            .err()
+            .unwrap_or_default(),
+    );
+    faults
 }
 
 fn assignment(text: &str) -> Result<(String, String), &'static str> {

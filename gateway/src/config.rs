@@ -13,7 +13,6 @@ mod file;
 mod load;
 mod nats;
 mod nearest;
-mod origin;
 mod overlay;
 mod print;
 mod schema;

@@ -101,3 +101,20 @@ fn commands_ask_for_their_actions() {
         other => panic!("{other:?}"),
     }
 }
+
+#[test]
+fn keys_patterns_and_origins_are_examined() {
+    let arguments = [
+        ["--set", "client.token.rsa_public_key=k"],
+        ["--set", "client.token.issuer_regex=("],
+        ["--set", "client.allowed_origins=example.com"],
+    ];
+    let faults = action(&arguments.concat(), &[]).unwrap_err();
+    let options: Vec<_> = faults.0.iter().map(|fault| fault.option.as_str()).collect();
+    let expected = [
+        "client.token.rsa_public_key",
+        "client.token.issuer_regex",
+        "client.allowed_origins",
+    ];
+    assert_eq!(options, expected);
+}

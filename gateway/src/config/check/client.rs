@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use super::Findings;
-use crate::config::origin::is_origin_pattern;
 use crate::config::{ClientConfig, TokenConfig};
 
 impl Findings {
@@ -13,15 +12,6 @@ impl Findings {
         self.zero("client.queue_max_size", client.queue_max_size);
         self.zero("client.channel_limit", client.channel_limit);
         self.zero("client.frame_command_limit", client.frame_command_limit);
-        for (index, origin) in client.allowed_origins.iter().enumerate() {
-            let form = "must be scheme://host[:port], scheme://*.host[:port] or * alone";
-            let message = format!("entry {} {form}", index + 1);
-            self.when(
-                !is_origin_pattern(origin),
-                "client.allowed_origins",
-                &message,
-            );
-        }
         let odd = |c: char| !c.is_ascii_graphic() || "()<>@,;:\\\"/[]?={}".contains(c);
         let wrong = client.token_cookie.contains(odd);
         self.when(
@@ -76,16 +66,6 @@ impl Findings {
         let until = format!("{section}.hmac_previous_secret_key_valid_until");
         let wrong = token.hmac_previous_secret_key_valid_until < 0;
         self.when(wrong, &until, "must not be negative");
-        self.expected(
-            section,
-            ["audience_regex", "audience"],
-            [&token.audience_regex, &token.audience],
-        );
-        self.expected(
-            section,
-            ["issuer_regex", "issuer"],
-            [&token.issuer_regex, &token.issuer],
-        );
     }
 
     /// A key before the current one, and the current one.
@@ -93,14 +73,5 @@ impl Findings {
         let [option, needed] = names.map(|name| format!("{section}.{name}"));
         let wrong = !previous.is_empty() && current.is_empty();
         self.between(wrong, &[&option, &needed], &format!("needs {needed}"));
-    }
-
-    /// A pattern and a text that say the same of a claim.
-    fn expected(&mut self, section: &str, names: [&str; 2], [pattern, text]: [&str; 2]) {
-        let [option, other] = names.map(|name| format!("{section}.{name}"));
-        self.pattern(&option, pattern);
-        let wrong = !text.is_empty() && !pattern.is_empty();
-        let message = format!("contradicts {other}: set one of them");
-        self.between(wrong, &[&option, &other], &message);
     }
 }

@@ -34,13 +34,6 @@ fn options_that_contradict_each_other_are_refused() {
     );
     check(
         &[
-            ("client.token.issuer", "a"),
-            ("client.token.issuer_regex", "a"),
-        ],
-        &["client.token.issuer_regex (--set): contradicts client.token.issuer: set one of them"],
-    );
-    check(
-        &[
             ("prometheus.enabled", "true"),
             ("prometheus.handler_prefix", "/connection/websocket"),
         ],
