@@ -84,7 +84,12 @@ fn connection(result: proto::ConnectResult) -> ConnectResult {
         subs: result
             .subs
             .into_iter()
-            .map(|entry| (entry.key, subscription(entry.value.expect("never left out"))))
+            .map(|entry| {
+                (
+                    entry.key,
+                    subscription(entry.value.expect("never left out")),
+                )
+            })
             .collect(),
         ping: result.ping,
         pong: result.pong,

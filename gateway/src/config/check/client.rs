@@ -19,6 +19,14 @@ impl Findings {
             "client.token_cookie",
             "cannot be the name of a cookie",
         );
+        let any_site = client.allowed_origins.iter().any(|origin| origin == "*");
+        let options = ["client.token_cookie", "client.allowed_origins"];
+        let message = "must not be used with the origin `*`: any site could use a visitor's cookie";
+        self.between(
+            any_site && !client.token_cookie.is_empty(),
+            &options,
+            message,
+        );
         self.tokens("client.token", &client.token);
         self.tokens(
             "client.subscription_token",

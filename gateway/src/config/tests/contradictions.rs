@@ -17,6 +17,15 @@ fn options_that_contradict_each_other_are_refused() {
         &["client.pong_timeout (--set): must be shorter than client.ping_interval"],
     );
     check(
+        &[
+            ("client.token_cookie", "t"),
+            ("client.allowed_origins", "*"),
+        ],
+        &[
+            "client.token_cookie (--set): must not be used with the origin `*`: any site could use a visitor's cookie",
+        ],
+    );
+    check(
         &[("shutdown.drain", "31s")],
         &["shutdown.drain (--set): must not be longer than shutdown.timeout"],
     );
