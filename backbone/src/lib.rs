@@ -61,8 +61,24 @@ pub trait Backbone: Send + Sync + fmt::Debug {
     /// Whether the carrier can be reached now.
     fn is_ready(&self) -> bool;
 
+    /// What went wrong on the way so far, for the node's metrics.
+    fn counts(&self) -> Vec<Count> {
+        Vec::new()
+    }
+
     /// Sends what is still buffered, then lets go of the carrier. Answers within the configured time-out.
     fn shutdown(&self) -> BoxFuture<'_, ()>;
+}
+
+/// A number that only grows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Count {
+    /// Lower case, with underscores.
+    pub name: &'static str,
+    /// What is counted.
+    pub help: &'static str,
+    /// Since the start.
+    pub value: u64,
 }
 
 /// Receives one channel's publications. Called from the backbone's own tasks, so it must not block; a listener with

@@ -43,7 +43,7 @@ pub use metadata::{MAX_INFO_BYTES, MAX_TAGS_BYTES};
 pub use options::{Authentication, ClientCertificate, NatsOptions, TlsMode, TlsOptions};
 
 use crate::subject::Subjects;
-use crate::{Backbone, Channel, Error, Listener, Publication, Subscription};
+use crate::{Backbone, Channel, Count, Error, Listener, Publication, Subscription};
 use connector::Connector;
 use delivery::Delivery;
 use link::Link;
@@ -146,6 +146,10 @@ impl Backbone for Nats {
 
     fn is_ready(&self) -> bool {
         self.link().is_ok_and(|link| link.is_connected())
+    }
+
+    fn counts(&self) -> Vec<Count> {
+        self.counters.counts()
     }
 
     fn shutdown(&self) -> BoxFuture<'_, ()> {

@@ -78,6 +78,11 @@ impl Connection {
         self.session.client()
     }
 
+    /// The user's id; `None` before the client has authenticated.
+    pub(crate) fn user(&self) -> Option<&str> {
+        self.session.user()
+    }
+
     /// Whether another frame may be given.
     pub(crate) fn is_idle(&self) -> bool {
         self.operation.is_none() && self.backlog.is_empty()

@@ -3,6 +3,8 @@
 use std::fmt::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use tidegate_backbone::Count;
+
 /// One number.
 #[derive(Debug, Default)]
 pub struct Counter(AtomicU64);
@@ -33,11 +35,14 @@ macro_rules! counters {
         pub struct Counters { $(#[doc = $help] pub $name: Counter,)+ }
 
         impl Counters {
-            /// All counters in Prometheus' text format.
+            /// All counters, and the backbone's, in Prometheus' text format.
             #[must_use]
-            pub fn render(&self) -> String {
+            pub fn render(&self, backbone: &[Count]) -> String {
                 let mut text = String::new();
                 $(render(&mut text, concat!("tidegate_", stringify!($name)), $kind, $help, self.$name.get());)+
+                for count in backbone {
+                    render(&mut text, &format!("tidegate_{}", count.name), "counter", count.help, count.value);
+                }
                 text
             }
         }
@@ -76,7 +81,13 @@ mod tests {
     fn every_counter_is_rendered_with_its_value() {
         let counters = Counters::default();
         counters.not_json.add(3);
-        let text = counters.render();
+        let count = Count {
+            name: "nats_refused",
+            help: "Refusals.",
+            value: 7,
+        };
+        let text = counters.render(&[count]);
+        assert!(text.ends_with("\ntidegate_nats_refused 7\n"), "{text}");
         assert!(text.contains("\ntidegate_not_json 3\n"), "{text}");
         assert!(text.starts_with("# HELP tidegate_connections "), "{text}");
     }

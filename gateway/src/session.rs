@@ -138,7 +138,8 @@ enum State {
     /// Its connect was answered with an error; closed as stale at this time.
     Refused(Instant),
     Open(Identity),
-    Closed,
+    /// With the user it was open for, if it ever was.
+    Closed(Option<String>),
 }
 
 /// Who the client is.
@@ -214,6 +215,16 @@ impl Session {
         &self.entry.client
     }
 
+    /// The user's id; `None` when the client has not authenticated.
+    #[must_use]
+    pub fn user(&self) -> Option<&str> {
+        match &self.state {
+            State::Open(identity) => Some(&identity.user),
+            State::Closed(user) => user.as_deref(),
+            State::Fresh(_) | State::Refused(_) => None,
+        }
+    }
+
     /// Takes one element of a frame. Not to be called while an operation is under way.
     pub fn handle(&mut self, frame: Frame, now: Moment, actions: &mut Actions) {
         debug_assert!(self.pending.is_none(), "commands are taken one at a time");
@@ -269,7 +280,7 @@ impl Session {
                 self.end_expired_subscriptions(now, actions);
                 self.heartbeat_tick(now, actions);
             }
-            State::Fresh(_) | State::Refused(_) | State::Closed => {}
+            State::Fresh(_) | State::Refused(_) | State::Closed(_) => {}
         }
     }
 
@@ -288,21 +299,22 @@ impl Session {
                     .chain(self.heartbeat.deadline())
                     .min()
             }
-            State::Closed => None,
+            State::Closed(_) => None,
         }
     }
 
     /// Ends the session with a code.
     pub fn close(&mut self, code: DisconnectCode, actions: &mut Actions) {
         if !self.is_closed() {
-            self.state = State::Closed;
+            let user = self.user().map(str::to_owned);
+            self.state = State::Closed(user);
             actions.push(Action::Close(code));
         }
     }
 
     fn command(&mut self, Command { id, request }: Command, now: Moment, actions: &mut Actions) {
         let result = match (&self.state, request) {
-            (State::Closed, _) => return,
+            (State::Closed(_), _) => return,
             (State::Fresh(_), Request::Connect(request)) if id != 0 => {
                 return self.connect(id, *request, now, actions);
             }
@@ -406,7 +418,7 @@ impl Session {
     }
 
     fn is_closed(&self) -> bool {
-        matches!(self.state, State::Closed)
+        matches!(self.state, State::Closed(_))
     }
 
     /// The client as subscribers of a channel see it.

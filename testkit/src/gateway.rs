@@ -94,6 +94,21 @@ impl Gateway {
         Ok(())
     }
 
+    /// What `token` prints for these arguments, with this gateway's configuration.
+    ///
+    /// # Errors
+    /// With what it wrote, when it fails.
+    pub async fn token(&self, arguments: &[&str]) -> Result<String> {
+        let mut command = Command::new(&self.executable);
+        command.arg("token").args(arguments).env_clear();
+        command
+            .arg("--config")
+            .arg(self.folder.path().join("config.json"));
+        let mut program = Program::start(command)?;
+        program.succeeded().await?;
+        program.next_line().await
+    }
+
     /// Everything it wrote.
     #[must_use]
     pub fn output(&self) -> String {
@@ -148,6 +163,8 @@ impl Gateway {
 
 fn command(executable: &PathBuf, folder: &TempDir, nats: Option<&str>, port: &str) -> Command {
     let mut command = Command::new(executable);
+    // What the developer's environment says about Tidegate is not for tests.
+    command.env_clear();
     command
         .arg("--config")
         .arg(folder.path().join("config.json"));

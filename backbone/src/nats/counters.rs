@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::Count;
+
 /// At least this long between two log lines of one counter.
 const LOG_INTERVAL: Duration = Duration::from_secs(10);
 
@@ -39,6 +41,38 @@ impl Counters {
     #[must_use]
     pub fn restarted(&self) -> u64 {
         self.restarted.total()
+    }
+
+    /// All of them.
+    pub(super) fn counts(&self) -> Vec<Count> {
+        [
+            (
+                "nats_malformed",
+                "Messages dropped because their metadata was malformed.",
+                &self.malformed,
+            ),
+            (
+                "nats_overflowed",
+                "Messages dropped because a subscription's queue was full, at least.",
+                &self.overflowed,
+            ),
+            (
+                "nats_refused",
+                "Errors that the NATS server reported, such as a forbidden subject.",
+                &self.refused,
+            ),
+            (
+                "nats_restarted",
+                "Times that the NATS client had to be replaced.",
+                &self.restarted,
+            ),
+        ]
+        .map(|(name, help, counter)| Count {
+            name,
+            help,
+            value: counter.total(),
+        })
+        .to_vec()
     }
 }
 

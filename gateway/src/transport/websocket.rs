@@ -51,39 +51,10 @@ pub(super) async fn run(
     node.counters.connections_accepted.add(1);
     tracing::debug!(client = connection.client(), "connected");
     let end = exchange(&node, &mut connection, &mut socket, &mut stream).await;
-    let client = connection.client().to_owned();
+    let reason = farewell(&node, &connection, &end);
     let outbox = Rc::clone(connection.outbox());
     // From here on nobody publishes to it: its memberships end before the last frames leave.
     drop(connection);
-    let reason = match end {
-        End::Gone => {
-            tracing::debug!(client, "gone");
-            None
-        }
-        End::Left => {
-            tracing::debug!(client, "left");
-            Some(CloseReason::from(CloseCode::Normal))
-        }
-        End::Violation(code) => {
-            node.counters.protocol_errors.add(1);
-            tracing::info!(
-                client,
-                code = u16::from(code),
-                "closed for breaking the WebSocket protocol or its limits"
-            );
-            Some(CloseReason::from(code))
-        }
-        End::Disconnect(code) => {
-            node.counters.closed_by_server.add(1);
-            tracing::info!(
-                client,
-                code = code.code(),
-                reason = code.message(),
-                "closed"
-            );
-            Some(close_reason(code))
-        }
-    };
     if let Some(reason) = reason {
         let last_frames = async {
             while let Some(frame) = outbox.take_frame() {
@@ -99,6 +70,41 @@ pub(super) async fn run(
         .await;
     }
     node.counters.connections.sub(1);
+}
+
+/// Says and counts how a connection ended; gives what its close frame is to say.
+fn farewell(node: &Node, connection: &Connection, end: &End) -> Option<CloseReason> {
+    let (client, user) = (connection.client(), connection.user());
+    match *end {
+        End::Gone => {
+            tracing::debug!(client, user, "gone");
+            None
+        }
+        End::Left => {
+            tracing::debug!(client, user, "left");
+            Some(CloseReason::from(CloseCode::Normal))
+        }
+        End::Violation(code) => {
+            node.counters.protocol_errors.add(1);
+            let code_number = u16::from(code);
+            tracing::info!(
+                client,
+                user,
+                code = code_number,
+                "closed for breaking RFC 6455 or a limit"
+            );
+            Some(CloseReason::from(code))
+        }
+        End::Disconnect(code) => {
+            node.counters.closed_by_server.add(1);
+            match code {
+                // Every client of the node, and the log says already that it is stopping.
+                DisconnectCode::Shutdown => tracing::debug!(client, user, %code, "closed"),
+                _ => tracing::info!(client, user, %code, "closed"),
+            }
+            Some(close_reason(code))
+        }
+    }
 }
 
 /// Moves frames both ways until one side ends.

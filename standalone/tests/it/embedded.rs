@@ -1,6 +1,9 @@
 //! One gateway with the embedded backbone.
 
-use super::scenario::scenarios;
+use tidegate_testkit::program::Program;
+
+use super::scenario::{Format, Sdk, command, scenarios};
+use super::site::{Backbone, Site};
 
 scenarios! { both on Embedded, crate::scenario::play:
     anonymous_refused
@@ -29,3 +32,25 @@ scenarios! { javascript on Embedded, crate::scenario::play: lapsed }
 
 scenarios! { both on Embedded, crate::outage::kill: killed }
 scenarios! { both on Embedded, crate::outage::stop: stopped }
+
+#[tokio::test]
+async fn tokens_of_the_command_line_are_accepted() {
+    let site = Site::start(Backbone::Embedded, |_| {}).await;
+    let gateway = site.near();
+    let alice = ["--user", "alice", "--ttl", "1m"];
+    let for_channel = [&alice[..], &["--channel", "$chat:room"]].concat();
+    let mut command = command(
+        "given_tokens",
+        Sdk::JavaScript,
+        Format::Json,
+        gateway,
+        gateway,
+    );
+    command
+        .env("TIDEGATE_TOKEN", gateway.token(&alice).await.unwrap())
+        .env(
+            "TIDEGATE_CHANNEL_TOKEN",
+            gateway.token(&for_channel).await.unwrap(),
+        );
+    Program::start(command).unwrap().succeeded().await.unwrap();
+}

@@ -9,6 +9,7 @@ use super::scenario::{Format, Sdk, scenarios, start};
 use super::site::{Backbone, Site};
 
 scenarios! { both on Nats, crate::scenario::play:
+    errors
     private_channel
     server_side
     publish

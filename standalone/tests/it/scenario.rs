@@ -1,8 +1,10 @@
 //! Scenarios: scripts of an SDK that check for themselves what they see, in `tests/sdk`.
 
 use std::path::Path;
+use std::process::Command;
 
 use serde_json::{Value, json};
+use tidegate_testkit::deadline::until_some;
 use tidegate_testkit::gateway::Gateway;
 use tidegate_testkit::node::node;
 use tidegate_testkit::program::Program;
@@ -64,12 +66,20 @@ macro_rules! scenarios {
 }
 pub(crate) use scenarios;
 
-/// Plays a scenario that needs nothing from outside.
+/// Plays a scenario that needs nothing from outside, and sees that nothing is left of it in the gateways.
 pub(crate) async fn play(name: &str, sdk: Sdk, format: Format, backbone: Backbone) {
     let site = Site::start(backbone, |config| configure(name, config)).await;
     let mut script = start(name, sdk, format, site.near(), site.far());
     if let Err(error) = script.succeeded().await {
         panic!("{error:#}\n{}", site.output());
+    }
+    for gateway in &site.gateways {
+        for gauge in ["tidegate_connections", "tidegate_subscriptions"] {
+            let ask = async || (gateway.metric(gauge).await.ok()? == 0).then_some(());
+            until_some(&format!("{gauge} is 0 again"), ask)
+                .await
+                .unwrap();
+        }
     }
 }
 
@@ -81,6 +91,17 @@ pub(crate) fn start(
     near: &Gateway,
     far: &Gateway,
 ) -> Program {
+    Program::start(command(name, sdk, format, near, far)).unwrap()
+}
+
+/// The command that runs a scenario's script.
+pub(crate) fn command(
+    name: &str,
+    sdk: Sdk,
+    format: Format,
+    near: &Gateway,
+    far: &Gateway,
+) -> Command {
     let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sdk");
     let mut command = match sdk {
         Sdk::JavaScript => node(&scripts.join("javascript/main.mjs")).unwrap(),
@@ -96,7 +117,7 @@ pub(crate) fn start(
         .env("TIDEGATE_OTHER_URL", far.websocket())
         .env("TIDEGATE_FORMAT", format)
         .env("TIDEGATE_SECRET", SECRET);
-    Program::start(command).unwrap()
+    command
 }
 
 /// What a scenario needs to be different from the usual configuration.

@@ -124,9 +124,9 @@ export function decode(payload) {
   return format === 'protobuf' ? JSON.parse(new TextDecoder().decode(payload)) : payload;
 }
 
-/** Seconds since 1970, some time from now. */
+/** Seconds since 1970, at least some time from now. */
 export function inSeconds(seconds) {
-  return Math.floor(Date.now() / 1_000) + seconds;
+  return Math.ceil(Date.now() / 1_000) + seconds;
 }
 
 /** A connection or subscription token with these claims. */

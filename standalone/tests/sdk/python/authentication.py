@@ -91,7 +91,7 @@ async def refresh():
 
     async def get_token():
         asked.append(True)
-        # The first token and its grace are over: 2 s and 3 s.
+        # The first token and its grace are over: at most 3 s and 3 s.
         if time.monotonic() - start > 6:
             outlived.set()
         return token(sub="alice", exp=in_seconds(2), info={"asked": len(asked)})

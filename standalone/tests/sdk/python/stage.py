@@ -9,6 +9,7 @@ import base64
 import hashlib
 import hmac
 import json
+import math
 import os
 import sys
 import time
@@ -125,8 +126,8 @@ def decode(payload):
 
 
 def in_seconds(seconds):
-    """Seconds since 1970, some time from now."""
-    return int(time.time()) + seconds
+    """Seconds since 1970, at least some time from now."""
+    return math.ceil(time.time()) + seconds
 
 
 def token(secret=SECRET, **claims):
