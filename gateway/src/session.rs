@@ -4,6 +4,7 @@
 //! [`Action::Perform`]; until [`Session::complete`] brings the outcome no further command may be given. So replies leave
 //! in the order of their commands, and a subscribe reply always precedes the channel's first publication.
 
+mod action;
 mod connect;
 mod heartbeat;
 mod publish;
@@ -18,7 +19,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
-use tidegate_backbone::{Channel, ClientInfo, Error, Publication};
+use tidegate_backbone::{Channel, ClientInfo, Error};
 use tidegate_codec::{
     Command, DisconnectCode, ErrorCode, Event, Format, Frame, Push, Reply, Request, Success,
     UnsubscribeCode, Unsubscribed,
@@ -26,6 +27,7 @@ use tidegate_codec::{
 
 use crate::auth::Expiry;
 use crate::rules::Rules;
+pub use action::{Action, Actions, OpenError, Operation, Outcome};
 use connect::Connecting;
 use heartbeat::Heartbeat;
 pub use heartbeat::PingStyle;
@@ -57,66 +59,6 @@ pub struct Entry {
     pub pings: PingStyle,
     /// A number between 0 and 1 that spreads the first pings of many connections in time.
     pub phase: f64,
-}
-
-/// What the caller has to do, in order.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Action {
-    /// Send a reply.
-    Reply(Reply),
-    /// Send a push.
-    Push(Push),
-    /// Send a ping.
-    Ping,
-    /// Start delivery of a channel that was opened or joined.
-    Attach(Channel),
-    /// End delivery of a channel.
-    Detach(Channel),
-    /// Do this, then call [`Session::complete`] before giving the next command.
-    Perform(Operation),
-    /// Send what waits, then close.
-    Close(DisconnectCode),
-}
-
-/// What a session cannot do by itself.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Operation {
-    /// Count a connection of a user and join their server-side channels. Answer with [`Outcome::Opened`].
-    Open {
-        /// User id; empty for an anonymous user.
-        user: String,
-        /// Channels to join.
-        channels: Vec<Channel>,
-    },
-    /// Join a channel. Answer with [`Outcome::Joined`].
-    Join(Channel),
-    /// Publish. Answer with [`Outcome::Published`].
-    Publish {
-        /// Where.
-        channel: Channel,
-        /// What.
-        publication: Publication,
-    },
-}
-
-/// How an [`Operation`] ended.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Outcome {
-    /// Of [`Operation::Open`].
-    Opened(Result<(), OpenError>),
-    /// Of [`Operation::Join`].
-    Joined(Result<(), Error>),
-    /// Of [`Operation::Publish`].
-    Published(Result<(), Error>),
-}
-
-/// Why a connection was not opened.
-#[derive(Debug, Clone, PartialEq)]
-pub enum OpenError {
-    /// The user has as many connections as allowed.
-    ConnectionLimit,
-    /// A server-side channel could not be joined.
-    Join(Error),
 }
 
 /// The state of one client.
@@ -189,9 +131,6 @@ impl From<DisconnectCode> for Refusal {
         Self::Disconnect(code)
     }
 }
-
-/// Actions, in order.
-pub type Actions = Vec<Action>;
 
 impl Session {
     /// A session that has not authenticated yet.
