@@ -131,15 +131,6 @@ function toggleToken() {
   page.showToken.setAttribute('aria-pressed', String(show));
 }
 
-/** A token in the fragment never reached a server; it should not stay in the address bar or the history either. */
-function takeTokenFromFragment() {
-  const token = new URLSearchParams(location.hash.slice(1)).get('token');
-  if (token === null) return;
-  page.token.value = token;
-  history.replaceState(null, '', location.pathname + location.search);
-  announce('Token taken from the address');
-}
-
 // Channels
 
 async function subscribe(event) {
@@ -290,11 +281,9 @@ page.theme.addEventListener('click', switchTheme);
 page.payload.addEventListener('keydown', onPayloadKey);
 page.shortcuts.addEventListener('change', () => memory.set(SHORTCUTS_KEY, page.shortcuts.checked ? 'on' : 'off'));
 document.addEventListener('keydown', onKey);
-addEventListener('hashchange', takeTokenFromFragment);
 
 page.shortcuts.checked = memory.get(SHORTCUTS_KEY) !== 'off';
 page.endpoint.value = `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/connection/websocket`;
-takeTokenFromFragment();
 showTheme();
 showState(client.state);
 showSelected(null);
