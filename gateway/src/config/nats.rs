@@ -99,3 +99,61 @@ impl NatsConfig {
         Authentication::None
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(change: impl FnOnce(&mut NatsConfig)) -> NatsOptions {
+        let mut config = NatsConfig::default();
+        config.url = "nats://one:4222, tls://two:4222".into();
+        change(&mut config);
+        config.options()
+    }
+
+    #[test]
+    fn every_option_reaches_the_backbone() {
+        let options = options(|config| {
+            config.prefix = "other".into();
+            config.timeout = Duration::from_millis(700);
+            config.tls.enabled = true;
+            config.tls.server_ca_pem_file = Some("ca.pem".into());
+            config.tls.cert_pem_file = Some("cert.pem".into());
+            config.tls.key_pem_file = Some("key.pem".into());
+        });
+        assert_eq!(options.urls, ["nats://one:4222", "tls://two:4222"]);
+        assert_eq!(
+            (options.prefix.as_str(), options.timeout),
+            ("other", Duration::from_millis(700))
+        );
+        assert_eq!(options.tls.mode, TlsMode::Required);
+        assert_eq!(options.tls.ca_file, Some("ca.pem".into()));
+        let client = options.tls.client.unwrap();
+        assert_eq!(client.certificate_file, PathBuf::from("cert.pem"));
+        assert_eq!(client.key_file, PathBuf::from("key.pem"));
+    }
+
+    #[test]
+    fn each_way_to_authenticate_is_passed_on() {
+        let of = |change: fn(&mut NatsConfig)| options(change).authentication;
+        assert!(matches!(of(|_| {}), Authentication::None));
+        assert!(
+            matches!(of(|it| it.token = "t".into()), Authentication::Token(token) if token == "t")
+        );
+        let file = of(|it| it.credentials = Some("a.creds".into()));
+        assert!(
+            matches!(file, Authentication::Credentials(path) if path == PathBuf::from("a.creds"))
+        );
+        let file = of(|it| it.nkey_seed_file = Some("a.nk".into()));
+        assert!(
+            matches!(file, Authentication::NkeySeedFile(path) if path == PathBuf::from("a.nk"))
+        );
+        let user = of(|it| {
+            it.user = "u".into();
+            it.password = "p".into();
+        });
+        assert!(
+            matches!(user, Authentication::UserPassword { user, password } if user == "u" && password == "p")
+        );
+    }
+}
