@@ -122,10 +122,8 @@ impl Connection {
     }
 
     /// Takes a transport's pong frame.
-    pub(crate) fn pong(&mut self) {
-        if self.pings == PingStyle::Frame {
-            self.step(|session, _, actions| session.pong(actions));
-        }
+    pub(crate) fn pong_frame(&mut self) {
+        self.session.pong_frame();
     }
 
     /// Does what is due now.

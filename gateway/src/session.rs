@@ -173,12 +173,17 @@ impl Session {
         }
     }
 
-    /// Takes the answer to a ping: an empty command, or a pong frame for [`PingStyle::Frame`].
-    pub fn pong(&mut self, actions: &mut Actions) {
-        if self.is_closed() {
-            return;
+    /// Takes a pong frame of the transport. One that answers no ping is fine (RFC 6455 section 5.5.3).
+    pub fn pong_frame(&mut self) {
+        if self.entry.pings == PingStyle::Frame {
+            self.heartbeat.pong();
         }
-        if !matches!(self.state, State::Open(_)) || !self.heartbeat.pong() {
+    }
+
+    /// Takes an empty command: the answer to a ping, or a breach of the protocol.
+    fn pong(&mut self, actions: &mut Actions) {
+        let expected = matches!(self.state, State::Open(_)) && self.heartbeat.pong();
+        if !expected {
             self.close(DisconnectCode::BadRequest, actions);
         }
     }

@@ -67,9 +67,7 @@ impl Heartbeat {
 
     /// Takes an answer. False when nothing was asked.
     pub(super) fn pong(&mut self) -> bool {
-        let expected = self.pong_until.take().is_some();
-        // RFC 6455 section 5.5.3 allows pong frames that answer no ping.
-        expected || self.style == PingStyle::Frame
+        self.pong_until.take().is_some()
     }
 
     pub(super) fn tick(&mut self, now: Instant) -> Due {

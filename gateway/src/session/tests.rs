@@ -599,11 +599,18 @@ fn frame_pings_are_not_announced_and_stray_pongs_are_fine() {
         !lines[1].contains("ping") && !lines[1].contains("pong"),
         "{lines:?}"
     );
-    assert_eq!(
-        client.step(|session, _, actions| session.pong(actions)),
-        [""; 0]
-    );
+    client.session.pong_frame();
     assert_eq!(client.wait(Duration::from_millis(12_500)), ["ping"]);
+    client.session.pong_frame();
+    assert_eq!(client.wait(Duration::from_secs(25)), ["ping"]);
+    assert_eq!(client.wait(Duration::from_secs(8)), ["close 3012"]);
+}
+
+#[test]
+fn pong_frames_do_not_answer_message_pings() {
+    let mut client = Client::connected(|_| {});
+    assert_eq!(client.wait(Duration::from_millis(12_500)), ["ping"]);
+    client.session.pong_frame();
     assert_eq!(client.wait(Duration::from_secs(8)), ["close 3012"]);
 }
 

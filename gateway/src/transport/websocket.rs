@@ -47,8 +47,7 @@ pub(super) async fn run(
     mut stream: MessageStream,
     _admitted: Admitted,
 ) {
-    node.counters.connections.add(1);
-    node.counters.connections_accepted.add(1);
+    let _counted = node.counters.count_connection();
     tracing::debug!(client = connection.client(), "connected");
     let end = exchange(&node, &mut connection, &mut socket, &mut stream).await;
     let reason = farewell(&node, &connection, &end);
@@ -69,7 +68,6 @@ pub(super) async fn run(
         })
         .await;
     }
-    node.counters.connections.sub(1);
 }
 
 /// Says and counts how a connection ended; gives what its close frame is to say.
@@ -173,7 +171,7 @@ async fn take(
         },
         Some(Ok(WsMessage::Ping(data))) => return socket.pong(&data).await.map_err(|_| End::Gone),
         Some(Ok(WsMessage::Pong(_))) => {
-            connection.pong();
+            connection.pong_frame();
             return Ok(());
         }
         Some(Ok(WsMessage::Nop)) => return Ok(()),
