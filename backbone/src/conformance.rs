@@ -115,6 +115,7 @@ macro_rules! conformance_tests {
             a_publication_that_nobody_hears_is_accepted,
             each_publication_is_heard_exactly_once,
             a_thousand_publications_arrive_in_order,
+            publications_sent_ahead_of_confirmation_arrive_in_order,
             every_publisher_keeps_its_own_order,
             several_listeners_each_hear_everything,
             metadata_arrives_as_it_was_given,

@@ -6,12 +6,13 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::fmt;
+use std::future::ready;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use futures_util::future::BoxFuture;
 
-use crate::{Backbone, Channel, Error, Listener, Publication, Subscription};
+use crate::{Backbone, Channel, Confirmation, Error, Listener, Publication, Subscription};
 
 /// Carries publications to the listeners of its own process. A clone is another handle to the same listeners.
 #[derive(Clone, Default)]
@@ -39,11 +40,11 @@ impl Embedded {
 }
 
 impl Backbone for Embedded {
-    fn publish<'a>(
+    fn send<'a>(
         &'a self,
         channel: &'a Channel,
         publication: Publication,
-    ) -> BoxFuture<'a, Result<(), Error>> {
+    ) -> BoxFuture<'a, Result<Confirmation, Error>> {
         Box::pin(async move {
             self.shared.check_open()?;
             let listeners = self.shared.read().get(channel).cloned();
@@ -53,7 +54,8 @@ impl Backbone for Embedded {
                 }
                 last.1.deliver(publication);
             }
-            Ok(())
+            let confirmation: Confirmation = Box::pin(ready(Ok(())));
+            Ok(confirmation)
         })
     }
 

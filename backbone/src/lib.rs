@@ -29,24 +29,38 @@ pub use subject::{DEFAULT_PREFIX, PrefixError, Subjects};
 ///
 /// # Promises
 /// 1. After `subscribe` has returned, every publication accepted for that channel reaches the listener exactly once.
-/// 2. Publications made one after another by one publisher arrive in that order.
+/// 2. Publications sent one after another by one publisher arrive in that order, whenever they are confirmed.
 /// 3. Data, info and tags arrive as they were given.
 /// 4. A listener hears its own channel only; several listeners of a channel each hear everything.
 /// 5. After a [`Subscription`] is dropped its listener hears nothing more, once deliveries under way have ended.
-/// 6. `publish` returns `Ok` once the carrier has the publication, and answers within the configured time-out.
-/// 7. While the carrier cannot be reached, `publish` and `subscribe` answer [`Error::Unavailable`]; subscriptions
+/// 6. A publication is confirmed once the carrier has it; `send`, its confirmation and `subscribe` each answer within
+///    the configured time-out.
+/// 7. While the carrier cannot be reached, `send` and `subscribe` answer [`Error::Unavailable`]; subscriptions
 ///    that exist come back by themselves, and [`Backbone::is_ready`] tells.
 pub trait Backbone: Send + Sync + fmt::Debug {
-    /// Gives `publication` to every listener of `channel` on every node.
+    /// Hands `publication` to the carrier, for every listener of `channel` on every node. The returned [`Confirmation`]
+    /// tells whether the carrier has it; it need not be awaited before the next `send`.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] when the carrier did not confirm in time: the publication may or may not have been
-    /// delivered. [`Error::TooLarge`] when the carrier will never take it.
+    /// [`Error::Unavailable`] when the carrier did not take it: it is delivered to nobody. [`Error::TooLarge`] when the
+    /// carrier will never take it.
+    fn send<'a>(
+        &'a self,
+        channel: &'a Channel,
+        publication: Publication,
+    ) -> BoxFuture<'a, Result<Confirmation, Error>>;
+
+    /// Sends `publication` and waits for its confirmation.
+    ///
+    /// # Errors
+    /// Those of [`Backbone::send`] and of its [`Confirmation`].
     fn publish<'a>(
         &'a self,
         channel: &'a Channel,
         publication: Publication,
-    ) -> BoxFuture<'a, Result<(), Error>>;
+    ) -> BoxFuture<'a, Result<(), Error>> {
+        Box::pin(async move { self.send(channel, publication).await?.await })
+    }
 
     /// Starts delivery of `channel` to `listener`, until the returned [`Subscription`] is dropped.
     ///
@@ -87,6 +101,10 @@ pub trait Listener: Send + Sync {
     /// Takes one publication.
     fn deliver(&self, publication: Publication);
 }
+
+/// Resolves to `Ok` once the carrier has the publication, or to [`Error::Unavailable`] when it did not say so within the
+/// configured time-out: the publication may or may not have been delivered.
+pub type Confirmation = BoxFuture<'static, Result<(), Error>>;
 
 /// A running delivery; dropping it ends the delivery.
 pub struct Subscription {

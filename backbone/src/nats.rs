@@ -43,7 +43,7 @@ pub use metadata::{MAX_INFO_BYTES, MAX_TAGS_BYTES};
 pub use options::{Authentication, ClientCertificate, NatsOptions, TlsMode, TlsOptions};
 
 use crate::subject::Subjects;
-use crate::{Backbone, Channel, Count, Error, Listener, Publication, Subscription};
+use crate::{Backbone, Channel, Confirmation, Count, Error, Listener, Publication, Subscription};
 use connector::Connector;
 use delivery::Delivery;
 use link::Link;
@@ -124,15 +124,17 @@ impl Nats {
 }
 
 impl Backbone for Nats {
-    fn publish<'a>(
+    fn send<'a>(
         &'a self,
         channel: &'a Channel,
         publication: Publication,
-    ) -> BoxFuture<'a, Result<(), Error>> {
+    ) -> BoxFuture<'a, Result<Confirmation, Error>> {
         Box::pin(async move {
-            self.link()?
-                .publish(self.subjects.publication(channel), publication)
-                .await
+            let link = self.link()?;
+            let subject = self.subjects.publication(channel);
+            let sent = link.publish(subject, publication).await?;
+            let confirmation: Confirmation = Box::pin(async move { link.confirm(sent).await });
+            Ok(confirmation)
         })
     }
 

@@ -1,15 +1,18 @@
 //! Joins one client's session to the hub, the backbone and its outbox. Knows no transport: frames come in as bytes, and
 //! what is to be written stands in the outbox.
 
+mod operation;
+
 use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use bytes::Bytes;
-use futures_util::FutureExt;
-use futures_util::future::LocalBoxFuture;
-use tidegate_backbone::Channel;
+use futures_util::future::{BoxFuture, LocalBoxFuture, OptionFuture};
+use futures_util::stream::FuturesOrdered;
+use futures_util::{FutureExt, StreamExt};
+use tidegate_backbone::{Channel, Error};
 use tidegate_codec::{DisconnectCode, EncodeError, Frame, Push, Reply};
 
 use crate::admission::AdmittedUser;
@@ -17,9 +20,11 @@ use crate::hub::{Hub, Membership};
 use crate::interest::Topic;
 use crate::node::Node;
 use crate::outbox::Outbox;
-use crate::session::{
-    Action, Actions, Entry, Moment, OpenError, Operation, Outcome, PingStyle, Session,
-};
+use crate::session::{Action, Actions, Entry, Moment, Outcome, PingStyle, Session};
+use operation::Finished;
+
+/// Publications of one connection that may be on their way; its further commands wait in the socket.
+const PUBLISHING_LIMIT: usize = 64;
 
 /// One client, whatever its transport.
 pub(crate) struct Connection {
@@ -32,19 +37,14 @@ pub(crate) struct Connection {
     /// Elements of a frame that wait for the operation under way.
     backlog: VecDeque<Frame>,
     operation: Option<LocalBoxFuture<'static, Finished>>,
+    /// Publications sent and not confirmed, in order; at most [`PUBLISHING_LIMIT`].
+    publishing: FuturesOrdered<BoxFuture<'static, (u32, Result<(), Error>)>>,
     /// Channels that were joined and not attached yet.
     joined: HashMap<Channel, Arc<Topic>>,
     memberships: HashMap<Channel, Membership>,
     user: Option<AdmittedUser>,
     ping_due: bool,
     closing: Option<DisconnectCode>,
-}
-
-/// What an operation brings back besides its outcome.
-struct Finished {
-    outcome: Outcome,
-    topics: Vec<Arc<Topic>>,
-    user: Option<AdmittedUser>,
 }
 
 impl Connection {
@@ -60,6 +60,7 @@ impl Connection {
             outbox,
             backlog: VecDeque::new(),
             operation: None,
+            publishing: FuturesOrdered::new(),
             joined: HashMap::new(),
             memberships: HashMap::new(),
             user: None,
@@ -85,7 +86,7 @@ impl Connection {
 
     /// Whether another frame may be given.
     pub(crate) fn is_idle(&self) -> bool {
-        self.operation.is_none() && self.backlog.is_empty()
+        self.is_free() && self.backlog.is_empty()
     }
 
     /// The code to close with, once what waits has been written.
@@ -136,27 +137,84 @@ impl Connection {
         self.step(|session, _, actions| session.close(code, actions));
     }
 
-    /// Waits until the operation under way has ended, and goes on from there. Never returns when there is none.
-    pub(crate) async fn finish_operation(&mut self) {
-        let Some(operation) = &mut self.operation else {
-            return std::future::pending().await;
-        };
-        let finished = operation.await;
+    /// Whether something was begun that has to be waited for.
+    pub(crate) fn is_working(&self) -> bool {
+        self.operation.is_some() || !self.publishing.is_empty()
+    }
+
+    /// Waits until something that was begun has ended, and goes on from there. Never returns when there is nothing.
+    pub(crate) async fn progress(&mut self) {
+        let operation = OptionFuture::from(self.operation.as_mut());
+        tokio::select! {
+            Some(finished) = operation => self.finish(finished),
+            Some((id, result)) = self.publishing.next() => self.published(id, result),
+            else => std::future::pending().await,
+        }
+        self.advance();
+    }
+
+    /// Ends the session, then waits for what it has published to arrive, so that a client that publishes and leaves loses
+    /// nothing. The replies stand in the outbox afterwards.
+    pub(crate) async fn settle(mut self) {
+        self.close(DisconnectCode::ConnectionClosed);
+        while self.is_working() {
+            self.progress().await;
+        }
+    }
+
+    fn finish(&mut self, finished: Finished) {
         self.operation = None;
-        self.user = finished.user.or(self.user.take());
-        self.joined = finished
-            .topics
-            .into_iter()
+        match finished {
+            Finished::Opened {
+                result,
+                topics,
+                user,
+            } => {
+                self.user = user;
+                self.complete(Outcome::Opened(result), topics);
+            }
+            Finished::Joined(result) => {
+                let (result, topics) = match result {
+                    Ok(topic) => (Ok(()), vec![topic]),
+                    Err(error) => (Err(error), Vec::new()),
+                };
+                self.complete(Outcome::Joined(result), topics);
+            }
+            Finished::Sent(id, Ok(confirmation)) => {
+                let confirmed = confirmation.map(move |result| (id, result));
+                self.publishing.push_back(confirmed.boxed());
+            }
+            Finished::Sent(id, Err(error)) => self.published(id, Err(error)),
+        }
+    }
+
+    fn complete(&mut self, outcome: Outcome, topics: Vec<Arc<Topic>>) {
+        let topics = topics.into_iter();
+        self.joined = topics
             .map(|topic| (topic.channel().clone(), topic))
             .collect();
-        self.step(|session, now, actions| session.complete(finished.outcome, now, actions));
+        self.step(|session, now, actions| session.complete(outcome, now, actions));
         self.joined.clear();
-        self.advance();
+    }
+
+    fn published(&mut self, id: u32, result: Result<(), Error>) {
+        match &result {
+            Ok(()) => self.node.counters.publications_in.add(1),
+            Err(error) => tracing::debug!(client = self.client(), %error, "publish failed"),
+        }
+        self.step(|session, _, actions| session.published(id, &result, actions));
+    }
+
+    /// Whether the session can take a command now.
+    fn is_free(&self) -> bool {
+        self.operation.is_none()
+            && self.publishing.len() < PUBLISHING_LIMIT
+            && self.closing.is_none()
     }
 
     /// Gives the session what waits, until something has to be waited for.
     fn advance(&mut self) {
-        while self.operation.is_none() && self.closing.is_none() {
+        while self.is_free() {
             let Some(frame) = self.backlog.pop_front() else {
                 return;
             };
@@ -192,7 +250,14 @@ impl Connection {
             Action::Detach(channel) => {
                 self.memberships.remove(&channel);
             }
-            Action::Perform(operation) => self.operation = Some(self.start(operation)),
+            Action::Perform(operation) => {
+                self.operation = Some(operation::start(operation, &self.node, &self.hub));
+            }
+            Action::Publish {
+                id,
+                channel,
+                publication,
+            } => self.operation = Some(operation::send(id, channel, publication, &self.node)),
             Action::Close(code) => {
                 self.closing = Some(code);
                 self.backlog.clear();
@@ -217,63 +282,6 @@ impl Connection {
             // Data for this client alone that its format cannot carry, from a token's `b64data`.
             Err(EncodeError::NotJson) => self.close(DisconnectCode::InappropriateProtocol),
         }
-    }
-
-    fn start(&self, operation: Operation) -> LocalBoxFuture<'static, Finished> {
-        let hub = Rc::clone(&self.hub);
-        let node = Arc::clone(&self.node);
-        match operation {
-            Operation::Open { user, channels } => open(node, hub, user, channels).boxed_local(),
-            Operation::Join(channel) => async move {
-                let (result, topics) = match hub.join(&channel).await {
-                    Ok(topic) => (Ok(()), vec![topic]),
-                    Err(error) => (Err(error), Vec::new()),
-                };
-                Finished {
-                    outcome: Outcome::Joined(result),
-                    topics,
-                    user: None,
-                }
-            }
-            .boxed_local(),
-            Operation::Publish {
-                channel,
-                publication,
-            } => async move {
-                let result = node.backbone.publish(&channel, publication).await;
-                if let Err(error) = &result {
-                    tracing::debug!(%channel, %error, "publish failed");
-                } else {
-                    node.counters.publications_in.add(1);
-                }
-                Finished {
-                    outcome: Outcome::Published(result),
-                    topics: Vec::new(),
-                    user: None,
-                }
-            }
-            .boxed_local(),
-        }
-    }
-}
-
-async fn open(node: Arc<Node>, hub: Rc<Hub>, user: String, channels: Vec<Channel>) -> Finished {
-    let refused = |error| Finished {
-        outcome: Outcome::Opened(Err(error)),
-        topics: Vec::new(),
-        user: None,
-    };
-    let Some(admitted) = node.admission.admit_user(&user) else {
-        return refused(OpenError::ConnectionLimit);
-    };
-    let joins = channels.iter().map(|channel| hub.join(channel));
-    match futures_util::future::try_join_all(joins).await {
-        Ok(topics) => Finished {
-            outcome: Outcome::Opened(Ok(())),
-            topics,
-            user: Some(admitted),
-        },
-        Err(error) => refused(OpenError::Join(error)),
     }
 }
 

@@ -55,6 +55,7 @@ counters! {
     connections_refused: "counter", "Upgrades refused by the limits on connections.";
     origins_refused: "counter", "Upgrades refused because of their origin.";
     subscriptions: "gauge", "Subscriptions of connections now.";
+    channels: "gauge", "Channels that this node listens to now.";
     commands: "counter", "Commands taken from clients.";
     publications_in: "counter", "Publications accepted from clients.";
     publications_out: "counter", "Publications put into connections' outboxes.";

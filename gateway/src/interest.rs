@@ -88,6 +88,7 @@ impl Interest {
             subscription: OnceCell::new(),
         });
         topics.insert(channel.clone(), Arc::downgrade(&topic));
+        self.counters.channels.add(1);
         topic
     }
 
@@ -144,6 +145,7 @@ impl Drop for Topic {
         let Some(interest) = self.interest.upgrade() else {
             return;
         };
+        interest.counters.channels.sub(1);
         let mut topics = interest.topics();
         // A successor may stand in the map already: it was made after this topic's last holder let go.
         if topics

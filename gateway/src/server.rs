@@ -22,9 +22,6 @@ use crate::{playground, transport};
 /// Time after which the kernel gives up on a client that takes no data at all.
 const UNREAD_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Time in which a client must send the head of its request.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
-
 /// Why a node did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -89,7 +86,7 @@ impl Server {
                 .configure(|app| configure(app, &node))
         })
         .workers(workers)
-        .client_request_timeout(REQUEST_TIMEOUT)
+        .client_request_timeout(node.config.http_server.request_timeout)
         .disable_signals()
         .shutdown_timeout(node.config.shutdown.timeout.as_secs())
         .on_connect(|io, _| {

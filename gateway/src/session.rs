@@ -19,9 +19,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
-use tidegate_backbone::{Channel, ClientInfo, Error};
+use tidegate_backbone::{Channel, ClientInfo};
 use tidegate_codec::{
-    Command, DisconnectCode, ErrorCode, Event, Format, Frame, Push, Reply, Request, Success,
+    Command, DisconnectCode, ErrorCode, Event, Format, Frame, Push, Reply, Request,
     UnsubscribeCode, Unsubscribed,
 };
 
@@ -110,7 +110,6 @@ struct Subscription {
 enum Pending {
     Connect(Box<Connecting>),
     Subscribe(Box<Subscribing>),
-    Publish(u32),
 }
 
 /// How a command failed: with a reply, or with the end of the connection.
@@ -200,9 +199,6 @@ impl Session {
             }
             (Some(Pending::Subscribe(subscribing)), Outcome::Joined(result)) => {
                 self.joined(*subscribing, result, actions);
-            }
-            (Some(Pending::Publish(id)), Outcome::Published(result)) => {
-                published(id, &result, actions)
             }
             (pending, outcome) => unreachable!("{outcome:?} does not answer {pending:?}"),
         }
@@ -378,15 +374,6 @@ impl Session {
                 .map_or_else(Bytes::new, |it| it.info.clone()),
         }
     }
-}
-
-fn published(id: u32, result: &Result<(), Error>, actions: &mut Actions) {
-    let outcome = match result {
-        Ok(()) => Ok(Success::Publish),
-        Err(Error::Unavailable(_)) => Err(ErrorCode::Internal.into()),
-        Err(Error::TooLarge { .. }) => Err(ErrorCode::BadRequest.into()),
-    };
-    actions.push(Action::Reply(Reply { id, outcome }));
 }
 
 /// How long something lasts that ends at `expiry`: `None` for ever, `Some(0)` when it is over.

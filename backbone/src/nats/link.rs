@@ -4,7 +4,7 @@ use std::future::ready;
 use std::time::Duration;
 
 use async_nats::{PublishErrorKind, SubscribeError, Subscriber};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use super::barrier::{Barrier, no_answer};
 use super::connection::Connection;
@@ -16,6 +16,13 @@ pub(super) struct Link {
     connection: Connection,
     barrier: Barrier,
     timeout: Duration,
+}
+
+/// A command on its way: in which generation it was sent, and until when its proof is waited for.
+#[derive(Clone, Copy)]
+pub(super) struct Sent {
+    generation: u64,
+    deadline: Instant,
 }
 
 impl Link {
@@ -39,13 +46,20 @@ impl Link {
         self.connection.ended().await;
     }
 
-    /// Sends a publication and waits until the server has it.
+    /// Sends a publication, for [`Link::confirm`] to wait until the server has it.
     pub(super) async fn publish(
         &self,
         subject: String,
         publication: Publication,
-    ) -> Result<(), Error> {
-        self.confirmed(self.send(subject, publication)).await
+    ) -> Result<Sent, Error> {
+        let sent = self.sent()?;
+        self.in_time(sent, self.send(subject, publication)).await?;
+        Ok(sent)
+    }
+
+    /// Waits for the proof that the server processed what was sent.
+    pub(super) async fn confirm(&self, sent: Sent) -> Result<(), Error> {
+        self.in_time(sent, self.barrier.pass(sent.generation)).await
     }
 
     /// Subscribes and waits until the server knows it.
@@ -102,15 +116,30 @@ impl Link {
         &self,
         command: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, Error> {
-        let Some(generation) = self.connection.generation() else {
-            return Err(Error::Unavailable("not connected to nats".to_owned()));
-        };
-        let proven = async {
-            let value = command.await?;
-            self.barrier.pass(generation).await?;
-            Ok(value)
-        };
-        timeout(self.timeout, proven)
+        let sent = self.sent()?;
+        let value = self.in_time(sent, command).await?;
+        self.confirm(sent).await?;
+        Ok(value)
+    }
+
+    /// A command that begins now.
+    fn sent(&self) -> Result<Sent, Error> {
+        let generation = self.connection.generation();
+        let generation =
+            generation.ok_or_else(|| Error::Unavailable("not connected to nats".to_owned()))?;
+        let deadline = Instant::now() + self.timeout;
+        Ok(Sent {
+            generation,
+            deadline,
+        })
+    }
+
+    async fn in_time<T>(
+        &self,
+        sent: Sent,
+        step: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        timeout_at(sent.deadline, step)
             .await
             .unwrap_or_else(|_| Err(no_answer(self.timeout)))
     }

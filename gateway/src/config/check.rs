@@ -92,6 +92,10 @@ impl Config {
     fn server(&self, findings: &mut Findings) {
         let wrong = self.http_server.workers > 64;
         findings.when(wrong, "http_server.workers", "must be 64 or less");
+        findings.instant(
+            "http_server.request_timeout",
+            self.http_server.request_timeout,
+        );
         let levels = ["none", "trace", "debug", "info", "warn", "error"];
         findings.one_of("log.level", &self.log.level, &levels);
         findings.one_of("log.format", &self.log.format, &["text", "json"]);

@@ -14,6 +14,9 @@ options! {
         pub port: u16 = 8000,
         /// Worker threads, each with connections of its own; zero for one a core. At most 64.
         pub workers: usize,
+        /// Time in which the head of a request must arrive, or HTTP 408.
+        #[serde(with = "duration")]
+        pub request_timeout: Duration = Duration::from_secs(10),
     }
 }
 

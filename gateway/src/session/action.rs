@@ -20,7 +20,20 @@ pub enum Action {
     /// End delivery of a channel.
     Detach(Channel),
     /// Do this, then call [`Session::complete`] before giving the next command.
+    ///
+    /// [`Session::complete`]: super::Session::complete
     Perform(Operation),
+    /// Publish, in the order of these actions, then call [`Session::published`]. Other commands need not wait.
+    ///
+    /// [`Session::published`]: super::Session::published
+    Publish {
+        /// The command's id.
+        id: u32,
+        /// Where.
+        channel: Channel,
+        /// What.
+        publication: Publication,
+    },
     /// Send what waits, then close.
     Close(DisconnectCode),
 }
@@ -37,13 +50,6 @@ pub enum Operation {
     },
     /// Join a channel. Answer with [`Outcome::Joined`].
     Join(Channel),
-    /// Publish. Answer with [`Outcome::Published`].
-    Publish {
-        /// Where.
-        channel: Channel,
-        /// What.
-        publication: Publication,
-    },
 }
 
 /// How an [`Operation`] ended.
@@ -53,8 +59,6 @@ pub enum Outcome {
     Opened(Result<(), OpenError>),
     /// Of [`Operation::Join`].
     Joined(Result<(), Error>),
-    /// Of [`Operation::Publish`].
-    Published(Result<(), Error>),
 }
 
 /// Why a connection was not opened.

@@ -1,9 +1,9 @@
 //! `publish`: from the client to the backbone.
 
-use tidegate_backbone::Publication;
-use tidegate_codec::{DisconnectCode, ErrorCode, PublishRequest};
+use tidegate_backbone::{Error, Publication};
+use tidegate_codec::{DisconnectCode, ErrorCode, PublishRequest, Reply, Success};
 
-use super::{Action, Actions, Operation, Pending, Refusal, Session};
+use super::{Action, Actions, Refusal, Session};
 use crate::rules::Asker;
 
 impl Session {
@@ -36,11 +36,22 @@ impl Session {
             info,
             ..Publication::default()
         };
-        self.pending = Some(Pending::Publish(id));
-        actions.push(Action::Perform(Operation::Publish {
+        actions.push(Action::Publish {
+            id,
             channel,
             publication,
-        }));
+        });
         Ok(())
+    }
+
+    /// Takes the fate of a publication that [`Action::Publish`] asked for. A session that has ended since still replies:
+    /// the client should know what became of it.
+    pub fn published(&mut self, id: u32, result: &Result<(), Error>, actions: &mut Actions) {
+        let outcome = match result {
+            Ok(()) => Ok(Success::Publish),
+            Err(Error::Unavailable(_)) => Err(ErrorCode::Internal.into()),
+            Err(Error::TooLarge { .. }) => Err(ErrorCode::BadRequest.into()),
+        };
+        actions.push(Action::Reply(Reply { id, outcome }));
     }
 }

@@ -113,9 +113,11 @@ impl Client {
                     let outcome = match operation {
                         Operation::Open { .. } => Outcome::Opened(self.open.clone()),
                         Operation::Join(_) => Outcome::Joined(self.join.clone()),
-                        Operation::Publish { .. } => Outcome::Published(self.publish.clone()),
                     };
                     self.session.complete(outcome, self.now, &mut next);
+                }
+                if let Action::Publish { id, .. } = action {
+                    self.session.published(id, &self.publish, &mut next);
                 }
                 lines.push(line(&action));
             }
@@ -144,10 +146,11 @@ fn line(action: &Action) -> String {
             )
         }
         Action::Perform(Operation::Join(channel)) => format!("join {channel}"),
-        Action::Perform(Operation::Publish {
+        Action::Publish {
             channel,
             publication,
-        }) => {
+            ..
+        } => {
             format!(
                 "publish {channel} {:?} {:?}",
                 publication.data,

@@ -4,10 +4,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use actix_web::dev::Payload;
+use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderName};
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{FromRequest, HttpRequest, HttpResponse, web};
 use tidegate_codec::Format;
 
+use super::incoming::Incoming;
 use super::websocket;
 use crate::auth::token_of_upgrade;
 use crate::connection::Connection;
@@ -18,8 +21,12 @@ use crate::session::{Entry, PingStyle};
 /// Subprotocols that a client may ask for; the first it offers is echoed, or browsers end the connection.
 const SUBPROTOCOLS: [&str; 2] = ["centrifuge-json", "centrifuge-protobuf"];
 
+/// Bytes of a request's target and headers: a token of the largest size in a cookie, and as much of everything else.
+const HEAD_LIMIT: usize = 32 * 1024;
+
 /// Answers an upgrade request: 101, 403 for an origin that is not allowed, 503 with `Retry-After` for a node that is full
-/// or stopping, 400 or 405 for a request that is no WebSocket handshake (RFC 6455 section 4.2).
+/// or stopping, 431 for a head that is too large, 400 or 405 for a request that is no WebSocket handshake (RFC 6455
+/// section 4.2).
 pub(crate) async fn upgrade(
     request: HttpRequest,
     body: web::Payload,
@@ -30,11 +37,17 @@ pub(crate) async fn upgrade(
     if node.is_draining() {
         return Ok(unavailable("the node is stopping", Duration::from_secs(1)));
     }
+    if head_size(&request) > HEAD_LIMIT {
+        return Ok(HttpResponse::new(
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+        ));
+    }
     if !is_origin_allowed(&request, &node) {
         return Ok(HttpResponse::Forbidden().body("origin is not allowed\n"));
     }
-    let (response, socket, stream) =
-        actix_ws::handle_with_protocols(&request, body, &SUBPROTOCOLS)?;
+    // The library's reader would wait for a whole frame, whatever length it declares: it is given nothing to read.
+    let nothing = web::Payload::from_request(&request, &mut Payload::None).into_inner()?;
+    let (response, socket, _) = actix_ws::handle_with_protocols(&request, nothing, &SUBPROTOCOLS)?;
     let admitted = match node.admission.admit(Instant::now()) {
         Ok(admitted) => admitted,
         Err(full) => {
@@ -42,11 +55,18 @@ pub(crate) async fn upgrade(
             return Ok(unavailable("the node is full", full.retry_after));
         }
     };
-    let stream = stream.max_frame_size(node.config.websocket.message_size_limit);
+    let limit = node.config.websocket.message_size_limit;
+    let incoming = Incoming::new(body.into_inner(), limit);
     let entry = entry(&request, &node.config.client.token_cookie);
     let connection = Connection::new(Arc::clone(&node), Rc::clone(&hub), entry);
-    actix_web::rt::spawn(websocket::run(node, connection, socket, stream, admitted));
+    actix_web::rt::spawn(websocket::run(node, connection, socket, incoming, admitted));
     Ok(response)
+}
+
+fn head_size(request: &HttpRequest) -> usize {
+    let headers = request.headers().iter();
+    let sizes = headers.map(|(name, value)| name.as_str().len() + value.len());
+    request.uri().path().len() + request.query_string().len() + sizes.sum::<usize>()
 }
 
 fn is_origin_allowed(request: &HttpRequest, node: &Node) -> bool {

@@ -9,8 +9,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use actix_http::ws::{CloseCode, CloseReason, Message as WsMessage, ProtocolError};
-use actix_ws::{MessageStream, Session as Socket};
+use actix_http::ws::{CloseCode, CloseReason, Message as WsMessage};
+use actix_ws::Session as Socket;
 use bytes::Bytes;
 use bytestring::ByteString;
 use futures_util::Sink;
@@ -18,7 +18,8 @@ use tidegate_codec::{DisconnectCode, Format};
 use tokio::sync::watch;
 use tokio::time::{sleep_until, timeout};
 
-use super::message::{Assembler, Message};
+use super::incoming::{Broken, Event, Incoming};
+use super::message::Message;
 use crate::admission::Admitted;
 use crate::connection::Connection;
 use crate::node::{Drain, Node};
@@ -44,16 +45,15 @@ pub(super) async fn run(
     node: Arc<Node>,
     mut connection: Connection,
     mut socket: Socket,
-    mut stream: MessageStream,
+    mut incoming: Incoming,
     _admitted: Admitted,
 ) {
     let _counted = node.counters.count_connection();
     tracing::debug!(client = connection.client(), "connected");
-    let end = exchange(&node, &mut connection, &mut socket, &mut stream).await;
+    let end = exchange(&node, &mut connection, &mut socket, &mut incoming).await;
     let reason = farewell(&node, &connection, &end);
     let outbox = Rc::clone(connection.outbox());
-    // From here on nobody publishes to it: its memberships end before the last frames leave.
-    drop(connection);
+    connection.settle().await;
     if let Some(reason) = reason {
         let last_frames = async {
             while let Some(frame) = outbox.take_frame() {
@@ -63,10 +63,7 @@ pub(super) async fn run(
         };
         // A client that reads nothing is left to the transport's own time-out.
         let _ = timeout(CLOSE_TIMEOUT, last_frames).await;
-        let _ = timeout(CLOSE_TIMEOUT, async {
-            while let Some(Ok(_)) = stream.recv().await {}
-        })
-        .await;
+        let _ = timeout(CLOSE_TIMEOUT, incoming.discard()).await;
     }
 }
 
@@ -110,12 +107,10 @@ async fn exchange(
     node: &Node,
     connection: &mut Connection,
     socket: &mut Socket,
-    stream: &mut MessageStream,
+    incoming: &mut Incoming,
 ) -> End {
-    let limit = node.config.websocket.message_size_limit;
     let mut drain = node.drain();
     let mut drain_at = None;
-    let mut assembler = Assembler::default();
     let outbox = Rc::clone(connection.outbox());
     loop {
         if outbox.has_overflowed() {
@@ -135,9 +130,9 @@ async fn exchange(
                 return End::Gone;
             },
             () = outbox.overflowed() => {}
-            () = connection.finish_operation(), if !idle => {}
-            message = stream.recv(), if idle => {
-                if let Err(end) = take(message, connection, socket, &mut assembler, limit).await {
+            () = connection.progress(), if connection.is_working() => {}
+            event = incoming.next(), if idle => {
+                if let Err(end) = take(event, connection, socket).await {
                     return end;
                 }
             }
@@ -150,33 +145,24 @@ async fn exchange(
     }
 }
 
-/// Gives one message to the connection.
+/// Gives what the client said to the connection.
 async fn take(
-    message: Option<Result<WsMessage, ProtocolError>>,
+    event: Result<Event, Broken>,
     connection: &mut Connection,
     socket: &mut Socket,
-    assembler: &mut Assembler,
-    limit: usize,
 ) -> Result<(), End> {
-    let whole = match message {
-        None => return Err(End::Gone),
-        Some(Err(error)) => return Err(violation(&error)),
-        Some(Ok(WsMessage::Close(_))) => return Err(End::Left),
-        Some(Ok(WsMessage::Text(text))) => Message::Text(text.into_bytes()),
-        Some(Ok(WsMessage::Binary(bytes))) => Message::Binary(bytes),
-        Some(Ok(WsMessage::Continuation(item))) => match assembler.take(item, limit) {
-            Ok(Some(message)) => message,
-            Ok(None) => return Ok(()),
-            Err(_) => return Err(End::Violation(CloseCode::Size)),
-        },
-        Some(Ok(WsMessage::Ping(data))) => return socket.pong(&data).await.map_err(|_| End::Gone),
-        Some(Ok(WsMessage::Pong(_))) => {
+    let message = match event {
+        Ok(Event::Message(message)) => message,
+        Ok(Event::Ping(data)) => return socket.pong(&data).await.map_err(|_| End::Gone),
+        Ok(Event::Pong) => {
             connection.pong_frame();
             return Ok(());
         }
-        Some(Ok(WsMessage::Nop)) => return Ok(()),
+        Ok(Event::Close) => return Err(End::Left),
+        Err(Broken::Gone) => return Err(End::Gone),
+        Err(Broken::Violation(code)) => return Err(End::Violation(code)),
     };
-    match (connection.outbox().format(), whole) {
+    match (connection.outbox().format(), message) {
         (Format::Json, Message::Text(frame)) | (Format::Protobuf, Message::Binary(frame)) => {
             connection.receive(&frame)
         }
@@ -186,18 +172,6 @@ async fn take(
         (Format::Protobuf, Message::Text(_)) => connection.close(DisconnectCode::BadRequest),
     }
     Ok(())
-}
-
-/// The close code of RFC 6455 section 7.4.1 for what a client did wrong.
-fn violation(error: &ProtocolError) -> End {
-    match error {
-        ProtocolError::Overflow => End::Violation(CloseCode::Size),
-        ProtocolError::Io(error) if error.kind() == std::io::ErrorKind::InvalidData => {
-            End::Violation(CloseCode::Invalid)
-        }
-        ProtocolError::Io(_) => End::Gone,
-        _ => End::Violation(CloseCode::Protocol),
-    }
 }
 
 /// Waits until there is something to write and room to write it. False when the socket is gone.

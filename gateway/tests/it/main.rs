@@ -1,0 +1,21 @@
+//! The gateway as clients and their enemies meet it: real sockets, a whole node in this process or one of its own.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests fail the test, as tests do themselves"
+)]
+
+mod bad_input;
+mod bounds;
+mod bystander;
+mod client;
+mod command;
+mod fanout;
+mod http;
+mod playground;
+mod process;
+mod raw;
+mod site;
+mod stop;
+mod token;
+mod upgrade;
