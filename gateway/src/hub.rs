@@ -5,7 +5,7 @@
 //! empty outbox also wakes the connection's task, which then writes everything that waits as one frame. Nothing is
 //! encoded, allocated or locked per subscriber. `cargo bench -p tidegate-gateway` measures it.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::fmt;
 use std::rc::Rc;
@@ -94,12 +94,17 @@ pub struct Hub {
     worker: usize,
     interest: Arc<Interest>,
     counters: Arc<Counters>,
+    /// Publications taken from the worker's queue so far.
+    taken: Cell<u64>,
     channels: RefCell<HashMap<Channel, Members>>,
 }
 
 /// The subscribers of one channel, by connection number.
 struct Members {
     topic: Arc<Topic>,
+    /// The first of the worker's publications that is for them. Those before it were queued for members who have left,
+    /// and a gap may follow them.
+    since: u64,
     json: IndexMap<u64, Rc<Outbox>>,
     protobuf: IndexMap<u64, Rc<Outbox>>,
 }
@@ -120,6 +125,7 @@ impl Hub {
             worker,
             interest,
             counters,
+            taken: Cell::new(0),
             channels: RefCell::default(),
         })
     }
@@ -130,6 +136,7 @@ impl Hub {
         while queue.recv_many(&mut batch, BATCH).await > 0 {
             for broadcast in batch.drain(..) {
                 self.deliver(&broadcast);
+                self.taken.set(self.taken.get() + 1);
             }
             // Connections' tasks run on this thread too: let them write.
             tokio::task::yield_now().await;
@@ -142,6 +149,9 @@ impl Hub {
         let Some(members) = channels.get(&broadcast.0.channel) else {
             return;
         };
+        if self.taken.get() < members.since {
+            return;
+        }
         for (format, outboxes) in [
             (Format::Json, &members.json),
             (Format::Protobuf, &members.protobuf),
@@ -184,6 +194,7 @@ impl Hub {
             topic.add_worker(self.worker);
             Members {
                 topic,
+                since: self.taken.get() + self.interest.waiting(self.worker),
                 json: IndexMap::new(),
                 protobuf: IndexMap::new(),
             }
@@ -244,5 +255,58 @@ impl fmt::Debug for Membership {
         f.debug_struct("Membership")
             .field("channel", &self.channel)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+    use tidegate_backbone::Backbone;
+    use tidegate_backbone::embedded::Embedded;
+
+    use super::*;
+
+    /// Numbers of the publications that wait in an outbox.
+    fn received(outbox: &Outbox) -> Vec<u32> {
+        let frame = outbox.take_frame().unwrap_or_default();
+        let text = String::from_utf8(frame.to_vec()).unwrap();
+        let number = |line: &str| {
+            line.split_once("\"data\":")?
+                .1
+                .trim_matches('}')
+                .parse()
+                .ok()
+        };
+        text.lines().filter_map(number).collect()
+    }
+
+    #[tokio::test]
+    async fn what_was_queued_for_members_who_left_is_not_for_those_who_came() {
+        let backbone = Arc::new(Embedded::new());
+        let counters = Arc::new(Counters::default());
+        let (interest, mut queues) =
+            Interest::new(Arc::clone(&backbone) as _, 1, Arc::clone(&counters));
+        let hub = Hub::new(0, interest, counters);
+        let channel = Channel::parse("news").unwrap();
+        let publish = async |number: u32| {
+            let publication = Publication {
+                data: number.to_string().into(),
+                ..Publication::default()
+            };
+            backbone.publish(&channel, publication).await.unwrap();
+        };
+        let outbox = Rc::new(Outbox::new(Format::Json, 10_000));
+        let topic = hub.join(&channel).await.unwrap();
+
+        let first = hub.attach(Arc::clone(&topic), 1, &outbox);
+        publish(1).await;
+        drop(first);
+        publish(2).await;
+        let _second = hub.attach(topic, 1, &outbox);
+        publish(3).await;
+        publish(4).await;
+        let run = Rc::clone(&hub).run(queues.remove(0));
+        assert!(run.now_or_never().is_none(), "it ended");
+        assert_eq!(received(&outbox), [3, 4]);
     }
 }

@@ -98,6 +98,12 @@ impl Interest {
         self.topics().len()
     }
 
+    /// Publications that wait for worker number `worker`.
+    pub(crate) fn waiting(&self, worker: usize) -> u64 {
+        let queue = &self.queues[worker];
+        (queue.max_capacity() - queue.capacity()) as u64
+    }
+
     fn topics(&self) -> MutexGuard<'_, HashMap<Channel, Weak<Topic>>> {
         // A panic while it was held leaves a whole map: every change is one insert or remove.
         self.topics.lock().unwrap_or_else(PoisonError::into_inner)

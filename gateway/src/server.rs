@@ -87,6 +87,8 @@ impl Server {
         })
         .workers(workers)
         .client_request_timeout(node.config.http_server.request_timeout)
+        // A transport closes its socket when its client is done, not some time after.
+        .client_disconnect_timeout(Duration::ZERO)
         .disable_signals()
         .shutdown_timeout(node.config.shutdown.timeout.as_secs())
         .on_connect(|io, _| {

@@ -2,6 +2,7 @@
 
 mod incoming;
 mod message;
+mod outgoing;
 mod upgrade;
 mod websocket;
 

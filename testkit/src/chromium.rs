@@ -26,8 +26,10 @@ pub fn chromium() -> Result<PathBuf> {
         run(Command::new("apt-get").arg("update"))?;
         let install = ["install", "--yes", "--no-install-recommends", "chromium"];
         let mut command = Command::new("apt-get");
-        run(command.args(install).env("DEBIAN_FRONTEND", "noninteractive"))
-            .context("cannot install chromium; on Debian: apt-get install chromium")?;
+        run(command
+            .args(install)
+            .env("DEBIAN_FRONTEND", "noninteractive"))
+        .context("cannot install chromium; on Debian: apt-get install chromium")?;
     }
     find("chromium").context("chromium is installed, but not to be found in PATH")
 }

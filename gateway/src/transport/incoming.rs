@@ -71,8 +71,15 @@ impl Incoming {
         }
     }
 
-    /// Reads to the end of the socket, and forgets it.
-    pub(super) async fn discard(&mut self) {
+    /// Waits until the client has closed too. What else it says is thrown away.
+    pub(super) async fn closed(&mut self) {
+        loop {
+            match self.next().await {
+                Ok(Event::Close) | Err(Broken::Gone) => return,
+                Ok(_) => {}
+                Err(Broken::Violation(_)) => break,
+            }
+        }
         self.buffer = BytesMut::new();
         while self.read().await.is_some() {}
     }

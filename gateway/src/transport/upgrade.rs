@@ -4,13 +4,15 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use actix_web::dev::Payload;
+use actix_http::ws::handshake;
+use actix_web::body::BodyStream;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderName};
-use actix_web::{FromRequest, HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use tidegate_codec::Format;
 
 use super::incoming::Incoming;
+use super::outgoing::outgoing;
 use super::websocket;
 use crate::auth::token_of_upgrade;
 use crate::connection::Connection;
@@ -45,9 +47,11 @@ pub(crate) async fn upgrade(
     if !is_origin_allowed(&request, &node) {
         return Ok(HttpResponse::Forbidden().body("origin is not allowed\n"));
     }
-    // The library's reader would wait for a whole frame, whatever length it declares: it is given nothing to read.
-    let nothing = web::Payload::from_request(&request, &mut Payload::None).into_inner()?;
-    let (response, socket, _) = actix_ws::handle_with_protocols(&request, nothing, &SUBPROTOCOLS)?;
+    let protocol = subprotocol(&request);
+    let mut response = handshake(request.head())?;
+    if let Some(protocol) = protocol {
+        response.insert_header((header::SEC_WEBSOCKET_PROTOCOL, protocol));
+    }
     let admitted = match node.admission.admit(Instant::now()) {
         Ok(admitted) => admitted,
         Err(full) => {
@@ -57,10 +61,27 @@ pub(crate) async fn upgrade(
     };
     let limit = node.config.websocket.message_size_limit;
     let incoming = Incoming::new(body.into_inner(), limit);
-    let entry = entry(&request, &node.config.client.token_cookie);
+    let (outgoing, response_body) = outgoing();
+    let entry = entry(&request, protocol, &node.config.client.token_cookie);
     let connection = Connection::new(Arc::clone(&node), Rc::clone(&hub), entry);
-    actix_web::rt::spawn(websocket::run(node, connection, socket, incoming, admitted));
-    Ok(response)
+    actix_web::rt::spawn(websocket::run(
+        node, connection, outgoing, incoming, admitted,
+    ));
+    let response = response.message_body(BodyStream::new(response_body))?;
+    Ok(response.map_into_boxed_body().into())
+}
+
+/// The first subprotocol that the client offers and we know.
+fn subprotocol(request: &HttpRequest) -> Option<&'static str> {
+    let lists = request.headers().get_all(header::SEC_WEBSOCKET_PROTOCOL);
+    lists
+        .filter_map(|list| list.to_str().ok())
+        .flat_map(|list| list.split(','))
+        .find_map(|offered| {
+            SUBPROTOCOLS
+                .into_iter()
+                .find(|known| *known == offered.trim())
+        })
 }
 
 fn head_size(request: &HttpRequest) -> usize {
@@ -91,7 +112,7 @@ fn unavailable(reason: &str, retry_after: Duration) -> HttpResponse {
 }
 
 /// What the request says of the client. Query parameters that are not known are ignored; a token is never among them.
-fn entry(request: &HttpRequest, token_cookie: &str) -> Entry {
+fn entry(request: &HttpRequest, protocol: Option<&str>, token_cookie: &str) -> Entry {
     let headers = request.headers();
     let texts = |name| {
         headers
@@ -99,11 +120,8 @@ fn entry(request: &HttpRequest, token_cookie: &str) -> Entry {
             .filter_map(|value| value.to_str().ok())
     };
     let has = |pair| request.query_string().split('&').any(|known| known == pair);
-    let protobuf = match texts(header::SEC_WEBSOCKET_PROTOCOL)
-        .flat_map(|offered| offered.split(','))
-        .find(|name| SUBPROTOCOLS.contains(&name.trim()))
-    {
-        Some(name) => name.trim() == SUBPROTOCOLS[1],
+    let protobuf = match protocol {
+        Some(name) => name == SUBPROTOCOLS[1],
         None => has("format=protobuf") || has("cf_protocol=protobuf"),
     };
     let authorization = texts(header::AUTHORIZATION).next();

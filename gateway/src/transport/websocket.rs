@@ -3,29 +3,26 @@
 //! In: messages under the size limits. Out: the connection's outbox, in as few frames and writes as the client's reading
 //! allows. Knows nothing of channels or NATS.
 
-use std::future::poll_fn;
-use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use actix_http::ws::{CloseCode, CloseReason, Message as WsMessage};
-use actix_ws::Session as Socket;
-use bytes::Bytes;
-use bytestring::ByteString;
-use futures_util::Sink;
+use actix_http::ws::{CloseCode, CloseReason};
 use tidegate_codec::{DisconnectCode, Format};
+use tokio::sync::mpsc::Permit;
 use tokio::sync::watch;
 use tokio::time::{sleep_until, timeout};
 
 use super::incoming::{Broken, Event, Incoming};
 use super::message::Message;
+use super::outgoing::{Frame, Gone, Outgoing};
 use crate::admission::Admitted;
 use crate::connection::Connection;
 use crate::node::{Drain, Node};
 use crate::outbox::Outbox;
 
-/// Time for the last frames to leave when a connection is closed; what a client has not taken by then is dropped.
+/// Time for the last frames to leave when a connection is closed, and for the client to close too. What it has not taken
+/// by then is dropped.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How the socket's side ended.
@@ -44,27 +41,34 @@ enum End {
 pub(super) async fn run(
     node: Arc<Node>,
     mut connection: Connection,
-    mut socket: Socket,
+    outgoing: Outgoing,
     mut incoming: Incoming,
     _admitted: Admitted,
 ) {
     let _counted = node.counters.count_connection();
     tracing::debug!(client = connection.client(), "connected");
-    let end = exchange(&node, &mut connection, &mut socket, &mut incoming).await;
+    let end = exchange(&node, &mut connection, &outgoing, &mut incoming).await;
     let reason = farewell(&node, &connection, &end);
     let outbox = Rc::clone(connection.outbox());
     connection.settle().await;
     if let Some(reason) = reason {
-        let last_frames = async {
-            while let Some(frame) = outbox.take_frame() {
-                send(&mut socket, outbox.format(), frame).await?;
-            }
-            socket.close(Some(reason)).await
-        };
         // A client that reads nothing is left to the transport's own time-out.
-        let _ = timeout(CLOSE_TIMEOUT, last_frames).await;
-        let _ = timeout(CLOSE_TIMEOUT, incoming.discard()).await;
+        let _ = timeout(CLOSE_TIMEOUT, say(&outgoing, &outbox, reason)).await;
+        // Bytes that nobody has read when the socket is closed make the kernel throw away what was written last.
+        if !matches!(end, End::Left) {
+            let _ = timeout(CLOSE_TIMEOUT, incoming.closed()).await;
+        }
     }
+}
+
+/// Sends what waits, and the close frame.
+async fn say(outgoing: &Outgoing, outbox: &Outbox, reason: CloseReason) -> Result<(), Gone> {
+    while let Some(frame) = outbox.take_frame() {
+        let permit = outgoing.ready().await?;
+        permit.send(Frame::Data(outbox.format(), frame));
+    }
+    outgoing.ready().await?.send(Frame::Close(reason));
+    Ok(())
 }
 
 /// Says and counts how a connection ended; gives what its close frame is to say.
@@ -106,7 +110,7 @@ fn farewell(node: &Node, connection: &Connection, end: &End) -> Option<CloseReas
 async fn exchange(
     node: &Node,
     connection: &mut Connection,
-    socket: &mut Socket,
+    outgoing: &Outgoing,
     incoming: &mut Incoming,
 ) -> End {
     let mut drain = node.drain();
@@ -120,19 +124,20 @@ async fn exchange(
         if let Some(code) = connection.closing() {
             return End::Disconnect(code);
         }
-        if connection.take_ping() && socket.ping(b"").await.is_err() {
-            return End::Gone;
+        if connection.take_ping() {
+            outgoing.offer(Frame::Ping);
         }
         let deadline = connection.deadline().into_iter().chain(drain_at).min();
         let idle = connection.is_idle();
         tokio::select! {
-            writable = writable(socket, &outbox) => if !writable || !write(socket, &outbox) {
-                return End::Gone;
+            writable = writable(outgoing, &outbox) => match writable {
+                Ok(permit) => write(permit, &outbox),
+                Err(Gone) => return End::Gone,
             },
             () = outbox.overflowed() => {}
             () = connection.progress(), if connection.is_working() => {}
             event = incoming.next(), if idle => {
-                if let Err(end) = take(event, connection, socket).await {
+                if let Err(end) = take(event, connection, outgoing) {
                     return end;
                 }
             }
@@ -146,14 +151,17 @@ async fn exchange(
 }
 
 /// Gives what the client said to the connection.
-async fn take(
+fn take(
     event: Result<Event, Broken>,
     connection: &mut Connection,
-    socket: &mut Socket,
+    outgoing: &Outgoing,
 ) -> Result<(), End> {
     let message = match event {
         Ok(Event::Message(message)) => message,
-        Ok(Event::Ping(data)) => return socket.pong(&data).await.map_err(|_| End::Gone),
+        Ok(Event::Ping(data)) => {
+            outgoing.offer(Frame::Pong(data));
+            return Ok(());
+        }
         Ok(Event::Pong) => {
             connection.pong_frame();
             return Ok(());
@@ -174,32 +182,15 @@ async fn take(
     Ok(())
 }
 
-/// Waits until there is something to write and room to write it. False when the socket is gone.
-async fn writable(socket: &mut Socket, outbox: &Outbox) -> bool {
+/// Waits until there is something to write and room to write it.
+async fn writable<'a>(outgoing: &'a Outgoing, outbox: &Outbox) -> Result<Permit<'a, Frame>, Gone> {
     outbox.filled().await;
-    poll_fn(|context| Pin::new(&mut *socket).poll_ready(context))
-        .await
-        .is_ok()
+    outgoing.ready().await
 }
 
-/// Writes one frame into a socket that has room. False when the socket is gone.
-fn write(socket: &mut Socket, outbox: &Outbox) -> bool {
-    outbox.take_frame().is_none_or(|frame| {
-        Pin::new(socket)
-            .start_send(message(outbox.format(), frame))
-            .is_ok()
-    })
-}
-
-async fn send(socket: &mut Socket, format: Format, frame: Bytes) -> Result<(), actix_ws::Closed> {
-    poll_fn(|context| Pin::new(&mut *socket).poll_ready(context)).await?;
-    Pin::new(socket).start_send(message(format, frame))
-}
-
-fn message(format: Format, frame: Bytes) -> WsMessage {
-    match format {
-        Format::Json => WsMessage::Text(ByteString::try_from(frame).expect("JSON is UTF-8")),
-        Format::Protobuf => WsMessage::Binary(frame),
+fn write(permit: Permit<'_, Frame>, outbox: &Outbox) {
+    if let Some(frame) = outbox.take_frame() {
+        permit.send(Frame::Data(outbox.format(), frame));
     }
 }
 

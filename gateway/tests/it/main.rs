@@ -9,6 +9,7 @@ mod bad_input;
 mod bounds;
 mod bystander;
 mod client;
+mod closing;
 mod command;
 mod fanout;
 mod http;

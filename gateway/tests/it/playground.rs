@@ -15,7 +15,8 @@ use crate::token::SECRET;
 #[tokio::test]
 async fn the_playground_works_in_chromium() {
     let (browser, mut command) = tokio::task::spawn_blocking(|| {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/playground/playground.test.mjs");
+        let script =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/playground/playground.test.mjs");
         (chromium().unwrap(), node(&script).unwrap())
     })
     .await

@@ -9,74 +9,62 @@ use crate::raw::Raw;
 use crate::site::Site;
 use crate::token;
 
-#[tokio::test]
-async fn a_token_comes_from_the_header_or_the_cookie_but_not_from_the_url() {
+/// Asserts whether a client that gives no token in its connect command is connected.
+async fn check<const COUNT: usize>(
+    cases: [(&str, &str, bool); COUNT],
+    change: impl Fn(Upgrade, &str) -> Upgrade,
+) {
     let site = Site::with(|config| config["client"]["token_cookie"] = json!("session"));
     let token = token::of("alice");
-    let upgrade = Upgrade::new(site.address());
-    let cases = [
-        ("none", upgrade.clone(), false),
-        (
-            "header",
-            upgrade
-                .clone()
-                .with("Authorization", &format!("Bearer {token}")),
-            true,
-        ),
-        (
-            "forged",
-            upgrade
-                .clone()
-                .with("Authorization", &format!("Bearer {token}x")),
-            false,
-        ),
-        (
-            "basic",
-            upgrade
-                .clone()
-                .with("Authorization", &format!("Basic {token}")),
-            false,
-        ),
-        (
-            "cookie",
-            upgrade
-                .clone()
-                .with("Cookie", &format!("a=b; session={token}")),
-            true,
-        ),
-        (
-            "another cookie",
-            upgrade.clone().with("Cookie", &format!("token={token}")),
-            false,
-        ),
-        (
-            "token",
-            upgrade.clone().query(&format!("token={token}")),
-            false,
-        ),
-        (
-            "cookie in URL",
-            upgrade.clone().query(&format!("session={token}")),
-            false,
-        ),
-        (
-            "access_token",
-            upgrade.clone().query(&format!("access_token={token}")),
-            false,
-        ),
-        (
-            "cf_connect",
-            upgrade.query(&format!("cf_connect=%7B%22token%22%3A%22{token}%22%7D")),
-            false,
-        ),
-    ];
-    for (what, upgrade, accepted) in cases {
+    for (what, template, accepted) in cases {
+        let upgrade = change(
+            Upgrade::new(site.address()),
+            &template.replace("TOKEN", &token),
+        );
         let mut raw = Raw::upgrade(site.address(), &upgrade).await.unwrap();
         let message = connect(&mut raw, Format::Json, "").await;
         let connected = matches!(message, Some(Message::Reply { error: None, .. }));
         assert_eq!(connected, accepted, "{what}");
     }
     site.stop().await;
+}
+
+#[tokio::test]
+async fn a_token_may_come_in_the_authorization_header() {
+    let cases = [
+        ("bearer", "Bearer TOKEN", true),
+        ("forged", "Bearer TOKENx", false),
+        ("basic", "Basic TOKEN", false),
+        ("bare", "TOKEN", false),
+    ];
+    check(cases, |upgrade, value| upgrade.with("Authorization", value)).await;
+}
+
+#[tokio::test]
+async fn a_token_may_come_in_the_configured_cookie() {
+    let cases = [
+        ("alone", "session=TOKEN", true),
+        ("among others", "a=b; session=TOKEN; c=d", true),
+        ("another cookie", "token=TOKEN", false),
+        ("twice", "session=TOKEN; session=other", false),
+    ];
+    check(cases, |upgrade, value| upgrade.with("Cookie", value)).await;
+}
+
+#[tokio::test]
+async fn a_token_in_the_url_is_not_read() {
+    let cases = [
+        ("token", "token=TOKEN", false),
+        ("the cookie's name", "session=TOKEN", false),
+        ("access_token", "access_token=TOKEN", false),
+        ("authorization", "Authorization=Bearer%20TOKEN", false),
+        (
+            "cf_connect",
+            "cf_connect=%7B%22token%22%3A%22TOKEN%22%7D",
+            false,
+        ),
+    ];
+    check(cases, |upgrade, query| upgrade.query(query)).await;
 }
 
 #[tokio::test]
