@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::client::Client;
 use crate::command::{Format, Request};
+use crate::process::Process;
 use crate::site::Site;
 
 const CHANNEL: &str = "chat:all";
@@ -56,6 +57,25 @@ async fn every_subscriber_gets_every_publication_once_and_in_order() {
     assert_eq!(site.metric("tidegate_channels").await, 1);
     drop((readers, publisher, last));
     site.stop().await;
+}
+
+/// Over NATS, where a publication is not confirmed at once.
+#[tokio::test]
+async fn a_client_that_publishes_and_leaves_loses_nothing() {
+    const PUBLICATIONS: usize = 200;
+    let process = Process::start(|_| {}).await;
+    let mut reader = Client::connected(process.address, Format::Json, "reader").await;
+    reader.subscribe(CHANNEL).await;
+    let mut publisher = Client::connected(process.address, Format::Json, "alice").await;
+    let requests: Vec<_> = (0..PUBLICATIONS)
+        .map(|number| Request::Publish(CHANNEL.to_owned(), number.to_string().into_bytes()))
+        .collect();
+    publisher.send(&requests).await;
+    publisher.leave().await;
+    for number in 0..PUBLICATIONS {
+        let expected = number.to_string().into_bytes();
+        assert_eq!(reader.publication(CHANNEL).await, expected);
+    }
 }
 
 #[tokio::test]
