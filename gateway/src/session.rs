@@ -11,12 +11,13 @@ mod publish;
 mod rate;
 mod refresh;
 mod subscribe;
+mod term;
 #[cfg(test)]
 mod tests;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Instant, SystemTime};
 
 use bytes::Bytes;
 use tidegate_backbone::{Channel, ClientInfo};
@@ -25,7 +26,6 @@ use tidegate_codec::{
     UnsubscribeCode, Unsubscribed,
 };
 
-use crate::auth::Expiry;
 use crate::rules::Rules;
 pub use action::{Action, Actions, OpenError, Operation, Outcome};
 use connect::Connecting;
@@ -33,6 +33,7 @@ use heartbeat::Heartbeat;
 pub use heartbeat::PingStyle;
 use rate::{CommandRate, Verdict};
 use subscribe::Subscribing;
+use term::{Term, seconds_of};
 
 /// The server's version, as clients see it.
 pub const VERSION: &str = concat!("tidegate/", env!("CARGO_PKG_VERSION"));
@@ -374,23 +375,4 @@ impl Session {
                 .map_or_else(Bytes::new, |it| it.info.clone()),
         }
     }
-}
-
-/// How long something lasts that ends at `expiry`: `None` for ever, `Some(0)` when it is over.
-fn time_left(expiry: Expiry, now: SystemTime) -> Option<Duration> {
-    match expiry {
-        Expiry::Never => None,
-        Expiry::At(seconds) => {
-            let now = now
-                .duration_since(SystemTime::UNIX_EPOCH)
-                .unwrap_or_default();
-            let end = Duration::from_secs(seconds.max(0).unsigned_abs());
-            Some(end.saturating_sub(now))
-        }
-    }
-}
-
-/// Whole seconds for a client's timer, rounded up so that it never refreshes a token too early for a new one.
-fn ttl(left: Duration) -> u32 {
-    u32::try_from(left.as_millis().div_ceil(1_000)).unwrap_or(u32::MAX)
 }

@@ -11,7 +11,7 @@ use tidegate_codec::{
 
 use super::{
     Action, Actions, Identity, Moment, OpenError, Operation, Pending, Refusal, Session, State,
-    Subscription, VERSION, time_left, ttl,
+    Subscription, Term, VERSION,
 };
 use crate::auth::{ConnectionClaims, Expiry, SubscriptionOptions, TokenError};
 use crate::rules::Asker;
@@ -21,7 +21,7 @@ use crate::rules::Asker;
 pub(super) struct Connecting {
     id: u32,
     identity: Identity,
-    ttl: Option<u32>,
+    term: Term,
     subscriptions: BTreeMap<Channel, SubscriptionOptions>,
 }
 
@@ -54,7 +54,7 @@ impl Session {
         let Connecting {
             id,
             identity,
-            ttl,
+            term,
             subscriptions,
         } = connecting;
         match result {
@@ -68,7 +68,7 @@ impl Session {
         }
         self.state = State::Open(identity);
         self.heartbeat.start(now.instant, self.entry.phase);
-        let result = self.connect_result(ttl, &subscriptions, now.wall);
+        let result = self.connect_result(term, &subscriptions, now.wall);
         actions.push(Action::Reply(Reply {
             id,
             outcome: Ok(Success::Connect(Box::new(result))),
@@ -92,23 +92,20 @@ impl Session {
         now: Moment,
     ) -> Result<Connecting, Refusal> {
         let claims = self.authenticate(&request.token, now.wall)?;
-        let left = time_left(claims.expiry, now.wall);
-        if left.is_some_and(|left| left.is_zero()) {
-            return Err(ErrorCode::Expired.into());
-        }
+        let grace = self.rules.client.expired_close_delay;
+        let term = Term::new(claims.expiry, grace, now).ok_or(ErrorCode::Expired)?;
         let token_channels = claims.subs.keys().cloned().collect();
         let subscriptions = self.server_side(&claims.user, claims.subs, request)?;
-        let deadline = left.map(|left| now.instant + left + self.rules.client.expired_close_delay);
         let identity = Identity {
             user: claims.user,
             info: claims.info,
-            deadline,
+            deadline: term.deadline,
             token_channels,
         };
         Ok(Connecting {
             id,
             identity,
-            ttl: left.map(ttl),
+            term,
             subscriptions,
         })
     }
@@ -198,7 +195,7 @@ impl Session {
 
     fn connect_result(
         &self,
-        ttl: Option<u32>,
+        term: Term,
         subscriptions: &BTreeMap<Channel, SubscriptionOptions>,
         now: SystemTime,
     ) -> ConnectResult {
@@ -215,8 +212,8 @@ impl Session {
         ConnectResult {
             client: self.entry.client.clone(),
             version: VERSION.to_owned(),
-            expires: ttl.is_some(),
-            ttl: ttl.unwrap_or(0),
+            expires: term.expires(),
+            ttl: term.ttl(),
             subs: subs.collect(),
             ping: self.heartbeat.announced_seconds(),
             pong: self.heartbeat.announces_pong(),

@@ -55,7 +55,7 @@ impl Heartbeat {
     /// Seconds between pings, as the connect reply tells them; zero when the client need not know.
     pub(super) fn announced_seconds(&self) -> u32 {
         match self.style {
-            PingStyle::Message => super::ttl(self.interval),
+            PingStyle::Message => super::seconds_of(self.interval),
             PingStyle::Frame => 0,
         }
     }

@@ -6,7 +6,7 @@ use tidegate_codec::{
     SubRefreshResult, Success,
 };
 
-use super::{Action, Actions, Moment, Refusal, Session, State, VERSION, time_left, ttl};
+use super::{Action, Actions, Moment, Refusal, Session, State, Term, VERSION};
 use crate::auth::TokenError;
 
 impl Session {
@@ -28,11 +28,8 @@ impl Session {
                 TokenError::Expired => DisconnectCode::ConnectionExpired,
                 TokenError::Invalid(_) => DisconnectCode::InvalidToken,
             })?;
-        let left = time_left(claims.expiry, now.wall);
-        if left.is_some_and(|left| left.is_zero()) {
-            return Err(DisconnectCode::ConnectionExpired.into());
-        }
         let grace = self.rules.client.expired_close_delay;
+        let term = Term::new(claims.expiry, grace, now).ok_or(DisconnectCode::ConnectionExpired)?;
         let State::Open(identity) = &mut self.state else {
             return Ok(());
         };
@@ -42,13 +39,13 @@ impl Session {
         if !claims.subs.keys().eq(identity.token_channels.iter()) {
             return Err(DisconnectCode::InsufficientState.into());
         }
-        identity.deadline = left.map(|left| now.instant + left + grace);
+        identity.deadline = term.deadline;
         identity.info = claims.info;
         let result = RefreshResult {
             client: self.entry.client.clone(),
             version: VERSION.to_owned(),
-            expires: left.is_some(),
-            ttl: left.map_or(0, ttl),
+            expires: term.expires(),
+            ttl: term.ttl(),
         };
         actions.push(Action::Reply(Reply {
             id,
@@ -83,18 +80,15 @@ impl Session {
                 TokenError::Invalid(_) => DisconnectCode::InvalidToken.into(),
             })?;
         self.check_token_is_for(&claims, channel.as_str())?;
-        let left = time_left(claims.expiry, now.wall);
-        if left.is_some_and(|left| left.is_zero()) {
-            return Err(ErrorCode::Expired.into());
-        }
         let grace = self.rules.client.expired_sub_close_delay;
+        let term = Term::new(claims.expiry, grace, now).ok_or(ErrorCode::Expired)?;
         if let Some(subscription) = self.subscriptions.get_mut(&channel) {
-            subscription.deadline = left.map(|left| now.instant + left + grace);
+            subscription.deadline = term.deadline;
             subscription.info = claims.options.info;
         }
         let result = SubRefreshResult {
-            expires: left.is_some(),
-            ttl: left.map_or(0, ttl),
+            expires: term.expires(),
+            ttl: term.ttl(),
         };
         actions.push(Action::Reply(Reply {
             id,

@@ -6,9 +6,7 @@ use tidegate_codec::{
     DisconnectCode, ErrorCode, Reply, SubscribeRequest, SubscribeResult, Success,
 };
 
-use super::{
-    Action, Actions, Moment, Operation, Pending, Refusal, Session, Subscription, time_left, ttl,
-};
+use super::{Action, Actions, Moment, Operation, Pending, Refusal, Session, Subscription, Term};
 use crate::auth::{Expiry, SubscriptionClaims, TokenError};
 use crate::rules::{Asker, ChannelRules};
 
@@ -48,19 +46,16 @@ impl Session {
         if request.tags_filter {
             return Err(ErrorCode::BadRequest.into());
         }
-        let left = time_left(grant.expiry, now.wall);
-        if left.is_some_and(|left| left.is_zero()) {
-            return Err(ErrorCode::Expired.into());
-        }
         let grace = self.rules.client.expired_sub_close_delay;
+        let term = Term::new(grant.expiry, grace, now).ok_or(ErrorCode::Expired)?;
         let subscription = Subscription {
             info: grant.info,
-            deadline: left.map(|left| now.instant + left + grace),
+            deadline: term.deadline,
             server_side: false,
         };
         let result = SubscribeResult {
-            expires: left.is_some(),
-            ttl: left.map_or(0, ttl),
+            expires: term.expires(),
+            ttl: term.ttl(),
             data: grant.data,
             ..SubscribeResult::default()
         };
