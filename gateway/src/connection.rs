@@ -258,6 +258,7 @@ impl Connection {
                 channel,
                 publication,
             } => self.operation = Some(operation::send(id, channel, publication, &self.node)),
+            Action::SkipFrame => self.backlog.clear(),
             Action::Close(code) => {
                 self.closing = Some(code);
                 self.backlog.clear();

@@ -34,6 +34,8 @@ pub enum Action {
         /// What.
         publication: Publication,
     },
+    /// Drop what else came in the same frame.
+    SkipFrame,
     /// Send what waits, then close.
     Close(DisconnectCode),
 }

@@ -226,12 +226,14 @@ impl Session {
         }
     }
 
-    /// A connect that failed with an error leaves the connection without use: it is closed when it gets stale.
+    /// A connect that failed with an error leaves the connection without use: what came along in its frame is dropped,
+    /// another command breaks the protocol, and it is closed when it gets stale.
     fn refuse_connect(&mut self, id: u32, refusal: Refusal, actions: &mut Actions) {
         if let State::Fresh(stale) = self.state {
             self.state = State::Refused(stale);
         }
         self.refuse(id, refusal, actions);
+        actions.push(Action::SkipFrame);
     }
 }
 

@@ -21,6 +21,9 @@ use crate::config::{Config, Namespace};
 use crate::rules::Rules;
 
 const NOW: u64 = 1_700_000_000;
+/// The line of [`Action::SkipFrame`].
+const SKIP: &str = "skip frame";
+
 const SECRET: &str = "a secret of this test alone, 32 bytes";
 
 /// A connection or subscription token with these claims.
@@ -97,7 +100,12 @@ impl Client {
     fn send(&mut self, frame: &str) -> Vec<String> {
         let mut lines = Vec::new();
         for frame in Format::Json.decode(&frame.to_owned().into(), 100).unwrap() {
-            lines.extend(self.step(|session, now, actions| session.handle(frame, now, actions)));
+            let next = self.step(|session, now, actions| session.handle(frame, now, actions));
+            let skip = next.iter().any(|line| line == SKIP);
+            lines.extend(next.into_iter().filter(|line| line != SKIP));
+            if skip {
+                break;
+            }
         }
         lines
     }
@@ -163,6 +171,7 @@ fn line(action: &Action) -> String {
                 publication.info.as_ref().map(|info| &info.user)
             )
         }
+        Action::SkipFrame => SKIP.to_owned(),
         Action::Close(code) => format!("close {}", code.code()),
     }
 }

@@ -65,9 +65,12 @@ export async function expired_token() {
     return connectionToken({ sub: 'alice' });
   };
   const alice = client({ token: expired('alice'), getToken });
+  // It goes out in the same frame as the connect that is refused.
+  const early = subscribe(alice, 'chat:room');
   alice.connect();
   await alice.tape.next('connected');
   assert.equal(asked, 1);
+  await early.tape.next('subscribed');
   assert.equal(alice.tape.all('error')[0].error.code, 109);
 
   const channel = '$chat:room';

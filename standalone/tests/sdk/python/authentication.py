@@ -69,9 +69,12 @@ async def expired_token():
         return connection_token(sub="alice")
 
     alice = client(token=token(sub="alice", exp=in_seconds(-60)), get_token=get_token)
+    # It goes out in the same frame as the connect that is refused.
+    early = await subscribe(alice, "chat:room")
     await alice.connect()
     await alice.tape.next("connected")
     equal(len(asked), 1)
+    await early.tape.next("subscribed")
     equal(alice.tape.all("error")[0].error.code, 109)
 
     channel = "$chat:room"
