@@ -12,8 +12,8 @@ use futures_util::Stream;
 use tidegate_codec::Format;
 use tokio::sync::mpsc::{Permit, Receiver, Sender, channel};
 
-/// Frames that may wait for the socket. What waits longer is the outbox's.
-const QUEUE: usize = 32;
+/// Frames that may wait for the socket, each of at most the outbox's frame size. What waits longer is in the outbox.
+const QUEUE: usize = 4;
 
 /// Bytes that are given to the socket at a time, if there are that many: as much as it buffers.
 const CHUNK: usize = 32 * 1024;
