@@ -13,7 +13,7 @@ use crate::config::{self, Config, Faults, Format, Loaded, Setting, duration};
 ///
 /// Without a command, serves clients until SIGTERM or SIGINT.
 #[derive(Debug, Parser)]
-#[command(version, after_help = SOURCES)]
+#[command(name = "tidegate", version, after_help = SOURCES)]
 pub struct Cli {
     #[command(flatten)]
     flags: Flags,
@@ -154,6 +154,13 @@ fn examine(config: &Config) -> Vec<String> {
             .err()
             .unwrap_or_default(),
     );
+    if !config.nats.url.is_empty()
+        && let Err(error) = config.nats.options().check()
+    {
+        faults.push(format!(
+            "nats.url: {error}; for credentials see nats.user, nats.token and nats.credentials"
+        ));
+    }
     faults
 }
 

@@ -54,6 +54,8 @@ pub fn main(
     let outcome = match Cli::parse_from(arguments).action(environment) {
         Ok(Action::Serve(loaded)) => serve(*loaded).map_err(|error| error.to_string()),
         Ok(Action::Correct(loaded)) => {
+            let mut loaded = loaded;
+            loaded.warnings.extend(advice(&loaded.config));
             let warnings: Vec<_> = loaded
                 .warnings
                 .iter()
@@ -89,14 +91,8 @@ pub fn serve(
         config, warnings, ..
     } = loaded;
     logging::start(&config.log);
-    for warning in warnings {
+    for warning in warnings.into_iter().chain(advice(&config)) {
         tracing::warn!("{warning}");
-    }
-    if config.client.insecure {
-        tracing::warn!(
-            "client.insecure is on: anyone who reaches this address may connect without a token, and subscribe and \
-             publish everywhere. For development only."
-        );
     }
     let system = actix_web::rt::System::new();
     system.block_on(async {
@@ -104,6 +100,27 @@ pub fn serve(
         run(config, backbone, started)
             .await
             .map_err(ServeError::from)
+    })
+}
+
+/// What an operator should know of a configuration that is correct.
+fn advice(config: &Config) -> Option<String> {
+    let client = &config.client;
+    if client.insecure {
+        let text = "client.insecure is on: anyone who reaches this address may connect without a token, and subscribe and \
+                    publish in every namespace that is configured. For development only.";
+        return Some(text.to_owned());
+    }
+    let token = &client.token;
+    let keys: [&str; 4] = [
+        &token.hmac_secret_key,
+        &token.rsa_public_key,
+        &token.ecdsa_public_key,
+        &token.ed25519_public_key,
+    ];
+    let is_closed = keys.iter().all(|key| key.is_empty());
+    (is_closed && !client.allow_anonymous_connect_without_token).then(|| {
+        "no client can connect: client.token has no key, and clients without a token are not allowed".to_owned()
     })
 }
 

@@ -44,6 +44,13 @@ pub fn prepare(loaded: &mut Loaded) -> Option<String> {
     };
     loaded.config.channel.without_namespace = open;
     loaded.config.channel.namespaces = vec![chat];
+    if !loaded.config.nats.url.is_empty() || loaded.is_set("http_server.address") {
+        loaded.warnings.push(
+            "development mode: whoever has the printed token may publish everywhere; set options of client and channel \
+             before others reach this node"
+                .to_owned(),
+        );
+    }
     let keys = &mut loaded.config.client.token;
     keys.hmac_secret_key = format!("{}{}", uuid::Uuid::new_v4(), uuid::Uuid::new_v4()).into();
     let token = mint(keys, USER, None, Some(TOKEN_TTL), SystemTime::now());

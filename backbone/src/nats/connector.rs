@@ -11,7 +11,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use async_nats::connection::State;
 use async_nats::{ConnectOptions, Event, ServerAddr, ServerError};
 use tokio::sync::watch;
 
@@ -157,7 +156,7 @@ impl Connector {
     }
 }
 
-fn parse_url(url: &str) -> Result<ServerAddr, ConnectError> {
+pub(super) fn parse_url(url: &str) -> Result<ServerAddr, ConnectError> {
     let error = |reason: &str| ConnectError::Url {
         url: without_credentials(url),
         reason: reason.to_owned(),
@@ -168,7 +167,7 @@ fn parse_url(url: &str) -> Result<ServerAddr, ConnectError> {
         .map_err(|_| error("it should be like nats://host:4222"))?;
     if address.has_user_pass() || address.password().is_some() {
         return Err(error(
-            "credentials do not belong in a url, use the authentication settings",
+            "it holds credentials, which belong in settings of their own",
         ));
     }
     if address.is_websocket() || address.host().is_empty() {
@@ -209,8 +208,8 @@ fn observe(event: &Event, counters: &Counters) {
                 tracing::error!(total, error, "nats reports an error");
             }
         }
-        Event::Connected => tracing::info!(state = %State::Connected, "nats connected"),
-        Event::Disconnected => tracing::warn!(state = %State::Disconnected, "nats connection lost"),
+        Event::Connected => tracing::info!("connected to nats"),
+        Event::Disconnected => tracing::warn!("connection to nats lost, trying to get it back"),
         Event::ClientError(error) => tracing::debug!(%error, "nats attempt failed"),
         Event::LameDuckMode | Event::Draining | Event::Closed => {
             tracing::debug!(%event, "nats connection")

@@ -6,7 +6,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::subject::DEFAULT_PREFIX;
+use super::connector::{ConnectError, parse_url};
+use crate::subject::{DEFAULT_PREFIX, Subjects};
 
 /// How to reach NATS.
 #[derive(Clone)]
@@ -88,6 +89,17 @@ impl NatsOptions {
             timeout: Duration::from_secs(2),
             name: "tidegate".to_owned(),
         }
+    }
+
+    /// Checks what can be checked without a connection.
+    ///
+    /// # Errors
+    /// [`ConnectError`] for a URL or prefix that cannot be used.
+    pub fn check(&self) -> Result<(), ConnectError> {
+        Subjects::new(&self.prefix)?;
+        self.urls
+            .iter()
+            .try_for_each(|url| parse_url(url).map(|_| ()))
     }
 
     /// The URLs as they may be shown.

@@ -15,7 +15,7 @@ options! {
     /// How to reach NATS.
     pub struct NatsConfig {
         /// Addresses, separated by commas: `nats://host:4222`, `tls://host:4222`. Empty: the embedded
-        /// backbone. Kept secret, for it may hold a password.
+        /// backbone. Never with credentials, and kept out of logs in case it has them.
         pub url: Secret,
         /// First tokens of every subject of Tidegate's.
         pub prefix: String = "tide".to_owned(),

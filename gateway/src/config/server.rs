@@ -8,7 +8,7 @@ use super::schema::options;
 options! {
     /// `http_server.*`
     pub struct HttpServerConfig {
-        /// Address to listen on; empty for all interfaces.
+        /// Address to listen on; empty for all of IPv4, `::` for IPv6 as well.
         pub address: String,
         /// Port to listen on; zero for any free one.
         pub port: u16 = 8000,

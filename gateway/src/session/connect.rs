@@ -127,6 +127,7 @@ impl Session {
             if client.insecure || client.allow_anonymous_connect_without_token {
                 return Ok(anonymous());
             }
+            tracing::info!(client = self.client(), "connect without a token refused");
             return Err(DisconnectCode::BadRequest.into());
         }
         let mut claims =

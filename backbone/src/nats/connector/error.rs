@@ -40,8 +40,9 @@ pub enum ConnectError {
     },
     /// There is no TLS connection to be had.
     #[error(
-        "no tls connection to nats at {urls}: check that the ca file signed the server's certificate, that the \
-         certificate names the host, and whether the server wants a client certificate ({reason})"
+        "no tls connection to nats at {urls}: check that the server speaks tls, that the ca file signed its \
+         certificate, that the certificate names the host, and whether the server wants a client certificate \
+         ({reason})"
     )]
     Tls {
         /// The URLs, without credentials.
