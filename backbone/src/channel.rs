@@ -3,6 +3,7 @@
 //! `[$][namespace:]name[#user,user]`: a leading `$` makes the channel private, the text before the first `:` names its
 //! namespace, and the user ids after the last `#` are the only ones who may subscribe.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -90,6 +91,13 @@ pub fn is_namespace_name(text: &str) -> bool {
         && text
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+}
+
+/// A channel hashes and compares as its name does.
+impl Borrow<str> for Channel {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
 }
 
 impl fmt::Display for Channel {

@@ -63,6 +63,27 @@ pub enum Request {
     Unknown,
 }
 
+impl Request {
+    /// The channel that it is about, if it is about one.
+    #[must_use]
+    pub fn channel(&self) -> Option<&str> {
+        match self {
+            Self::Subscribe(request) => Some(&request.channel),
+            Self::Publish(request) => Some(&request.channel),
+            Self::History(request) => Some(&request.channel),
+            Self::SubRefresh(request) => Some(&request.channel),
+            Self::Unsubscribe { channel }
+            | Self::Presence { channel }
+            | Self::PresenceStats { channel } => Some(channel),
+            Self::Connect(_)
+            | Self::Send { .. }
+            | Self::Rpc(_)
+            | Self::Refresh(_)
+            | Self::Unknown => None,
+        }
+    }
+}
+
 /// Body of `connect`. Absent fields are empty.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ConnectRequest {

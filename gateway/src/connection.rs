@@ -9,22 +9,25 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use bytes::Bytes;
-use futures_util::future::{BoxFuture, LocalBoxFuture, OptionFuture};
+use futures_util::future::{LocalBoxFuture, OptionFuture};
 use futures_util::stream::FuturesOrdered;
 use futures_util::{FutureExt, StreamExt};
 use tidegate_backbone::{Channel, Error};
-use tidegate_codec::{DisconnectCode, EncodeError, Frame, Push, Reply};
+use tidegate_codec::{Command, DisconnectCode, EncodeError, Frame, Push, Reply};
 
 use crate::admission::AdmittedUser;
 use crate::hub::{Hub, Membership};
 use crate::interest::Topic;
 use crate::node::Node;
 use crate::outbox::Outbox;
-use crate::session::{Action, Actions, Entry, Moment, Outcome, PingStyle, Session};
+use crate::session::{Action, Actions, Entry, Moment, PingStyle, Session};
 use operation::Finished;
 
-/// Publications of one connection that may be on their way; its further commands wait in the socket.
-const PUBLISHING_LIMIT: usize = 64;
+/// Joins and publications of one connection that may be under way; its further commands wait.
+const UNDER_WAY_LIMIT: usize = 128;
+
+/// With as many commands waiting as this, no further frame is read from the client.
+const BACKLOG_LIMIT: usize = 16;
 
 /// One client, whatever its transport.
 pub(crate) struct Connection {
@@ -34,11 +37,12 @@ pub(crate) struct Connection {
     session: Session,
     pings: PingStyle,
     outbox: Rc<Outbox>,
-    /// Elements of a frame that wait for the operation under way.
-    backlog: VecDeque<Frame>,
-    operation: Option<LocalBoxFuture<'static, Finished>>,
-    /// Publications sent and not confirmed, in order; at most [`PUBLISHING_LIMIT`].
-    publishing: FuturesOrdered<BoxFuture<'static, (u32, Result<(), Error>)>>,
+    /// Commands that wait, in order.
+    backlog: VecDeque<Command>,
+    /// What the next command waits for.
+    turn: Option<LocalBoxFuture<'static, Finished>>,
+    /// Joins and confirmations of publications, in the order of their commands; at most [`UNDER_WAY_LIMIT`].
+    under_way: FuturesOrdered<LocalBoxFuture<'static, Finished>>,
     /// Channels that were joined and not attached yet.
     joined: HashMap<Channel, Arc<Topic>>,
     memberships: HashMap<Channel, Membership>,
@@ -59,8 +63,8 @@ impl Connection {
             hub,
             outbox,
             backlog: VecDeque::new(),
-            operation: None,
-            publishing: FuturesOrdered::new(),
+            turn: None,
+            under_way: FuturesOrdered::new(),
             joined: HashMap::new(),
             memberships: HashMap::new(),
             user: None,
@@ -85,8 +89,8 @@ impl Connection {
     }
 
     /// Whether another frame may be given.
-    pub(crate) fn is_idle(&self) -> bool {
-        self.is_free() && self.backlog.is_empty()
+    pub(crate) fn takes_frames(&self) -> bool {
+        self.backlog.len() < BACKLOG_LIMIT && self.closing.is_none()
     }
 
     /// The code to close with, once what waits has been written.
@@ -111,13 +115,24 @@ impl Connection {
             .format()
             .decode(frame, self.node.config.client.frame_command_limit)
         {
-            Ok(frames) => {
-                self.backlog.extend(frames);
-                self.advance();
-            }
+            Ok(frames) => frames.into_iter().for_each(|element| self.take(element)),
             Err(error) => {
                 tracing::info!(client = self.client(), %error, "frame refused");
                 self.close(DisconnectCode::BadRequest);
+            }
+        }
+    }
+
+    /// Takes one element of a frame. A pong counts when it comes, whatever commands still wait.
+    fn take(&mut self, element: Frame) {
+        match element {
+            Frame::Pong => {
+                self.step(|session, now, actions| session.handle(Frame::Pong, now, actions))
+            }
+            Frame::Command(_) if self.closing.is_some() => {}
+            Frame::Command(command) => {
+                self.backlog.push_back(command);
+                self.advance();
             }
         }
     }
@@ -139,15 +154,18 @@ impl Connection {
 
     /// Whether something was begun that has to be waited for.
     pub(crate) fn is_working(&self) -> bool {
-        self.operation.is_some() || !self.publishing.is_empty()
+        self.turn.is_some() || !self.under_way.is_empty()
     }
 
     /// Waits until something that was begun has ended, and goes on from there. Never returns when there is nothing.
     pub(crate) async fn progress(&mut self) {
-        let operation = OptionFuture::from(self.operation.as_mut());
+        let turn = OptionFuture::from(self.turn.as_mut());
         tokio::select! {
-            Some(finished) = operation => self.finish(finished),
-            Some((id, result)) = self.publishing.next() => self.published(id, result),
+            Some(finished) = turn => {
+                self.turn = None;
+                self.finish(finished);
+            }
+            Some(finished) = self.under_way.next() => self.finish(finished),
             else => std::future::pending().await,
         }
         self.advance();
@@ -156,6 +174,7 @@ impl Connection {
     /// Ends the session, then waits for what it has published to arrive, so that a client that publishes and leaves loses
     /// nothing. The replies stand in the outbox afterwards.
     pub(crate) async fn settle(mut self) {
+        self.user = None;
         self.close(DisconnectCode::ConnectionClosed);
         while self.is_working() {
             self.progress().await;
@@ -163,7 +182,6 @@ impl Connection {
     }
 
     fn finish(&mut self, finished: Finished) {
-        self.operation = None;
         match finished {
             Finished::Opened {
                 result,
@@ -171,29 +189,27 @@ impl Connection {
                 user,
             } => {
                 self.user = user;
-                self.complete(Outcome::Opened(result), topics);
+                self.joined.extend(
+                    topics
+                        .into_iter()
+                        .map(|topic| (topic.channel().clone(), topic)),
+                );
+                self.step(|session, now, actions| session.opened(result, now, actions));
             }
-            Finished::Joined(result) => {
-                let (result, topics) = match result {
-                    Ok(topic) => (Ok(()), vec![topic]),
-                    Err(error) => (Err(error), Vec::new()),
-                };
-                self.complete(Outcome::Joined(result), topics);
+            Finished::Joined(channel, result) => {
+                let result = result.map(|topic| {
+                    self.joined.insert(channel.clone(), topic);
+                });
+                self.step(|session, _, actions| session.joined(channel, &result, actions));
             }
             Finished::Sent(id, Ok(confirmation)) => {
-                let confirmed = confirmation.map(move |result| (id, result));
-                self.publishing.push_back(confirmed.boxed());
+                let confirmed = confirmation.map(move |result| Finished::Published(id, result));
+                self.under_way.push_back(confirmed.boxed_local());
             }
             Finished::Sent(id, Err(error)) => self.published(id, Err(error)),
+            Finished::Published(id, result) => self.published(id, result),
         }
-    }
-
-    fn complete(&mut self, outcome: Outcome, topics: Vec<Arc<Topic>>) {
-        let topics = topics.into_iter();
-        self.joined = topics
-            .map(|topic| (topic.channel().clone(), topic))
-            .collect();
-        self.step(|session, now, actions| session.complete(outcome, now, actions));
+        // What the session did not attach, because it has ended meanwhile, is let go.
         self.joined.clear();
     }
 
@@ -205,21 +221,20 @@ impl Connection {
         self.step(|session, _, actions| session.published(id, &result, actions));
     }
 
-    /// Whether the session can take a command now.
-    fn is_free(&self) -> bool {
-        self.operation.is_none()
-            && self.publishing.len() < PUBLISHING_LIMIT
-            && self.closing.is_none()
-    }
-
     /// Gives the session what waits, until something has to be waited for.
     fn advance(&mut self) {
-        while self.is_free() {
-            let Some(frame) = self.backlog.pop_front() else {
+        while self.turn.is_none() && self.under_way.len() < UNDER_WAY_LIMIT {
+            let session = &self.session;
+            let Some(command) = self
+                .backlog
+                .pop_front_if(|command| !session.must_wait(command))
+            else {
                 return;
             };
             self.node.counters.commands.add(1);
-            self.step(|session, now, actions| session.handle(frame, now, actions));
+            self.step(|session, now, actions| {
+                session.handle(Frame::Command(command), now, actions)
+            });
         }
     }
 
@@ -250,14 +265,23 @@ impl Connection {
             Action::Detach(channel) => {
                 self.memberships.remove(&channel);
             }
-            Action::Perform(operation) => {
-                self.operation = Some(operation::start(operation, &self.node, &self.hub));
+            Action::Open { user, channels } => {
+                let open =
+                    operation::open(Arc::clone(&self.node), Rc::clone(&self.hub), user, channels);
+                self.turn = Some(open.boxed_local());
+            }
+            Action::Join(channel) => {
+                let join = operation::join(Rc::clone(&self.hub), channel);
+                self.under_way.push_back(join.boxed_local());
             }
             Action::Publish {
                 id,
                 channel,
                 publication,
-            } => self.operation = Some(operation::send(id, channel, publication, &self.node)),
+            } => {
+                let send = operation::send(Arc::clone(&self.node), id, channel, publication);
+                self.turn = Some(send.boxed_local());
+            }
             Action::SkipFrame => self.backlog.clear(),
             Action::Close(code) => {
                 self.closing = Some(code);

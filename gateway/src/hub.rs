@@ -12,6 +12,7 @@ use std::fmt;
 use std::rc::Rc;
 use std::sync::{Arc, OnceLock};
 
+use bytes::Bytes;
 use indexmap::IndexMap;
 use tidegate_backbone::{Channel, Error, Publication};
 use tidegate_codec::{ClientInfo, Encoded, Event, Format, Push};
@@ -23,6 +24,10 @@ use crate::outbox::Outbox;
 
 /// Publications taken from the worker's queue before other tasks of the worker get a turn.
 const BATCH: usize = 64;
+
+/// Bytes of publications after which they get a turn, however few these are: a burst must not fill the outbox of a client
+/// that reads.
+const BATCH_BYTES: usize = 64 * 1024;
 
 /// One publication on its way to the node's workers, encoded once per format for all of them.
 #[derive(Debug, Clone)]
@@ -61,7 +66,7 @@ impl Broadcast {
     }
 
     fn encode(&self, format: Format) -> Option<Encoded> {
-        let event = Event::Publication(to_client(&self.0.publication));
+        let event = Event::Publication(to_client(&self.0.publication, format));
         let push = Push {
             channel: self.0.channel.as_str().to_owned(),
             event,
@@ -69,21 +74,29 @@ impl Broadcast {
         let encoded = format.encode_push(&push);
         if encoded.is_err() {
             self.0.counters.not_json.add(1);
-            tracing::debug!(channel = %self.0.channel, "publication is not valid JSON, JSON clients do not get it");
+            tracing::debug!(
+                channel = self.0.channel.as_str(),
+                "publication is not valid JSON, JSON clients do not get it"
+            );
         }
         encoded.ok()
     }
 }
 
-/// A publication as clients see it.
-fn to_client(publication: &Publication) -> tidegate_codec::Publication {
+/// A publication as clients of `format` see it. Payloads about the publisher that the format cannot carry, from a token's
+/// `b64info`, are left out.
+fn to_client(publication: &Publication, format: Format) -> tidegate_codec::Publication {
+    let payload = |bytes: &Bytes| match format.accepts(bytes) {
+        true => bytes.clone(),
+        false => Bytes::new(),
+    };
     tidegate_codec::Publication {
         data: publication.data.clone(),
         info: publication.info.as_ref().map(|info| ClientInfo {
             user: info.user.clone(),
             client: info.client.clone(),
-            conn_info: info.conn_info.clone(),
-            chan_info: info.chan_info.clone(),
+            conn_info: payload(&info.conn_info),
+            chan_info: payload(&info.chan_info),
         }),
         tags: publication.tags.clone(),
         ..Default::default()
@@ -133,11 +146,15 @@ impl Hub {
 
     /// Delivers what comes in for this worker until the node is gone.
     pub async fn run(self: Rc<Self>, mut queue: Receiver<Broadcast>) {
-        let mut batch = Vec::with_capacity(BATCH);
-        while queue.recv_many(&mut batch, BATCH).await > 0 {
-            for broadcast in batch.drain(..) {
+        while let Some(first) = queue.recv().await {
+            let (mut next, mut count, mut bytes) = (Some(first), 0, 0);
+            while let Some(broadcast) = next {
                 self.deliver(&broadcast);
                 self.taken.set(self.taken.get() + 1);
+                count += 1;
+                bytes += broadcast.0.publication.data.len();
+                let has_room = count < BATCH && bytes < BATCH_BYTES;
+                next = has_room.then(|| queue.try_recv().ok()).flatten();
             }
             // Connections' tasks run on this thread too: let them write.
             tokio::task::yield_now().await;
@@ -279,6 +296,29 @@ mod tests {
                 .ok()
         };
         text.lines().filter_map(number).collect()
+    }
+
+    #[test]
+    fn info_that_is_not_json_is_left_out_for_json_clients_alone() {
+        let info = tidegate_backbone::ClientInfo {
+            user: "42".to_owned(),
+            conn_info: Bytes::from_static(b"\xffhello"),
+            chan_info: Bytes::from_static(b"{}"),
+            ..Default::default()
+        };
+        let publication = Publication {
+            data: Bytes::from_static(b"1"),
+            info: Some(info),
+            ..Publication::default()
+        };
+        let json = to_client(&publication, Format::Json).info.unwrap();
+        assert_eq!(
+            (json.conn_info.as_ref(), json.chan_info.as_ref()),
+            (&b""[..], &b"{}"[..])
+        );
+        assert_eq!(json.user, "42");
+        let protobuf = to_client(&publication, Format::Protobuf).info.unwrap();
+        assert_eq!(protobuf.conn_info.as_ref(), b"\xffhello");
     }
 
     #[tokio::test]

@@ -89,6 +89,8 @@ impl Server {
         .client_request_timeout(node.config.http_server.request_timeout)
         // A transport closes its socket when its client is done, not some time after.
         .client_disconnect_timeout(Duration::ZERO)
+        // The limit is client.connection_limit, which is told to those it keeps out.
+        .max_connections(usize::MAX)
         .disable_signals()
         .shutdown_timeout(node.config.shutdown.timeout.as_secs())
         .on_connect(|io, _| {

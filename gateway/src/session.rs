@@ -1,8 +1,9 @@
 //! One client's session: commands in, actions out. Pure: it is told the time, and does no I/O.
 //!
-//! Commands are taken one at a time, in the order of their arrival. One that needs something done outside ends in
-//! [`Action::Perform`]; until [`Session::complete`] brings the outcome no further command may be given. So replies leave
-//! in the order of their commands, and a subscribe reply always precedes the channel's first publication.
+//! Commands are taken in the order of their arrival. What has to be done outside is an [`Action`], and its outcome comes
+//! back by a call. Meanwhile other commands may be given, except those that [`Session::must_wait`] tells of: everything
+//! waits for the connect, and what concerns a channel waits while the channel is being joined. A subscribe reply always
+//! precedes the channel's first publication.
 
 mod action;
 mod connect;
@@ -27,7 +28,7 @@ use tidegate_codec::{
 };
 
 use crate::rules::Rules;
-pub use action::{Action, Actions, OpenError, Operation, Outcome};
+pub use action::{Action, Actions, OpenError};
 use connect::Connecting;
 use heartbeat::Heartbeat;
 pub use heartbeat::PingStyle;
@@ -71,7 +72,10 @@ pub struct Session {
     subscriptions: HashMap<Channel, Subscription>,
     heartbeat: Heartbeat,
     rate: CommandRate,
-    pending: Option<Pending>,
+    /// The connect under way.
+    connecting: Option<Box<Connecting>>,
+    /// The subscribes under way.
+    joining: HashMap<Channel, Subscribing>,
 }
 
 #[derive(Debug)]
@@ -106,13 +110,6 @@ struct Subscription {
     server_side: bool,
 }
 
-/// The command that waits for an operation's outcome.
-#[derive(Debug)]
-enum Pending {
-    Connect(Box<Connecting>),
-    Subscribe(Box<Subscribing>),
-}
-
 /// How a command failed: with a reply, or with the end of the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Refusal {
@@ -144,7 +141,8 @@ impl Session {
             entry,
             state: State::Fresh(stale),
             subscriptions: HashMap::new(),
-            pending: None,
+            connecting: None,
+            joining: HashMap::new(),
         }
     }
 
@@ -164,9 +162,15 @@ impl Session {
         }
     }
 
-    /// Takes one element of a frame. Not to be called while an operation is under way.
+    /// Whether a command must not be given yet.
+    #[must_use]
+    pub fn must_wait(&self, command: &Command) -> bool {
+        let channel = command.request.channel();
+        self.connecting.is_some() || channel.is_some_and(|it| self.joining.contains_key(it))
+    }
+
+    /// Takes one element of a frame.
     pub fn handle(&mut self, frame: Frame, now: Moment, actions: &mut Actions) {
-        debug_assert!(self.pending.is_none(), "commands are taken one at a time");
         match frame {
             Frame::Pong => self.pong(actions),
             Frame::Command(command) => self.command(command, now, actions),
@@ -185,23 +189,6 @@ impl Session {
         let expected = matches!(self.state, State::Open(_)) && self.heartbeat.pong();
         if !expected {
             self.close(DisconnectCode::BadRequest, actions);
-        }
-    }
-
-    /// Takes the outcome of the operation that was asked for last.
-    pub fn complete(&mut self, outcome: Outcome, now: Moment, actions: &mut Actions) {
-        let pending = self.pending.take();
-        if self.is_closed() {
-            return;
-        }
-        match (pending, outcome) {
-            (Some(Pending::Connect(connecting)), Outcome::Opened(result)) => {
-                self.opened(*connecting, result, now, actions);
-            }
-            (Some(Pending::Subscribe(subscribing)), Outcome::Joined(result)) => {
-                self.joined(*subscribing, result, actions);
-            }
-            (pending, outcome) => unreachable!("{outcome:?} does not answer {pending:?}"),
         }
     }
 

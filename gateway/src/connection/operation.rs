@@ -1,17 +1,16 @@
-//! What a connection waits for before its next command: joins, and handing publications to the backbone.
+//! What a connection waits for: joins, handing publications to the backbone, and their confirmations.
 
 use std::rc::Rc;
 use std::sync::Arc;
 
-use futures_util::FutureExt;
-use futures_util::future::{LocalBoxFuture, try_join_all};
+use futures_util::future::try_join_all;
 use tidegate_backbone::{Channel, Confirmation, Error, Publication};
 
 use crate::admission::AdmittedUser;
 use crate::hub::Hub;
 use crate::interest::Topic;
 use crate::node::Node;
-use crate::session::{OpenError, Operation};
+use crate::session::OpenError;
 
 /// How it ended, with what it brings back.
 pub(super) enum Finished {
@@ -22,41 +21,37 @@ pub(super) enum Finished {
         user: Option<AdmittedUser>,
     },
     /// A channel is joined.
-    Joined(Result<Arc<Topic>, Error>),
+    Joined(Channel, Result<Arc<Topic>, Error>),
     /// The publication of the command with this id was handed over.
     Sent(u32, Result<Confirmation, Error>),
+    /// It was confirmed.
+    Published(u32, Result<(), Error>),
 }
 
-/// Begins what a session asks for.
-pub(super) fn start(
-    operation: Operation,
-    node: &Arc<Node>,
-    hub: &Rc<Hub>,
-) -> LocalBoxFuture<'static, Finished> {
-    let hub = Rc::clone(hub);
-    match operation {
-        Operation::Open { user, channels } => {
-            open(Arc::clone(node), hub, user, channels).boxed_local()
-        }
-        Operation::Join(channel) => {
-            async move { Finished::Joined(hub.join(&channel).await) }.boxed_local()
-        }
-    }
+/// Joins a channel.
+pub(super) async fn join(hub: Rc<Hub>, channel: Channel) -> Finished {
+    let result = hub.join(&channel).await;
+    Finished::Joined(channel, result)
 }
 
-/// Hands a publication to the backbone. The next one of the connection follows when this has ended, which keeps their
-/// order; their confirmations are awaited together.
-pub(super) fn send(
+/// Hands a publication to the backbone. The next command of the connection follows when this has ended, which keeps the
+/// order of its publications; their confirmations are awaited together.
+pub(super) async fn send(
+    node: Arc<Node>,
     id: u32,
     channel: Channel,
     publication: Publication,
-    node: &Arc<Node>,
-) -> LocalBoxFuture<'static, Finished> {
-    let node = Arc::clone(node);
-    async move { Finished::Sent(id, node.backbone.send(&channel, publication).await) }.boxed_local()
+) -> Finished {
+    Finished::Sent(id, node.backbone.send(&channel, publication).await)
 }
 
-async fn open(node: Arc<Node>, hub: Rc<Hub>, user: String, channels: Vec<Channel>) -> Finished {
+/// Counts a connection of a user, and joins their server-side channels.
+pub(super) async fn open(
+    node: Arc<Node>,
+    hub: Rc<Hub>,
+    user: String,
+    channels: Vec<Channel>,
+) -> Finished {
     let refused = |error| Finished::Opened {
         result: Err(error),
         topics: Vec::new(),

@@ -19,11 +19,20 @@ pub enum Action {
     Attach(Channel),
     /// End delivery of a channel.
     Detach(Channel),
-    /// Do this, then call [`Session::complete`] before giving the next command.
+    /// Count a connection of a user and join their server-side channels, then call [`Session::opened`].
     ///
-    /// [`Session::complete`]: super::Session::complete
-    Perform(Operation),
-    /// Publish, in the order of these actions, then call [`Session::published`]. Other commands need not wait.
+    /// [`Session::opened`]: super::Session::opened
+    Open {
+        /// User id; empty for an anonymous user.
+        user: String,
+        /// Channels to join.
+        channels: Vec<Channel>,
+    },
+    /// Join a channel, then call [`Session::joined`].
+    ///
+    /// [`Session::joined`]: super::Session::joined
+    Join(Channel),
+    /// Publish, in the order of these actions, then call [`Session::published`].
     ///
     /// [`Session::published`]: super::Session::published
     Publish {
@@ -38,29 +47,6 @@ pub enum Action {
     SkipFrame,
     /// Send what waits, then close.
     Close(DisconnectCode),
-}
-
-/// What a session cannot do by itself.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Operation {
-    /// Count a connection of a user and join their server-side channels. Answer with [`Outcome::Opened`].
-    Open {
-        /// User id; empty for an anonymous user.
-        user: String,
-        /// Channels to join.
-        channels: Vec<Channel>,
-    },
-    /// Join a channel. Answer with [`Outcome::Joined`].
-    Join(Channel),
-}
-
-/// How an [`Operation`] ended.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Outcome {
-    /// Of [`Operation::Open`].
-    Opened(Result<(), OpenError>),
-    /// Of [`Operation::Join`].
-    Joined(Result<(), Error>),
 }
 
 /// Why a connection was not opened.

@@ -10,8 +10,8 @@ use tidegate_codec::{
 };
 
 use super::{
-    Action, Actions, Identity, Moment, OpenError, Operation, Pending, Refusal, Session, State,
-    Subscription, Term, VERSION,
+    Action, Actions, Identity, Moment, OpenError, Refusal, Session, State, Subscription, Term,
+    VERSION,
 };
 use crate::auth::{ConnectionClaims, Expiry, SubscriptionOptions, TokenError};
 use crate::rules::Asker;
@@ -37,26 +37,27 @@ impl Session {
             Ok(connecting) => {
                 let user = connecting.identity.user.clone();
                 let channels = connecting.subscriptions.keys().cloned().collect();
-                self.pending = Some(Pending::Connect(Box::new(connecting)));
-                actions.push(Action::Perform(Operation::Open { user, channels }));
+                self.connecting = Some(Box::new(connecting));
+                actions.push(Action::Open { user, channels });
             }
             Err(refusal) => self.refuse_connect(id, refusal, actions),
         }
     }
 
-    pub(super) fn opened(
-        &mut self,
-        connecting: Connecting,
-        result: Result<(), OpenError>,
-        now: Moment,
-        actions: &mut Actions,
-    ) {
+    /// Takes the outcome of [`Action::Open`].
+    pub fn opened(&mut self, result: Result<(), OpenError>, now: Moment, actions: &mut Actions) {
+        let Some(connecting) = self.connecting.take() else {
+            return;
+        };
         let Connecting {
             id,
             identity,
             term,
             subscriptions,
-        } = connecting;
+        } = *connecting;
+        if self.is_closed() {
+            return;
+        }
         match result {
             Ok(()) => {}
             Err(OpenError::ConnectionLimit) => {

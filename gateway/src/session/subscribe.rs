@@ -6,7 +6,7 @@ use tidegate_codec::{
     DisconnectCode, ErrorCode, Reply, SubscribeRequest, SubscribeResult, Success,
 };
 
-use super::{Action, Actions, Moment, Operation, Pending, Refusal, Session, Subscription, Term};
+use super::{Action, Actions, Moment, Refusal, Session, Subscription, Term};
 use crate::auth::{Expiry, SubscriptionClaims, TokenError};
 use crate::rules::{Asker, ChannelRules};
 
@@ -14,7 +14,6 @@ use crate::rules::{Asker, ChannelRules};
 #[derive(Debug)]
 pub(super) struct Subscribing {
     id: u32,
-    channel: Channel,
     subscription: Subscription,
     result: SubscribeResult,
 }
@@ -61,27 +60,27 @@ impl Session {
         };
         let subscribing = Subscribing {
             id,
-            channel: channel.clone(),
             subscription,
             result,
         };
-        self.pending = Some(Pending::Subscribe(Box::new(subscribing)));
-        actions.push(Action::Perform(Operation::Join(channel)));
+        self.joining.insert(channel.clone(), subscribing);
+        actions.push(Action::Join(channel));
         Ok(())
     }
 
-    pub(super) fn joined(
-        &mut self,
-        subscribing: Subscribing,
-        result: Result<(), Error>,
-        actions: &mut Actions,
-    ) {
+    /// Takes the outcome of [`Action::Join`].
+    pub fn joined(&mut self, channel: Channel, result: &Result<(), Error>, actions: &mut Actions) {
+        let Some(subscribing) = self.joining.remove(&channel) else {
+            return;
+        };
         let Subscribing {
             id,
-            channel,
             subscription,
             result: reply,
         } = subscribing;
+        if self.is_closed() {
+            return;
+        }
         if result.is_err() {
             return self.refuse(id, ErrorCode::Internal.into(), actions);
         }
@@ -130,7 +129,7 @@ impl Session {
         {
             return Err(ErrorCode::BadRequest.into());
         }
-        if self.subscriptions.len() >= self.rules.client.channel_limit {
+        if self.subscriptions.len() + self.joining.len() >= self.rules.client.channel_limit {
             return Err(ErrorCode::LimitExceeded.into());
         }
         let (channel, rules) = found?;
@@ -151,7 +150,7 @@ impl Session {
             let claims = self.rules.verifier.subscription(&request.token, now.wall).map_err(|error| match error {
                 TokenError::Expired => ErrorCode::TokenExpired,
                 TokenError::Invalid(reason) => {
-                    tracing::info!(client = self.client(), channel = %channel, %reason, "subscription token refused");
+                    tracing::info!(client = self.client(), channel = channel.as_str(), %reason, "subscription token refused");
                     ErrorCode::PermissionDenied
                 }
             })?;

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use tidegate_backbone::Error;
 use tidegate_codec::Format;
 
-use super::{Action, Actions, Entry, Moment, OpenError, Operation, Outcome, PingStyle, Session};
+use super::{Action, Actions, Entry, Moment, OpenError, PingStyle, Session};
 use crate::config::{Config, Namespace};
 use crate::rules::Rules;
 
@@ -123,12 +123,15 @@ impl Client {
         while !actions.is_empty() {
             let mut next = Actions::new();
             for action in actions {
-                if let Action::Perform(operation) = &action {
-                    let outcome = match operation {
-                        Operation::Open { .. } => Outcome::Opened(self.open.clone()),
-                        Operation::Join(_) => Outcome::Joined(self.join.clone()),
-                    };
-                    self.session.complete(outcome, self.now, &mut next);
+                match &action {
+                    Action::Open { .. } => {
+                        let result = self.open.clone();
+                        self.session.opened(result, self.now, &mut next);
+                    }
+                    Action::Join(channel) => {
+                        self.session.joined(channel.clone(), &self.join, &mut next);
+                    }
+                    _ => {}
                 }
                 if let Action::Publish { id, .. } = action {
                     self.session.published(id, &self.publish, &mut next);
@@ -149,7 +152,7 @@ fn line(action: &Action) -> String {
         Action::Ping => "ping".to_owned(),
         Action::Attach(channel) => format!("attach {channel}"),
         Action::Detach(channel) => format!("detach {channel}"),
-        Action::Perform(Operation::Open { user, channels }) => {
+        Action::Open { user, channels } => {
             format!(
                 "open {user:?} {}",
                 channels
@@ -159,7 +162,7 @@ fn line(action: &Action) -> String {
                     .join(",")
             )
         }
-        Action::Perform(Operation::Join(channel)) => format!("join {channel}"),
+        Action::Join(channel) => format!("join {channel}"),
         Action::Publish {
             channel,
             publication,

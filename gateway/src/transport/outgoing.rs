@@ -50,11 +50,6 @@ impl Outgoing {
     pub(super) async fn ready(&self) -> Result<Permit<'_, Frame>, Gone> {
         self.0.reserve().await.map_err(|_| Gone)
     }
-
-    /// Sends a frame that may as well be left out when the client does not read.
-    pub(super) fn offer(&self, frame: Frame) {
-        let _ = self.0.try_send(frame);
-    }
 }
 
 impl Stream for Body {
@@ -95,12 +90,18 @@ mod tests {
     fn frames_leave_together_and_the_body_ends_with_its_sender() {
         let (outgoing, mut body) = outgoing();
         assert!(body.next().now_or_never().is_none());
-        outgoing.offer(Frame::Data(Format::Json, "{}".into()));
-        outgoing.offer(Frame::Ping);
-        outgoing.offer(Frame::Data(Format::Protobuf, "\0".into()));
+        outgoing
+            .0
+            .try_send(Frame::Data(Format::Json, "{}".into()))
+            .unwrap();
+        outgoing.0.try_send(Frame::Ping).unwrap();
+        outgoing
+            .0
+            .try_send(Frame::Data(Format::Protobuf, "\0".into()))
+            .unwrap();
         let bytes = body.next().now_or_never().unwrap().unwrap().unwrap();
         assert_eq!(bytes, &b"\x81\x02{}\x89\0\x82\x01\0"[..]);
-        outgoing.offer(Frame::Pong("x".into()));
+        outgoing.0.try_send(Frame::Pong("x".into())).unwrap();
         drop(outgoing);
         let bytes = body.next().now_or_never().unwrap().unwrap().unwrap();
         assert_eq!(bytes, &b"\x8a\x01x"[..]);
@@ -111,7 +112,10 @@ mod tests {
     fn large_frames_leave_one_by_one() {
         let (outgoing, mut body) = outgoing();
         for _ in 0..3 {
-            outgoing.offer(Frame::Data(Format::Json, vec![b' '; CHUNK].into()));
+            outgoing
+                .0
+                .try_send(Frame::Data(Format::Json, vec![b' '; CHUNK].into()))
+                .unwrap();
         }
         for _ in 0..3 {
             let bytes = body.next().now_or_never().unwrap().unwrap().unwrap();

@@ -115,6 +115,8 @@ async fn exchange(
 ) -> End {
     let mut drain = node.drain();
     let mut drain_at = None;
+    let mut control = None;
+    let mut leaving = None;
     let outbox = Rc::clone(connection.outbox());
     loop {
         if outbox.has_overflowed() {
@@ -124,21 +126,30 @@ async fn exchange(
         if let Some(code) = connection.closing() {
             return End::Disconnect(code);
         }
+        if !connection.is_working()
+            && let Some(end) = leaving.take()
+        {
+            return end;
+        }
         if connection.take_ping() {
-            outgoing.offer(Frame::Ping);
+            control = Some(Frame::Ping);
         }
         let deadline = connection.deadline().into_iter().chain(drain_at).min();
-        let idle = connection.is_idle();
+        let listens = leaving.is_none();
         tokio::select! {
-            writable = writable(outgoing, &outbox) => match writable {
-                Ok(permit) => write(permit, &outbox),
-                Err(Gone) => return End::Gone,
+            writable = writable(outgoing, &outbox, control.is_some()), if listens => match writable {
+                Ok(permit) => write(permit, control.take(), &outbox),
+                Err(Gone) => leaving = Some(End::Gone),
             },
             () = outbox.overflowed() => {}
             () = connection.progress(), if connection.is_working() => {}
-            event = incoming.next(), if idle => {
-                if let Err(end) = take(event, connection, outgoing) {
-                    return end;
+            event = incoming.next(), if listens && connection.takes_frames() => {
+                match take(event, connection) {
+                    Ok(None) => {}
+                    Ok(pong) => control = pong,
+                    Err(end @ End::Violation(_)) => return end,
+                    // What it said before is done first.
+                    Err(end) => leaving = Some(end),
                 }
             }
             () = sleep_until_some(deadline) => connection.tick(),
@@ -150,21 +161,17 @@ async fn exchange(
     }
 }
 
-/// Gives what the client said to the connection.
-fn take(
-    event: Result<Event, Broken>,
-    connection: &mut Connection,
-    outgoing: &Outgoing,
-) -> Result<(), End> {
+/// Gives what the client said to the connection; gives the control frame that answers it, if one does.
+fn take(event: Result<Event, Broken>, connection: &mut Connection) -> Result<Option<Frame>, End> {
     let message = match event {
         Ok(Event::Message(message)) => message,
         Ok(Event::Ping(data)) => {
-            outgoing.offer(Frame::Pong(data));
-            return Ok(());
+            // Of several pings the last may be answered alone (RFC 6455 section 5.5.3).
+            return Ok(Some(Frame::Pong(data)));
         }
         Ok(Event::Pong) => {
             connection.pong_frame();
-            return Ok(());
+            return Ok(None);
         }
         Ok(Event::Close) => return Err(End::Left),
         Err(Broken::Gone) => return Err(End::Gone),
@@ -179,18 +186,25 @@ fn take(
         }
         (Format::Protobuf, Message::Text(_)) => connection.close(DisconnectCode::BadRequest),
     }
-    Ok(())
+    Ok(None)
 }
 
 /// Waits until there is something to write and room to write it.
-async fn writable<'a>(outgoing: &'a Outgoing, outbox: &Outbox) -> Result<Permit<'a, Frame>, Gone> {
-    outbox.filled().await;
+async fn writable<'a>(
+    outgoing: &'a Outgoing,
+    outbox: &Outbox,
+    has_control: bool,
+) -> Result<Permit<'a, Frame>, Gone> {
+    if !has_control {
+        outbox.filled().await;
+    }
     outgoing.ready().await
 }
 
-fn write(permit: Permit<'_, Frame>, outbox: &Outbox) {
-    if let Some(frame) = outbox.take_frame() {
-        permit.send(Frame::Data(outbox.format(), frame));
+fn write(permit: Permit<'_, Frame>, control: Option<Frame>, outbox: &Outbox) {
+    let data = || Some(Frame::Data(outbox.format(), outbox.take_frame()?));
+    if let Some(frame) = control.or_else(data) {
+        permit.send(frame);
     }
 }
 

@@ -59,6 +59,28 @@ async fn every_subscriber_gets_every_publication_once_and_in_order() {
     site.stop().await;
 }
 
+#[tokio::test]
+async fn a_burst_larger_than_an_outbox_does_not_cut_off_a_client_that_reads() {
+    const PUBLISHERS: usize = 40;
+    let site = Site::with(|config| config["http_server"]["workers"] = json!(1));
+    let mut reader = site.client(Format::Json, "reader").await;
+    reader.subscribe(CHANNEL).await;
+    let publishers = (0..PUBLISHERS).map(|_| site.client(Format::Json, "alice"));
+    let mut publishers = join_all(publishers).await;
+    let payload = format!("\"{}\"", "x".repeat(60_000)).into_bytes();
+    let burst = publishers
+        .iter_mut()
+        .map(|publisher| publisher.publish(CHANNEL, payload.clone()));
+    let read = async {
+        for _ in 0..PUBLISHERS {
+            assert_eq!(reader.publication(CHANNEL).await, payload);
+        }
+    };
+    tokio::join!(join_all(burst), read);
+    drop((reader, publishers));
+    site.stop().await;
+}
+
 /// Over NATS, where a publication is not confirmed at once.
 #[tokio::test]
 async fn a_client_that_publishes_and_leaves_loses_nothing() {

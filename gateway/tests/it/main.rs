@@ -17,6 +17,7 @@ mod playground;
 mod process;
 mod raw;
 mod site;
+mod stalled;
 mod stop;
 mod token;
 mod upgrade;

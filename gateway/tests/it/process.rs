@@ -18,7 +18,7 @@ pub(crate) struct Process {
     pub(crate) program: Program,
     pub(crate) address: SocketAddr,
     config: PathBuf,
-    _nats: NatsServer,
+    pub(crate) nats: NatsServer,
 }
 
 impl Process {
@@ -46,7 +46,7 @@ impl Process {
             address: address.unwrap(),
             program,
             config,
-            _nats: nats,
+            nats,
         }
     }
 

@@ -1,5 +1,8 @@
 //! `subscribe` and `unsubscribe`.
 
+use tidegate_backbone::Channel;
+use tidegate_codec::Frame;
+
 use super::*;
 
 #[test]
@@ -141,4 +144,47 @@ fn unsubscribe_always_succeeds() {
         &[r#"{"id":3,"unsubscribe":{"channel":""}}"#],
         &["close 3501"],
     );
+}
+
+#[test]
+fn while_a_channel_is_joined_only_what_concerns_it_waits() {
+    let mut client = Client::connected(|config| config.client.channel_limit = 2);
+    let mut actions = Actions::new();
+    let frames = concat!(
+        "{\"id\":2,\"subscribe\":{\"channel\":\"a\"}}\n",
+        "{\"id\":3,\"unsubscribe\":{\"channel\":\"a\"}}\n",
+        "{\"id\":4,\"publish\":{\"channel\":\"a\",\"data\":1}}\n",
+        "{\"id\":5,\"subscribe\":{\"channel\":\"b\"}}\n",
+        "{\"id\":6,\"rpc\":{}}",
+    );
+    let commands = Format::Json.decode(&frames.into(), 100).unwrap();
+    let commands = commands.into_iter().map(|element| match element {
+        Frame::Command(command) => command,
+        Frame::Pong => panic!("no pong was sent"),
+    });
+    let mut waiting = Vec::new();
+    for command in commands {
+        if client.session.must_wait(&command) {
+            waiting.push(command.id);
+        } else {
+            let frame = Frame::Command(command);
+            client.session.handle(frame, client.now, &mut actions);
+        }
+    }
+    assert_eq!(waiting, [3, 4]);
+    let lines: Vec<String> = actions.iter().map(line).collect();
+    assert_eq!(lines, ["join a", "join b", &error(6, 108)]);
+
+    // The places are taken, though nothing is joined yet; the later join may end first.
+    assert_eq!(
+        client.send(r#"{"id":7,"subscribe":{"channel":"c"}}"#),
+        [error(7, 106)]
+    );
+    let b = Channel::parse("b").unwrap();
+    let lines = client.step(|session, _, actions| session.joined(b, &Ok(()), actions));
+    assert_eq!(lines, [r#"{"id":5,"subscribe":{}}"#, "attach b"]);
+    let a = Channel::parse("a").unwrap();
+    let failed = Err(Error::Unavailable("gone".into()));
+    let lines = client.step(|session, _, actions| session.joined(a, &failed, actions));
+    assert_eq!(lines, [error(2, 100)]);
 }
