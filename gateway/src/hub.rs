@@ -55,6 +55,12 @@ impl Broadcast {
         }))
     }
 
+    /// Bytes of its payload.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.0.publication.data.len()
+    }
+
     /// The push for clients of `format`; `None` when the publication has no form there.
     #[must_use]
     pub fn encoded(&self, format: Format) -> Option<&Encoded> {
@@ -152,7 +158,8 @@ impl Hub {
                 self.deliver(&broadcast);
                 self.taken.set(self.taken.get() + 1);
                 count += 1;
-                bytes += broadcast.0.publication.data.len();
+                self.interest.taken(self.worker, broadcast.size());
+                bytes += broadcast.size();
                 let has_room = count < BATCH && bytes < BATCH_BYTES;
                 next = has_room.then(|| queue.try_recv().ok()).flatten();
             }

@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tidegate_backbone::{Backbone, Channel, Error, Listener, Publication, Subscription};
@@ -22,10 +22,20 @@ pub const MAX_WORKERS: usize = 64;
 /// Publications that may wait for one worker. When it is full a publication is dropped for that worker and counted.
 pub const WORKER_QUEUE: usize = 65_536;
 
+/// Bytes of publications that may wait for one worker, with the same outcome.
+pub const WORKER_QUEUE_BYTES: usize = 64 * 1024 * 1024;
+
+/// What waits for one worker.
+struct Queue {
+    sender: Sender<Broadcast>,
+    /// Of the publications in it.
+    bytes: AtomicUsize,
+}
+
 /// The channels that this node listens to.
 pub struct Interest {
     backbone: Arc<dyn Backbone>,
-    queues: Arc<[Sender<Broadcast>]>,
+    queues: Arc<[Queue]>,
     counters: Arc<Counters>,
     topics: Mutex<HashMap<Channel, Weak<Topic>>>,
 }
@@ -42,7 +52,7 @@ struct Route {
     channel: Channel,
     /// Bit `n` is set while worker `n` has subscribers.
     workers: AtomicU64,
-    queues: Arc<[Sender<Broadcast>]>,
+    queues: Arc<[Queue]>,
     counters: Arc<Counters>,
 }
 
@@ -58,8 +68,12 @@ impl Interest {
             (1..=MAX_WORKERS).contains(&workers),
             "a node has 1 to {MAX_WORKERS} workers"
         );
-        let (queues, receivers): (Vec<_>, Vec<_>) =
-            (0..workers).map(|_| channel(WORKER_QUEUE)).unzip();
+        let queue = |_| {
+            let (sender, receiver) = channel(WORKER_QUEUE);
+            let bytes = AtomicUsize::new(0);
+            (Queue { sender, bytes }, receiver)
+        };
+        let (queues, receivers): (Vec<_>, Vec<_>) = (0..workers).map(queue).unzip();
         let interest = Self {
             backbone,
             queues: queues.into(),
@@ -100,8 +114,15 @@ impl Interest {
 
     /// Publications that wait for worker number `worker`.
     pub(crate) fn waiting(&self, worker: usize) -> u64 {
-        let queue = &self.queues[worker];
+        let queue = &self.queues[worker].sender;
         (queue.max_capacity() - queue.capacity()) as u64
+    }
+
+    /// Says that worker number `worker` has taken a publication of this size off its queue.
+    pub(crate) fn taken(&self, worker: usize, bytes: usize) {
+        self.queues[worker]
+            .bytes
+            .fetch_sub(bytes, Ordering::Relaxed);
     }
 
     fn topics(&self) -> MutexGuard<'_, HashMap<Channel, Weak<Topic>>> {
@@ -177,10 +198,23 @@ impl Listener for Route {
         while workers != 0 {
             let worker = workers.trailing_zeros() as usize;
             workers &= workers - 1;
-            if self.queues[worker].try_send(broadcast.clone()).is_err() {
+            if !self.queues[worker].offer(broadcast.clone()) {
                 self.counters.worker_queue_full.add(1);
             }
         }
+    }
+}
+
+impl Queue {
+    /// Adds a publication; false when there is no room for it.
+    fn offer(&self, broadcast: Broadcast) -> bool {
+        let size = broadcast.size();
+        let before = self.bytes.fetch_add(size, Ordering::Relaxed);
+        let fits = before + size <= WORKER_QUEUE_BYTES && self.sender.try_send(broadcast).is_ok();
+        if !fits {
+            self.bytes.fetch_sub(size, Ordering::Relaxed);
+        }
+        fits
     }
 }
 
@@ -197,5 +231,35 @@ impl fmt::Debug for Topic {
         f.debug_struct("Topic")
             .field("channel", &self.route.channel)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_worker_queue_is_bounded_in_bytes_until_they_are_taken() {
+        let counters = Arc::new(Counters::default());
+        let backbone = tidegate_backbone::embedded::Embedded::new();
+        let (interest, mut queues) = Interest::new(Arc::new(backbone), 1, Arc::clone(&counters));
+        let topic = interest.topic(&Channel::parse("news").unwrap());
+        topic.add_worker(0);
+        let size = WORKER_QUEUE_BYTES / 4;
+        let data = bytes::Bytes::from(vec![0; size]);
+        let deliver = || {
+            topic.route.deliver(Publication {
+                data: data.clone(),
+                ..Publication::default()
+            });
+        };
+        (0..5).for_each(|_| deliver());
+        assert_eq!(counters.worker_queue_full.get(), 1);
+        let taken = queues[0].try_recv().unwrap();
+        interest.taken(0, taken.size());
+        deliver();
+        assert_eq!(counters.worker_queue_full.get(), 1);
+        deliver();
+        assert_eq!(counters.worker_queue_full.get(), 2);
     }
 }
