@@ -98,7 +98,12 @@ impl Connection {
         self.closing
     }
 
-    /// Whether the transport has to send a ping frame; asked once per ping.
+    /// Whether the transport has to send a ping frame.
+    pub(crate) fn has_ping(&self) -> bool {
+        self.ping_due
+    }
+
+    /// Whether it has to, asked once per ping.
     pub(crate) fn take_ping(&mut self) -> bool {
         std::mem::take(&mut self.ping_due)
     }
@@ -115,7 +120,11 @@ impl Connection {
             .format()
             .decode(frame, self.node.config.client.frame_command_limit)
         {
-            Ok(frames) => frames.into_iter().for_each(|element| self.take(element)),
+            Ok(elements) => {
+                elements.into_iter().for_each(|element| self.take(element));
+                // Not before all are there: a refused connect drops what came along with it.
+                self.advance();
+            }
             Err(error) => {
                 tracing::info!(client = self.client(), %error, "frame refused");
                 self.close(DisconnectCode::BadRequest);
@@ -129,11 +138,7 @@ impl Connection {
             Frame::Pong => {
                 self.step(|session, now, actions| session.handle(Frame::Pong, now, actions))
             }
-            Frame::Command(_) if self.closing.is_some() => {}
-            Frame::Command(command) => {
-                self.backlog.push_back(command);
-                self.advance();
-            }
+            Frame::Command(command) => self.backlog.push_back(command),
         }
     }
 
@@ -223,7 +228,7 @@ impl Connection {
 
     /// Gives the session what waits, until something has to be waited for.
     fn advance(&mut self) {
-        while self.turn.is_none() && self.under_way.len() < UNDER_WAY_LIMIT {
+        while self.is_free() {
             let session = &self.session;
             let Some(command) = self
                 .backlog
@@ -236,6 +241,11 @@ impl Connection {
                 session.handle(Frame::Command(command), now, actions)
             });
         }
+    }
+
+    /// Whether the session can take a command now.
+    fn is_free(&self) -> bool {
+        self.turn.is_none() && self.under_way.len() < UNDER_WAY_LIMIT && self.closing.is_none()
     }
 
     fn step(&mut self, input: impl FnOnce(&mut Session, Moment, &mut Actions)) {

@@ -115,7 +115,7 @@ async fn exchange(
 ) -> End {
     let mut drain = node.drain();
     let mut drain_at = None;
-    let mut control = None;
+    let mut pong = None;
     let mut leaving = None;
     let outbox = Rc::clone(connection.outbox());
     loop {
@@ -131,14 +131,15 @@ async fn exchange(
         {
             return end;
         }
-        if connection.take_ping() {
-            control = Some(Frame::Ping);
-        }
         let deadline = connection.deadline().into_iter().chain(drain_at).min();
         let listens = leaving.is_none();
+        let has_control = pong.is_some() || connection.has_ping();
         tokio::select! {
-            writable = writable(outgoing, &outbox, control.is_some()), if listens => match writable {
-                Ok(permit) => write(permit, control.take(), &outbox),
+            writable = writable(outgoing, &outbox, has_control), if listens => match writable {
+                Ok(permit) => {
+                    let ping = connection.take_ping().then_some(Frame::Ping);
+                    write(permit, ping.or_else(|| pong.take()), &outbox);
+                }
                 Err(Gone) => leaving = Some(End::Gone),
             },
             () = outbox.overflowed() => {}
@@ -146,7 +147,8 @@ async fn exchange(
             event = incoming.next(), if listens && connection.takes_frames() => {
                 match take(event, connection) {
                     Ok(None) => {}
-                    Ok(pong) => control = pong,
+                    // Of several pings the last may be answered alone (RFC 6455 section 5.5.3).
+                    Ok(answer) => pong = answer,
                     Err(end @ End::Violation(_)) => return end,
                     // What it said before is done first.
                     Err(end) => leaving = Some(end),
@@ -166,7 +168,6 @@ fn take(event: Result<Event, Broken>, connection: &mut Connection) -> Result<Opt
     let message = match event {
         Ok(Event::Message(message)) => message,
         Ok(Event::Ping(data)) => {
-            // Of several pings the last may be answered alone (RFC 6455 section 5.5.3).
             return Ok(Some(Frame::Pong(data)));
         }
         Ok(Event::Pong) => {

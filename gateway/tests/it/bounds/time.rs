@@ -25,6 +25,33 @@ async fn a_client_that_does_not_authenticate_is_closed_with_3502() {
     site.stop().await;
 }
 
+/// SDKs send the connect and every subscribe in one frame, and come back with a fresh token when the old one is over.
+#[tokio::test]
+async fn what_comes_along_with_a_refused_connect_is_dropped_and_breaks_nothing() {
+    let site = Site::with(|config| config["client"]["stale_close_delay"] = json!("500ms"));
+    let expired = token::signed(&json!({ "sub": "alice", "exp": 1 }));
+    let frame = [
+        Request::Connect(expired),
+        Request::Subscribe("chat:a".to_owned()),
+        Request::Subscribe("chat:b".to_owned()),
+    ];
+    for format in Format::BOTH {
+        let mut client = Client::open(site.address(), format).await;
+        client.send(&frame).await;
+        let refused = client.next().await.unwrap();
+        assert!(matches!(
+            refused,
+            Message::Reply {
+                id: 1,
+                error: Some(109),
+                ..
+            }
+        ));
+        assert_eq!(client.closed().await, (3502, "stale".to_owned()));
+    }
+    site.stop().await;
+}
+
 #[tokio::test]
 async fn a_client_that_does_not_answer_pings_is_closed_with_3012() {
     let site = Site::with(|config| {
