@@ -1,11 +1,13 @@
 //! The edge: terminates client connections and joins them to channels.
 //!
 //! A publication's way through: `transport` (socket bytes to frames) -> `session` (what the client may do, pure) ->
-//! `backbone` (to every node) -> `interest` (which workers care) -> `hub` (who on this worker listens) -> `outbox` ->
-//! `transport`. Everything of one connection stays on the worker thread that accepted it; only publications cross.
+//! `backbone` (to every node) -> `interest` (which workers care) -> `hub` (each channel's log of ready-made frames) ->
+//! `outbox` (how far one client has been written) -> `transport`. Everything of one connection stays on the worker
+//! thread that accepted it; only publications cross.
 
 mod admission;
 pub mod auth;
+mod by_channel;
 pub mod cli;
 pub mod config;
 mod connection;
@@ -21,7 +23,11 @@ pub mod rules;
 mod run;
 pub mod server;
 pub mod session;
+mod signal;
 mod transport;
+mod wheel;
+pub mod wire;
+mod worker;
 
 pub use run::run;
 pub use tidegate_codec::codes;

@@ -16,7 +16,6 @@ mod term;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
@@ -27,6 +26,7 @@ use tidegate_codec::{
     UnsubscribeCode, Unsubscribed,
 };
 
+use crate::by_channel::ByChannel;
 use crate::rules::Rules;
 pub use action::{Action, Actions, OpenError};
 use connect::Connecting;
@@ -69,13 +69,13 @@ pub struct Session {
     rules: Arc<Rules>,
     entry: Entry,
     state: State,
-    subscriptions: HashMap<Channel, Subscription>,
+    subscriptions: ByChannel<Subscription>,
     heartbeat: Heartbeat,
     rate: CommandRate,
     /// The connect under way.
     connecting: Option<Box<Connecting>>,
     /// The subscribes under way.
-    joining: HashMap<Channel, Subscribing>,
+    joining: ByChannel<Subscribing>,
 }
 
 #[derive(Debug)]
@@ -135,14 +135,14 @@ impl Session {
     pub fn new(rules: Arc<Rules>, entry: Entry, now: Moment) -> Self {
         let stale = now.instant + rules.client.stale_close_delay;
         Self {
-            heartbeat: Heartbeat::new(&rules.client, entry.pings),
+            heartbeat: Heartbeat::default(),
             rate: CommandRate::new(rules.client.command_rate_limit, now.instant),
             rules,
             entry,
             state: State::Fresh(stale),
-            subscriptions: HashMap::new(),
+            subscriptions: ByChannel::default(),
             connecting: None,
-            joining: HashMap::new(),
+            joining: ByChannel::default(),
         }
     }
 
@@ -166,7 +166,7 @@ impl Session {
     #[must_use]
     pub fn must_wait(&self, command: &Command) -> bool {
         let channel = command.request.channel();
-        self.connecting.is_some() || channel.is_some_and(|it| self.joining.contains_key(it))
+        self.connecting.is_some() || channel.is_some_and(|it| self.joining.contains(it))
     }
 
     /// Takes one element of a frame.
@@ -313,10 +313,7 @@ impl Session {
         {
             return self.close(DisconnectCode::SubscriptionExpired, actions);
         }
-        for (channel, _) in self
-            .subscriptions
-            .extract_if(|_, subscription| expired(subscription))
-        {
+        for (channel, _) in self.subscriptions.extract_if(expired) {
             let code = UnsubscribeCode::Expired;
             let body = Unsubscribed {
                 code: code.code(),
@@ -331,7 +328,7 @@ impl Session {
     }
 
     fn heartbeat_tick(&mut self, now: Moment, actions: &mut Actions) {
-        match self.heartbeat.tick(now.instant) {
+        match self.heartbeat.tick(&self.rules.client, now.instant) {
             heartbeat::Due::Nothing => {}
             heartbeat::Due::Ping => actions.push(Action::Ping),
             heartbeat::Due::NoPong => self.close(DisconnectCode::NoPong, actions),
@@ -358,7 +355,7 @@ impl Session {
             conn_info: identity.info.clone(),
             chan_info: self
                 .subscriptions
-                .get(channel)
+                .get(channel.as_str())
                 .map_or_else(Bytes::new, |it| it.info.clone()),
         }
     }

@@ -9,6 +9,7 @@ use tidegate_codec::{
     ConnectRequest, ConnectResult, DisconnectCode, ErrorCode, Reply, SubscribeResult, Success,
 };
 
+use super::heartbeat::announced_seconds;
 use super::{
     Action, Actions, Identity, Moment, OpenError, Refusal, Session, State, Subscription, Term,
     VERSION,
@@ -68,7 +69,8 @@ impl Session {
             }
         }
         self.state = State::Open(identity);
-        self.heartbeat.start(now.instant, self.entry.phase);
+        self.heartbeat
+            .start(&self.rules.client, now.instant, self.entry.phase);
         let result = self.connect_result(term, &subscriptions, now.wall);
         actions.push(Action::Reply(Reply {
             id,
@@ -211,14 +213,15 @@ impl Session {
             };
             (channel.as_str().to_owned(), result)
         });
+        let ping = announced_seconds(&self.rules.client, self.entry.pings);
         ConnectResult {
             client: self.entry.client.clone(),
             version: VERSION.to_owned(),
             expires: term.expires(),
             ttl: term.ttl(),
             subs: subs.collect(),
-            ping: self.heartbeat.announced_seconds(),
-            pong: self.heartbeat.announces_pong(),
+            ping,
+            pong: ping > 0,
             time: if self.rules.client.connect_include_server_time {
                 time as i64
             } else {
