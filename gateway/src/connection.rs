@@ -35,7 +35,7 @@ pub(crate) struct Connection {
     /// What waits or is under way; `None` while there is nothing of that.
     work: Option<Box<Work>>,
     memberships: ByChannel<Membership>,
-    user: Option<Box<AdmittedUser>>,
+    user: Option<AdmittedUser>,
     closing: Option<DisconnectCode>,
 }
 
@@ -60,6 +60,11 @@ impl Connection {
     /// What waits to be written.
     pub(crate) fn outbox(&self) -> &Rc<Outbox> {
         &self.outbox
+    }
+
+    /// The worker that it lives on.
+    pub(crate) fn worker(&self) -> &Rc<Worker> {
+        &self.worker
     }
 
     /// The format of its messages.
@@ -162,7 +167,7 @@ impl Connection {
                 topics,
                 user,
             } => {
-                self.user = user.map(Box::new);
+                self.user = user;
                 self.work().joined = topics;
                 self.step(|session, now, actions| session.opened(result, now, actions));
             }

@@ -146,7 +146,6 @@ struct Members {
 pub struct Membership {
     hub: Rc<Hub>,
     members: Rc<Members>,
-    log: Rc<Log>,
     cursor: Rc<Cursor>,
 }
 
@@ -249,7 +248,6 @@ impl Hub {
         Membership {
             hub: Rc::clone(self),
             members: Rc::clone(members),
-            log,
             cursor,
         }
     }
@@ -257,12 +255,13 @@ impl Hub {
     fn detach(&self, membership: &Membership) {
         membership.cursor.leave();
         self.counters.subscriptions.sub(1);
-        if membership.log.len() > 0 {
+        let log = membership.cursor.log();
+        if log.len() > 0 {
             return;
         }
         let members = &membership.members;
         let mut logs = members.logs.borrow_mut();
-        logs.retain(|log| !Rc::ptr_eq(log, &membership.log));
+        logs.retain(|other| !Rc::ptr_eq(other, log));
         if logs.is_empty() {
             members.topic.remove_worker(self.worker);
             self.channels.borrow_mut().remove(members.topic.channel());

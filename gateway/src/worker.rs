@@ -30,12 +30,6 @@ pub(crate) struct Worker {
     connections: RefCell<Slab<Weak<Outbox>>>,
 }
 
-/// A place in a worker's list of connections; dropping it gives it up.
-pub(crate) struct Seat {
-    worker: Rc<Worker>,
-    key: usize,
-}
-
 impl Worker {
     /// Starts the tasks of a worker on its thread.
     pub(crate) fn start(node: Arc<Node>, number: usize, queue: Receiver<Broadcast>) -> Rc<Self> {
@@ -58,11 +52,17 @@ impl Worker {
         worker
     }
 
-    /// Lists a connection.
-    pub(crate) fn seat(self: &Rc<Self>, outbox: &Rc<Outbox>) -> Seat {
-        let key = self.connections.borrow_mut().insert(Rc::downgrade(outbox));
-        let worker = Rc::clone(self);
-        Seat { worker, key }
+    /// Lists and counts a connection; gives the number of its place, until it [leaves](Self::leave).
+    pub(crate) fn enter(&self, outbox: &Rc<Outbox>) -> u32 {
+        self.node.connection_opened();
+        let place = self.connections.borrow_mut().insert(Rc::downgrade(outbox));
+        u32::try_from(place).expect("a process has fewer files than that")
+    }
+
+    /// Takes a connection off the list.
+    pub(crate) fn leave(&self, place: u32) {
+        self.connections.borrow_mut().remove(place as usize);
+        self.node.connection_closed();
     }
 
     /// Once the node is stopping, closes the connections in the order of their numbers, spread over the drain period.
@@ -92,12 +92,6 @@ impl Worker {
                 outbox.ask_to_close(DisconnectCode::Shutdown);
             }
         }
-    }
-}
-
-impl Drop for Seat {
-    fn drop(&mut self) {
-        self.worker.connections.borrow_mut().remove(self.key);
     }
 }
 

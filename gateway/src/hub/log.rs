@@ -142,6 +142,10 @@ impl Cursor {
         }
     }
 
+    pub(super) fn log(&self) -> &Rc<Log> {
+        &self.log
+    }
+
     /// Gives what stands at the cursor to `write`, once.
     pub(crate) fn write(
         &self,

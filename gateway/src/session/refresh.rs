@@ -32,7 +32,7 @@ impl Session {
         let State::Open(identity) = &mut self.state else {
             return Ok(());
         };
-        if claims.user != identity.user {
+        if *claims.user != *identity.user {
             return Err(DisconnectCode::InvalidToken.into());
         }
         if !claims.subs.keys().eq(identity.token_channels.iter()) {
@@ -41,7 +41,7 @@ impl Session {
         identity.deadline = term.deadline;
         identity.info = claims.info;
         let result = RefreshResult {
-            client: self.entry.client.clone(),
+            client: self.client.to_string(),
             version: VERSION.to_owned(),
             expires: term.expires(),
             ttl: term.ttl(),

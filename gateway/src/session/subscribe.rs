@@ -179,8 +179,8 @@ impl Session {
         claims: &SubscriptionClaims,
         channel: &str,
     ) -> Result<(), Refusal> {
-        let for_client = claims.client.is_empty() || claims.client == self.entry.client;
-        if claims.channel == channel && claims.user == self.identity().user && for_client {
+        let for_client = claims.client.is_empty() || *claims.client == *self.client;
+        if claims.channel == channel && *claims.user == *self.identity().user && for_client {
             return Ok(());
         }
         tracing::info!(

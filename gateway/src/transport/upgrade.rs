@@ -55,7 +55,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Service<(Request, Framed<T, Co
                 let connection = Connection::new(&self.0, entry);
                 connection.outbox().begin_with(grant(head).as_bytes());
                 let mut parts = framed.into_parts();
-                Socket::start(&self.0, parts.io, connection, admitted, &mut parts.read_buf);
+                Socket::start(parts.io, connection, admitted, &mut parts.read_buf);
                 Box::pin(ready(Ok(())))
             }
             Err(refusal) => Box::pin(answer(framed, refusal.response())),

@@ -19,7 +19,7 @@ use super::ending::Ending;
 use crate::admission::Admitted;
 use crate::connection::Connection;
 use crate::wheel::Tick;
-use crate::worker::{Seat, Worker};
+use crate::worker::Worker;
 
 /// Time for the last frames to leave when a connection is closed, and for the client to close too. What it has not taken
 /// by then is dropped.
@@ -33,34 +33,42 @@ const READS: usize = 8;
 
 /// A client's socket as a task.
 pub(super) struct Socket<T> {
-    worker: Rc<Worker>,
     io: T,
     decoder: Decoder,
     connection: Connection,
-    phase: Phase,
+    /// `None` while frames move both ways.
+    end: Option<Box<End>>,
     /// The first of the entries in the timer wheel that have not come up.
     timer: Tick,
-    _seat: Seat,
+    /// In the worker's list.
+    place: u32,
     _admitted: Admitted,
 }
 
+/// How far the end of a conversation has come.
+struct End {
+    ending: Ending,
+    stage: Stage,
+    /// When the stage is over at the latest, if it has such a time.
+    until: Instant,
+}
+
 #[derive(Debug, Clone, Copy)]
-enum Phase {
-    Open,
+enum Stage {
     /// The client says nothing more; what it said before is done first.
-    Leaving(Ending),
+    Leaving,
     /// The session is over, and what it has published still has to arrive.
-    Settling(Ending),
-    /// What waits, and the close frame, are leaving, until then at the latest.
-    Closing(Ending, Instant),
-    /// Waits for the client to close, until then. Bytes that nobody has read when a socket is closed make the kernel throw
-    /// away what was written last.
-    Lingering(Ending, Instant),
+    Settling,
+    /// What waits, and the close frame, are leaving.
+    Closing,
+    /// Waits for the client to close. Bytes that nobody has read when a socket is closed make the kernel throw away what
+    /// was written last.
+    Lingering,
 }
 
 /// What a turn of the task came to.
 enum Turn {
-    /// The phase changed: another turn is due.
+    /// The stage changed: another turn is due.
     Again,
     /// Nothing is to be done now.
     Rest,
@@ -70,22 +78,14 @@ enum Turn {
 
 impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Socket<T> {
     /// Starts the task of a client whose upgrade was granted. `early` is what came behind its request.
-    pub(super) fn start(
-        worker: &Rc<Worker>,
-        io: T,
-        connection: Connection,
-        admitted: Admitted,
-        early: &mut [u8],
-    ) {
-        worker.node.connection_opened();
+    pub(super) fn start(io: T, connection: Connection, admitted: Admitted, early: &mut [u8]) {
         tracing::debug!(client = connection.client(), "connected");
         let mut socket = Self {
-            worker: Rc::clone(worker),
             io,
             decoder: Decoder::new(Role::Server),
-            _seat: worker.seat(connection.outbox()),
+            place: connection.worker().enter(connection.outbox()),
             connection,
-            phase: Phase::Open,
+            end: None,
             timer: Tick::NEVER,
             _admitted: admitted,
         };
@@ -95,12 +95,20 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Socket<T> {
     }
 
     fn turn(&mut self, context: &mut Context<'_>) -> Turn {
-        match self.phase {
-            Phase::Open => self.serve(context),
-            Phase::Leaving(ending) => self.leave(ending, context),
-            Phase::Settling(ending) => self.settle(ending, context),
-            Phase::Closing(ending, until) => self.close(ending, until, context),
-            Phase::Lingering(ending, until) => self.linger(ending, until, context),
+        let Some(End {
+            ending,
+            stage,
+            until,
+        }) = self.end.as_deref()
+        else {
+            return self.serve(context);
+        };
+        let (ending, until) = (*ending, *until);
+        match stage {
+            Stage::Leaving => self.leave(ending, context),
+            Stage::Settling => self.settle(ending, context),
+            Stage::Closing => self.close(ending, until, context),
+            Stage::Lingering => self.linger(ending, until, context),
         }
     }
 
@@ -117,7 +125,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Socket<T> {
         self.read(context);
         // Sends the answers to what was read together.
         match self.flush(context) {
-            Poll::Ready(Err(_)) if self.is_open() => self.phase = Phase::Leaving(Ending::Gone),
+            Poll::Ready(Err(_)) if self.is_open() => self.enter(Stage::Leaving, Ending::Gone),
             _ => {}
         }
         if self.is_open() {
@@ -131,12 +139,38 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Socket<T> {
     }
 
     fn is_open(&self) -> bool {
-        matches!(self.phase, Phase::Open)
+        self.end.is_none()
+    }
+
+    fn worker(&self) -> &Rc<Worker> {
+        self.connection.worker()
+    }
+
+    /// Goes on to a stage that has no time of its own.
+    fn enter(&mut self, stage: Stage, ending: Ending) {
+        let until = now();
+        self.end = Some(Box::new(End {
+            ending,
+            stage,
+            until,
+        }));
+    }
+
+    /// Goes on to a stage that lasts [`CLOSE_TIMEOUT`].
+    fn enter_for_a_while(&mut self, stage: Stage, ending: Ending) {
+        let until = now() + CLOSE_TIMEOUT;
+        self.end = Some(Box::new(End {
+            ending,
+            stage,
+            until,
+        }));
+        let wheel = &self.worker().wheel;
+        wheel.set(wheel.tick(until), self.connection.outbox());
     }
 
     fn look_for_an_end(&mut self) {
         if self.connection.outbox().has_overflowed() {
-            self.worker.node.counters.closed_slow.add(1);
+            self.worker().node.counters.closed_slow.add(1);
             self.end(Ending::Disconnect(DisconnectCode::Slow));
         } else if let Some(code) = self.connection.closing() {
             self.end(Ending::Disconnect(code));
@@ -153,29 +187,24 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Socket<T> {
     /// Makes sure to be woken when the connection has something to do.
     fn set_timer(&mut self) {
         let deadline = self.connection.deadline();
-        if let Some(at) = deadline.map(|at| self.worker.wheel.tick(at))
+        if let Some(at) = deadline.map(|at| self.worker().wheel.tick(at))
             && at < self.timer
         {
             self.timer = at;
-            self.worker.wheel.set(at, self.connection.outbox());
+            self.worker().wheel.set(at, self.connection.outbox());
         }
-    }
-
-    fn wake_at(&mut self, at: Instant) {
-        let at = self.worker.wheel.tick(at);
-        self.worker.wheel.set(at, self.connection.outbox());
     }
 
     /// Reads what is there, as long as the connection takes it.
     fn read(&mut self, context: &mut Context<'_>) {
-        let worker = Rc::clone(&self.worker);
+        let worker = Rc::clone(self.worker());
         for _ in 0..READS {
             if !self.is_open() || !self.connection.takes_frames() {
                 return;
             }
             let mut scratch = worker.scratch.borrow_mut();
             match self.read_into(&mut scratch, context) {
-                Poll::Ready(Ok(0) | Err(_)) => self.phase = Phase::Leaving(Ending::Gone),
+                Poll::Ready(Ok(0) | Err(_)) => self.enter(Stage::Leaving, Ending::Gone),
                 Poll::Ready(Ok(size)) => self.take(&mut scratch[..size]),
                 Poll::Pending => return,
             }
@@ -224,13 +253,13 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Socket<T> {
                 .outbox()
                 .extend(|bytes| write_frame(bytes, Opcode::Pong, &data)),
             Event::Pong(_) => connection.pong_frame(),
-            Event::Close(_) => self.phase = Phase::Leaving(Ending::Left),
+            Event::Close(_) => self.enter(Stage::Leaving, Ending::Left),
         }
     }
 
     fn limits(&self) -> Limits {
         Limits {
-            message: self.worker.node.config.websocket.message_size_limit,
+            message: self.worker().node.config.websocket.message_size_limit,
             fragments: FRAGMENT_LIMIT,
         }
     }
@@ -260,9 +289,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Socket<T> {
     }
 
     fn end(&mut self, ending: Ending) {
-        ending.tell(&self.worker.node, &self.connection);
+        ending.tell(&self.worker().node, &self.connection);
         self.connection.end();
-        self.phase = Phase::Settling(ending);
+        self.enter(Stage::Settling, ending);
     }
 
     fn settle(&mut self, ending: Ending, context: &mut Context<'_>) -> Turn {
@@ -276,9 +305,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Socket<T> {
         let outbox = self.connection.outbox();
         outbox.reopen();
         outbox.extend(|bytes| ending.write(bytes));
-        let until = now() + CLOSE_TIMEOUT;
-        self.wake_at(until);
-        self.phase = Phase::Closing(ending, until);
+        self.enter_for_a_while(Stage::Closing, ending);
         Turn::Again
     }
 
@@ -292,9 +319,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Socket<T> {
         if matches!(ending, Ending::Left) {
             return Turn::Done;
         }
-        let until = now() + CLOSE_TIMEOUT;
-        self.wake_at(until);
-        self.phase = Phase::Lingering(ending, until);
+        self.enter_for_a_while(Stage::Lingering, ending);
         Turn::Again
     }
 
@@ -302,7 +327,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Socket<T> {
     fn linger(&mut self, ending: Ending, until: Instant, context: &mut Context<'_>) -> Turn {
         // After a violation nothing that the client says has a meaning.
         let is_understood = !matches!(ending, Ending::Violation(_));
-        let worker = Rc::clone(&self.worker);
+        let worker = Rc::clone(self.worker());
         for _ in 0..READS {
             let mut scratch = worker.scratch.borrow_mut();
             match self.read_into(&mut scratch, context) {
@@ -356,7 +381,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Future for Socket<T> {
 impl<T> Drop for Socket<T> {
     fn drop(&mut self) {
         self.connection.outbox().signal().ended();
-        self.worker.node.connection_closed();
+        self.connection.worker().leave(self.place);
     }
 }
 
