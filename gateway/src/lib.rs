@@ -5,6 +5,7 @@
 //! `outbox` (how far one client has been written) -> `transport`. Everything of one connection stays on the worker
 //! thread that accepted it; only publications cross.
 
+mod accept;
 mod admission;
 pub mod auth;
 mod by_channel;
@@ -14,6 +15,7 @@ mod connection;
 pub mod counters;
 pub mod hub;
 pub mod interest;
+mod listener;
 pub mod logging;
 pub mod node;
 pub mod outbox;
@@ -24,6 +26,7 @@ mod run;
 pub mod server;
 pub mod session;
 mod signal;
+mod site;
 mod transport;
 mod wheel;
 pub mod wire;
