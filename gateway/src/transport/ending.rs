@@ -3,7 +3,6 @@
 use tidegate_codec::DisconnectCode;
 use tidegate_websocket::{Violation, write_close};
 
-use crate::connection::Connection;
 use crate::node::Node;
 
 /// The code of an end that both sides want (RFC 6455 section 7.4.1).
@@ -24,8 +23,7 @@ pub(super) enum Ending {
 
 impl Ending {
     /// Counts and logs it.
-    pub(super) fn tell(&self, node: &Node, connection: &Connection) {
-        let (client, user) = (connection.client(), connection.user());
+    pub(super) fn tell(&self, node: &Node, (client, user): (&str, Option<&str>)) {
         match *self {
             Self::Gone => tracing::debug!(client, user, "gone"),
             Self::Left => tracing::debug!(client, user, "left"),

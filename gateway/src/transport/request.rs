@@ -65,6 +65,10 @@ pub(crate) async fn refuse(request: HttpRequest) -> HttpResponse {
 /// Checks a request for an upgrade; nothing but the limits on connections can refuse it then.
 pub(super) fn check(head: &RequestHead, node: &Node) -> Result<(), Refusal> {
     let websocket = &node.config.websocket;
+    #[cfg(feature = "echo")]
+    if head.uri.path() == super::echo::PATH {
+        return verify_handshake(head).map_err(Refusal::Handshake);
+    }
     if websocket.disabled || head.uri.path() != websocket.handler_prefix {
         return Err(Refusal::NotFound);
     }

@@ -16,11 +16,18 @@ use futures_util::future::LocalBoxFuture;
 use tidegate_websocket::{Decoder, Role};
 use tokio::io::{AsyncRead, AsyncWrite};
 
+#[cfg(feature = "echo")]
+use super::conversation::Conversation;
 use super::request::{Refusal, agreement, check, entry, grant, wire};
 use super::websocket::Socket;
 use crate::admission::Admitted;
 use crate::connection::Connection;
 use crate::worker::Worker;
+
+/// A socket, encrypted or not.
+trait Io: AsyncRead + AsyncWrite + Unpin + 'static {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Io for T {}
 
 /// Takes the upgrade requests of one worker.
 #[derive(Clone)]
@@ -39,9 +46,35 @@ impl Upgrade {
             Refusal::Full(full.retry_after)
         })
     }
+
+    /// Grants an upgrade, and gives the socket to a task of its own.
+    fn start<T: Io>(&self, head: &RequestHead, framed: Framed<T, Codec>, admitted: Admitted) {
+        let config = &self.0.node.config;
+        let agreement = agreement(head, &config.websocket);
+        let decoder = match &agreement {
+            Some(agreement) => Decoder::with_deflate(Role::Server, agreement),
+            None => Decoder::new(Role::Server),
+        };
+        let (answer, wire) = (
+            grant(head, agreement.as_ref()),
+            wire(head, agreement.as_ref()),
+        );
+        let mut parts = framed.into_parts();
+        let early = &mut parts.read_buf;
+        #[cfg(feature = "echo")]
+        if head.uri.path() == super::echo::PATH {
+            let echo = super::echo::Echo::new(&self.0, wire);
+            echo.outbox().begin_with(answer.as_bytes());
+            return Socket::start(parts.io, decoder, echo, admitted, early);
+        }
+        let entry = entry(head, &config.client.token_cookie);
+        let connection = Connection::new(&self.0, entry, wire);
+        connection.outbox().begin_with(answer.as_bytes());
+        Socket::start(parts.io, decoder, connection, admitted, early);
+    }
 }
 
-impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Service<(Request, Framed<T, Codec>)> for Upgrade {
+impl<T: Io> Service<(Request, Framed<T, Codec>)> for Upgrade {
     type Response = ();
     type Error = actix_web::Error;
     type Future = LocalBoxFuture<'static, Result<(), actix_web::Error>>;
@@ -52,19 +85,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Service<(Request, Framed<T, Co
         let head = request.head();
         match self.admit(head) {
             Ok(admitted) => {
-                let config = &self.0.node.config;
-                let agreement = agreement(head, &config.websocket);
-                let entry = entry(head, &config.client.token_cookie);
-                let connection = Connection::new(&self.0, entry, wire(head, agreement.as_ref()));
-                let answer = grant(head, agreement.as_ref());
-                connection.outbox().begin_with(answer.as_bytes());
-                let decoder = match &agreement {
-                    Some(agreement) => Decoder::with_deflate(Role::Server, agreement),
-                    None => Decoder::new(Role::Server),
-                };
-                let mut parts = framed.into_parts();
-                let early = &mut parts.read_buf;
-                Socket::start(parts.io, decoder, connection, admitted, early);
+                self.start(request.head(), framed, admitted);
                 Box::pin(ready(Ok(())))
             }
             Err(refusal) => Box::pin(answer(framed, refusal.response())),
@@ -73,7 +94,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Service<(Request, Framed<T, Co
 }
 
 /// Sends a response, and closes the socket.
-async fn answer<T: AsyncRead + AsyncWrite + Unpin>(
+async fn answer<T: Io>(
     mut framed: Framed<T, Codec>,
     response: HttpResponse,
 ) -> Result<(), actix_web::Error> {
@@ -91,9 +112,7 @@ async fn answer<T: AsyncRead + AsyncWrite + Unpin>(
     Ok(())
 }
 
-impl<T: AsyncRead + AsyncWrite + Unpin + 'static> ServiceFactory<(Request, Framed<T, Codec>)>
-    for Upgrade
-{
+impl<T: Io> ServiceFactory<(Request, Framed<T, Codec>)> for Upgrade {
     type Response = ();
     type Error = actix_web::Error;
     type Config = ();

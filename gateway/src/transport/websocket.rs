@@ -1,9 +1,9 @@
-//! One WebSocket: moves bytes between a socket and a connection.
+//! One WebSocket: moves bytes between a socket and a conversation.
 //!
-//! In: frames under the size limits. Out: the connection's outbox, as much at a time as the socket takes. It is one small
+//! In: frames under the size limits. Out: the conversation's outbox, as much at a time as the socket takes. It is one small
 //! task: what is read goes through the worker's scratch buffer, so that a connection has no buffer of its own while
-//! nothing is under way, and it is woken by its socket, its outbox, the worker's timer wheel and what its commands wait
-//! for. Knows nothing of channels or NATS.
+//! nothing is under way, and it is woken by its socket, its outbox, the worker's timer wheel and what the conversation
+//! waits for. Knows nothing of channels or NATS.
 
 use std::io;
 use std::pin::Pin;
@@ -11,13 +11,13 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
-use tidegate_codec::{DisconnectCode, Format};
-use tidegate_websocket::{Decoder, Event, Limits, Message, Opcode, Violation, write_frame};
+use tidegate_codec::DisconnectCode;
+use tidegate_websocket::{Decoder, Event, Opcode, Violation, write_frame};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::conversation::Conversation;
 use super::ending::Ending;
 use crate::admission::Admitted;
-use crate::connection::Connection;
 use crate::wheel::Tick;
 use crate::worker::Worker;
 
@@ -25,17 +25,14 @@ use crate::worker::Worker;
 /// by then is dropped.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Frames that one message may come in, or close 1009.
-const FRAGMENT_LIMIT: usize = 1_024;
-
 /// Reads in a row after which others get a turn.
 const READS: usize = 8;
 
 /// A client's socket as a task.
-pub(super) struct Socket<T> {
+pub(super) struct Socket<T, C: Conversation> {
     io: T,
     decoder: Decoder,
-    connection: Connection,
+    conversation: C,
     /// `None` while frames move both ways.
     end: Option<Box<End>>,
     /// The first of the entries in the timer wheel that have not come up.
@@ -76,21 +73,21 @@ enum Turn {
     Done,
 }
 
-impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Socket<T> {
+impl<T: AsyncRead + AsyncWrite + Unpin + 'static, C: Conversation + Unpin> Socket<T, C> {
     /// Starts the task of a client whose upgrade was granted. `early` is what came behind its request.
     pub(super) fn start(
         io: T,
         decoder: Decoder,
-        connection: Connection,
+        conversation: C,
         admitted: Admitted,
         early: &mut [u8],
     ) {
-        tracing::debug!(client = connection.client(), "connected");
+        tracing::debug!(client = conversation.names().0, "connected");
         let mut socket = Self {
             io,
             decoder,
-            place: connection.worker().enter(connection.outbox()),
-            connection,
+            place: conversation.worker().enter(conversation.outbox()),
+            conversation,
             end: None,
             timer: Tick::NEVER,
             _admitted: admitted,
@@ -120,14 +117,14 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Socket<T> {
 
     /// Moves frames both ways until one side ends.
     fn serve(&mut self, context: &mut Context<'_>) -> Turn {
-        if self.connection.outbox().signal().take_due() {
+        if self.conversation.outbox().signal().take_due() {
             self.timer = Tick::NEVER;
             self.look_at_the_time();
         }
-        if let Some(code) = self.connection.outbox().take_asked_to_close() {
-            self.connection.close(code);
+        if let Some(code) = self.conversation.outbox().take_asked_to_close() {
+            self.conversation.close(code);
         }
-        self.connection.progress(context);
+        self.conversation.progress(context);
         self.read(context);
         // Sends the answers to what was read together.
         match self.flush(context) {
@@ -149,7 +146,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Socket<T> {
     }
 
     fn worker(&self) -> &Rc<Worker> {
-        self.connection.worker()
+        self.conversation.worker()
     }
 
     /// Goes on to a stage that has no time of its own.
@@ -171,41 +168,41 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Socket<T> {
             until,
         }));
         let wheel = &self.worker().wheel;
-        wheel.set(wheel.tick(until), self.connection.outbox());
+        wheel.set(wheel.tick(until), self.conversation.outbox());
     }
 
     fn look_for_an_end(&mut self) {
-        if self.connection.outbox().has_overflowed() {
+        if self.conversation.outbox().has_overflowed() {
             self.worker().node.counters.closed_slow.add(1);
             self.end(Ending::Disconnect(DisconnectCode::Slow));
-        } else if let Some(code) = self.connection.closing() {
+        } else if let Some(code) = self.conversation.closing() {
             self.end(Ending::Disconnect(code));
         }
     }
 
     fn look_at_the_time(&mut self) {
-        let deadline = self.connection.deadline();
+        let deadline = self.conversation.deadline();
         if deadline.is_some_and(|at| at <= now()) {
-            self.connection.tick();
+            self.conversation.tick();
         }
     }
 
-    /// Makes sure to be woken when the connection has something to do.
+    /// Makes sure to be woken when the conversation has something to do.
     fn set_timer(&mut self) {
-        let deadline = self.connection.deadline();
+        let deadline = self.conversation.deadline();
         if let Some(at) = deadline.map(|at| self.worker().wheel.tick(at))
             && at < self.timer
         {
             self.timer = at;
-            self.worker().wheel.set(at, self.connection.outbox());
+            self.worker().wheel.set(at, self.conversation.outbox());
         }
     }
 
-    /// Reads what is there, as long as the connection takes it.
+    /// Reads what is there, as long as the conversation takes it.
     fn read(&mut self, context: &mut Context<'_>) {
         let worker = Rc::clone(self.worker());
         for _ in 0..READS {
-            if !self.is_open() || !self.connection.takes_frames() {
+            if !self.is_open() || !self.conversation.takes_messages() {
                 return;
             }
             let mut scratch = worker.scratch.borrow_mut();
@@ -215,7 +212,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Socket<T> {
                 Poll::Pending => return,
             }
             drop(scratch);
-            self.connection.progress(context);
+            self.conversation.progress(context);
         }
         context.waker().wake_by_ref();
     }
@@ -242,42 +239,32 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Socket<T> {
     }
 
     fn take_event(&mut self, event: Event) {
-        let connection = &mut self.connection;
         match event {
-            Event::Message(message) => match (connection.format(), message) {
-                (Format::Json, Message::Text(frame))
-                | (Format::Protobuf, Message::Binary(frame)) => connection.receive(&frame),
-                (Format::Json, Message::Binary(_)) => {
-                    connection.close(DisconnectCode::InappropriateProtocol);
-                }
-                (Format::Protobuf, Message::Text(_)) => {
-                    connection.close(DisconnectCode::BadRequest)
-                }
-            },
-            Event::Ping(data) => connection
+            Event::Message(message) => self.conversation.message(message),
+            Event::Ping(data) => self
+                .conversation
                 .outbox()
                 .extend(|bytes| write_frame(bytes, Opcode::Pong, &data)),
-            Event::Pong(_) => connection.pong_frame(),
+            Event::Pong(_) => self.conversation.pong(),
             Event::Close(_) => self.enter(Stage::Leaving, Ending::Left),
         }
     }
 
     fn next_event(&mut self, input: &mut &mut [u8]) -> Result<Option<Event>, Violation> {
-        let worker = self.connection.worker();
-        let limits = Limits {
-            message: worker.node.config.websocket.message_size_limit,
-            fragments: FRAGMENT_LIMIT,
-        };
-        let is_compressed = self.connection.outbox().wire().deflate.is_some();
+        let worker = self.conversation.worker();
+        let limits = self.conversation.limits();
+        let is_compressed = self.conversation.outbox().wire().deflate.is_some();
         let mut inflater = is_compressed.then(|| worker.inflater.borrow_mut());
         self.decoder.next(input, &limits, inflater.as_deref_mut())
     }
 
     fn flush(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let Self { io, connection, .. } = self;
+        let Self {
+            io, conversation, ..
+        } = self;
         let mut io = Pin::new(io);
         ready!(
-            connection
+            conversation
                 .outbox()
                 .poll_flush(&mut |bytes| io.as_mut().poll_write(context, bytes))
         )?;
@@ -287,10 +274,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Socket<T> {
     /// Does what the client asked for before it left.
     fn leave(&mut self, ending: Ending, context: &mut Context<'_>) -> Turn {
         if matches!(ending, Ending::Gone) {
-            self.connection.outbox().abandon();
+            self.conversation.outbox().abandon();
         }
-        self.connection.progress(context);
-        if self.connection.is_working() {
+        self.conversation.progress(context);
+        if self.conversation.is_working() {
             return Turn::Rest;
         }
         self.end(ending);
@@ -298,20 +285,20 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Socket<T> {
     }
 
     fn end(&mut self, ending: Ending) {
-        ending.tell(&self.worker().node, &self.connection);
-        self.connection.end();
+        ending.tell(&self.worker().node, self.conversation.names());
+        self.conversation.end();
         self.enter(Stage::Settling, ending);
     }
 
     fn settle(&mut self, ending: Ending, context: &mut Context<'_>) -> Turn {
-        self.connection.progress(context);
-        if self.connection.is_working() {
+        self.conversation.progress(context);
+        if self.conversation.is_working() {
             return Turn::Rest;
         }
         if matches!(ending, Ending::Gone) {
             return Turn::Done;
         }
-        let outbox = self.connection.outbox();
+        let outbox = self.conversation.outbox();
         outbox.reopen();
         outbox.extend(|bytes| ending.write(bytes));
         self.enter_for_a_while(Stage::Closing, ending);
@@ -319,7 +306,14 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Socket<T> {
     }
 
     fn close(&mut self, ending: Ending, until: Instant, context: &mut Context<'_>) -> Turn {
-        match self.flush(context) {
+        let written = match (self.flush(context), ending) {
+            // What the client says has no meaning, its answer to the close frame included: it is told not to wait.
+            (Poll::Ready(Ok(())), Ending::Violation(_)) => {
+                Pin::new(&mut self.io).poll_shutdown(context)
+            }
+            (flushed, _) => flushed,
+        };
+        match written {
             Poll::Ready(Ok(())) => {}
             // A client that reads nothing.
             Poll::Pending if now() < until => return Turn::Rest,
@@ -367,17 +361,21 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Socket<T> {
     }
 }
 
-impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Future for Socket<T> {
+impl<T, C> Future for Socket<T, C>
+where
+    T: AsyncRead + AsyncWrite + Unpin + 'static,
+    C: Conversation + Unpin,
+{
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let socket = self.get_mut();
-        socket.connection.outbox().signal().running(context);
+        socket.conversation.outbox().signal().running(context);
         loop {
             match socket.turn(context) {
                 Turn::Again => {}
                 Turn::Rest => {
-                    socket.connection.outbox().signal().resting();
+                    socket.conversation.outbox().signal().resting();
                     return Poll::Pending;
                 }
                 Turn::Done => return Poll::Ready(()),
@@ -386,10 +384,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Future for Socket<T> {
     }
 }
 
-impl<T> Drop for Socket<T> {
+impl<T, C: Conversation> Drop for Socket<T, C> {
     fn drop(&mut self) {
-        self.connection.outbox().signal().ended();
-        self.connection.worker().leave(self.place);
+        self.conversation.outbox().signal().ended();
+        self.conversation.worker().leave(self.place);
     }
 }
 

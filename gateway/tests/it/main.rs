@@ -5,6 +5,7 @@
     reason = "helpers of tests fail the test, as tests do themselves"
 )]
 
+mod autobahn;
 mod bad_input;
 mod bounds;
 mod bystander;
