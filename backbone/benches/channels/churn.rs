@@ -111,10 +111,8 @@ pub(crate) async fn publish(
         while due(next, rate) <= start.elapsed() {
             // A prime step visits every channel, far from the one before.
             let channel = &channels[next * 7919 % channels.len()];
-            stage
-                .near
-                .send(channel, stamped(start + due(next, rate)))
-                .await?;
+            let publication = stamped(start + due(next, rate));
+            let _unconfirmed = stage.near.send(channel, publication).await?;
             next += 1;
         }
     }

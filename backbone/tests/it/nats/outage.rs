@@ -5,7 +5,7 @@ use std::time::Instant;
 use tidegate_backbone::nats::Nats;
 use tidegate_backbone::{Backbone, Error};
 use tidegate_testkit::deadline::{until, until_some};
-use tidegate_testkit::nats::NatsServer;
+use tidegate_testkit::nats::{NatsCluster, NatsServer};
 
 use super::node::{self, Ear, TIMEOUT, publication, room};
 
@@ -131,6 +131,23 @@ async fn shutting_down_at_a_frozen_server_ends_within_the_timeout() {
         start.elapsed()
     );
     assert!(!node.is_ready());
+}
+
+/// A node that was told of one server learns of the others from it.
+#[tokio::test]
+async fn a_node_moves_to_a_server_that_it_was_not_told_of() {
+    let mut cluster = NatsCluster::start().await.unwrap();
+    let node = node::at(&cluster.servers[0]).await;
+    let mut ear = Ear::open(&node, &room()).await;
+    cluster.servers[0].kill().unwrap();
+    until("the node notices", || node.counters().lost() == 1)
+        .await
+        .unwrap();
+    until("the node is ready", || node.is_ready())
+        .await
+        .unwrap();
+    assert_eq!(node.publish(&room(), publication("good")).await, Ok(()));
+    assert_eq!(ear.next().await, publication("good"));
 }
 
 struct Deaf;
