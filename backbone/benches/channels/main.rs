@@ -87,6 +87,8 @@ async fn measure(arguments: &Arguments) -> Result<Value> {
             let figures = throughput::measure(&stage, &held, channels, arguments.messages).await?;
             report.add(&format!("throughput_{channels}"), figures);
         }
+        let figures = throughput::measure_sending(&stage, &held, arguments.messages).await?;
+        report.add("throughput_sending", figures);
     }
     if arguments.runs("restart") {
         report.add("restart", outage::measure(&mut stage, &held).await?);

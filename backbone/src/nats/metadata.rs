@@ -164,6 +164,8 @@ fn push_line(
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn with(name: &str, values: &[&str]) -> Result<Publication, Malformed> {
@@ -252,5 +254,18 @@ mod tests {
                 ..
             })
         ));
+    }
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn no_block_panics(parts in prop::collection::vec(prop_oneof![
+            prop::sample::select(vec![
+                "NATS/1.0", "\r\n", "Tide-Info", "Tide-Tags", ":", "{", "}", "\"a\"", "\"conn_info\"", ",", "\\u",
+            ]).prop_map(|text| text.as_bytes().to_vec()),
+            prop::collection::vec(any::<u8>(), 0..3),
+        ], 0..16)) {
+            let _outcome = decode(&parts.concat(), b"data");
+        }
     }
 }
