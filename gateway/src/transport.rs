@@ -1,9 +1,9 @@
 //! How clients' bytes come in and go out: one file a transport.
 
-mod incoming;
-mod message;
-mod outgoing;
+mod ending;
+mod request;
 mod upgrade;
 mod websocket;
 
-pub(crate) use upgrade::upgrade;
+pub(crate) use request::refuse;
+pub(crate) use upgrade::Upgrade;

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use tidegate_backbone::Error;
 use tidegate_codec::Format;
 
-use super::{Action, Actions, Entry, Moment, OpenError, PingStyle, Session};
+use super::{Action, Actions, Entry, Moment, OpenError, PingStyle, Session, State};
 use crate::config::{Config, Namespace};
 use crate::rules::Rules;
 
@@ -84,6 +84,14 @@ impl Client {
             open: Ok(()),
             join: Ok(()),
             publish: Ok(()),
+        }
+    }
+
+    /// Sets the number that spreads the first ping.
+    fn set_phase(&mut self, phase: f64) {
+        match &mut self.session.state {
+            State::Fresh(fresh) => fresh.phase = phase,
+            state => panic!("{state:?}"),
         }
     }
 

@@ -1,0 +1,219 @@
+//! The command line.
+
+mod common;
+mod length;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+
+pub use common::{Common, Publishing};
+use length::length;
+
+/// Puts many clients on a WebSocket server, and measures what it delivers, how late, and at what cost.
+///
+/// The clients run in processes of this program, each with its share of the connections. Messages are published on a fixed
+/// schedule, whether or not the server keeps up (open loop), and carry the time when they were meant to be sent; what is
+/// late counts as late. Every message carries its number, so what is lost, doubled or out of order is known exactly. With
+/// --server-pid the server's CPU time and memory are read from /proc.
+///
+/// A first run, against a Tidegate started with `tidegate --set client.insecure=true`:
+///
+///     tidegate-loadtest fanout --target ws://127.0.0.1:8000 --server-pid $(pidof tidegate)
+///
+/// The exit status is 0 when everything came once and in order, 1 when not, and 2 when the run could not be made.
+#[derive(Debug, Parser)]
+#[command(name = "tidegate-loadtest", version, verbatim_doc_comment)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub action: Action,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Action {
+    /// Connect clients and hold them: what an idle connection costs
+    Idle(Idle),
+    /// One channel or a few with many subscribers: what a delivery costs, and how late it is
+    Fanout(Fanout),
+    /// Many small channels, as in a chat: clients spread over rooms
+    Rooms(Rooms),
+    /// Connect and subscribe as fast as the server answers: what a connection costs
+    Storm(Storm),
+    /// Lose connections and recover by offset: whether everything comes, once, and how soon
+    Recover(Recover),
+    /// A hot channel, rooms, and subscriptions that come and go, all at once
+    Mixed(Mixed),
+    #[command(hide = true)]
+    Worker,
+    #[command(hide = true)]
+    Spin,
+}
+
+#[derive(Debug, Args)]
+pub struct Idle {
+    #[command(flatten)]
+    pub common: Common,
+    /// Clients
+    #[arg(long, default_value_t = 10_000)]
+    pub clients: u32,
+    /// Channels that they are spread over
+    #[arg(long, default_value_t = 1)]
+    pub channels: u32,
+    /// Subscriptions of each client
+    #[arg(long, default_value_t = 1)]
+    pub subscriptions: u32,
+    /// How long they are held
+    #[arg(long, default_value = "60s", value_parser = length)]
+    pub hold: Duration,
+}
+
+#[derive(Debug, Args)]
+pub struct Fanout {
+    #[command(flatten)]
+    pub common: Common,
+    #[command(flatten)]
+    pub publishing: Publishing,
+    /// Clients
+    #[arg(long, default_value_t = 500)]
+    pub clients: u32,
+    /// Channels that they are spread over
+    #[arg(long, default_value_t = 1)]
+    pub channels: u32,
+    /// Subscriptions of each client
+    #[arg(long, default_value_t = 1)]
+    pub subscriptions: u32,
+    /// Messages per second of each channel
+    #[arg(long, default_value_t = 100.0)]
+    pub rate: f64,
+    /// Messages per second that each client sends, as a game's players do
+    #[arg(long, default_value_t = 0.0)]
+    pub inputs_per_second: f64,
+    /// Share of the clients that stop reading, such as 1%
+    #[arg(long, value_parser = length::share)]
+    pub slow: Option<f64>,
+    /// Closed loop instead of a rate: one message to each channel, wait until all have it, so many times
+    #[arg(long)]
+    pub rounds: Option<u32>,
+}
+
+#[derive(Debug, Args)]
+pub struct Rooms {
+    #[command(flatten)]
+    pub common: Common,
+    #[command(flatten)]
+    pub publishing: Publishing,
+    /// Clients
+    #[arg(long, default_value_t = 10_000)]
+    pub clients: u32,
+    /// Rooms
+    #[arg(long, default_value_t = 1_000)]
+    pub rooms: u32,
+    /// Rooms of each client
+    #[arg(long, default_value_t = 1)]
+    pub subscriptions: u32,
+    /// Messages per second of each room
+    #[arg(long, default_value_t = 2.0)]
+    pub rate: f64,
+    /// Messages per second that each client sends besides
+    #[arg(long, default_value_t = 0.0)]
+    pub inputs_per_second: f64,
+}
+
+#[derive(Debug, Args)]
+pub struct Storm {
+    #[command(flatten)]
+    pub common: Common,
+    /// Clients
+    #[arg(long, default_value_t = 10_000)]
+    pub clients: u32,
+    /// Channels that they are spread over
+    #[arg(long, default_value_t = 1)]
+    pub channels: u32,
+    /// Subscriptions of each client
+    #[arg(long, default_value_t = 1)]
+    pub subscriptions: u32,
+    /// How many times all of them connect, and are dropped
+    #[arg(long, default_value_t = 1)]
+    pub rounds: u32,
+    /// How long the server has to give memory back after all are dropped
+    #[arg(long, default_value = "5s", value_parser = length)]
+    pub settle: Duration,
+}
+
+#[derive(Debug, Args)]
+pub struct Recover {
+    #[command(flatten)]
+    pub common: Common,
+    #[command(flatten)]
+    pub publishing: Publishing,
+    /// Clients
+    #[arg(long, default_value_t = 1_000)]
+    pub clients: u32,
+    /// Channels that they are spread over
+    #[arg(long, default_value_t = 1)]
+    pub channels: u32,
+    /// Messages per second of each channel
+    #[arg(long, default_value_t = 2.0)]
+    pub rate: f64,
+    /// How long a client stays away
+    #[arg(long, default_value = "2s", value_parser = length)]
+    pub offline: Duration,
+    /// How often each client is lost; without it all are lost at once, one second after the start
+    #[arg(long, value_parser = length)]
+    pub every: Option<Duration>,
+}
+
+#[derive(Debug, Args)]
+pub struct Mixed {
+    #[command(flatten)]
+    pub common: Common,
+    #[command(flatten)]
+    pub publishing: Publishing,
+    /// Clients of the hot channel
+    #[arg(long, default_value_t = 500)]
+    pub hot_clients: u32,
+    /// Messages per second of the hot channel
+    #[arg(long, default_value_t = 100.0)]
+    pub hot_rate: f64,
+    /// Clients in rooms
+    #[arg(long, default_value_t = 2_000)]
+    pub room_clients: u32,
+    /// Rooms
+    #[arg(long, default_value_t = 200)]
+    pub rooms: u32,
+    /// Messages per second of each room
+    #[arg(long, default_value_t = 2.0)]
+    pub room_rate: f64,
+    /// Subscriptions per second that come and go, over all clients
+    #[arg(long, default_value_t = 200.0)]
+    pub churn: f64,
+    /// Messages per second that each client sends
+    #[arg(long, default_value_t = 0.0)]
+    pub inputs_per_second: f64,
+}
+
+/// Where results go.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+#[command(next_help_heading = "Results")]
+pub struct Output {
+    /// Write every figure to this file, as JSON
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+    /// Write a page with plots to this file
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+}

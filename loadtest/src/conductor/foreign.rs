@@ -1,0 +1,29 @@
+//! Whether the machine is otherwise idle, as it must be for a measurement.
+
+use std::sync::mpsc::channel;
+use std::time::{Duration, Instant};
+
+use crate::procfs::{Busy, Usage};
+
+/// Processors that others may use.
+pub(super) const TOO_MUCH: f64 = 0.05;
+
+/// How long is looked.
+const WINDOW: Duration = Duration::from_secs(1);
+
+/// Processors that are in use by others than these processes.
+pub(super) fn measure(server: &[u32]) -> f64 {
+    let used = || Usage::of_all(server).cpu + Usage::of_all(&[std::process::id()]).cpu;
+    let (busy, ours, start) = (Busy::now().busy, used(), Instant::now());
+    pause(WINDOW);
+    let busy = Busy::now().busy.saturating_sub(busy);
+    let ours = used().saturating_sub(ours);
+    busy.saturating_sub(ours).as_secs_f64() / start.elapsed().as_secs_f64()
+}
+
+/// Waits for nothing but the time.
+fn pause(length: Duration) {
+    // The sender stays, so nothing can come but the time-out.
+    let (_sender, receiver) = channel::<()>();
+    let _timeout = receiver.recv_timeout(length);
+}
