@@ -13,8 +13,8 @@
 //!
 //! # Limits
 //! In a cluster a server learns of a subscription at another one a moment after `subscribe` has returned. What is
-//! published through that other server in this moment is not heard. A server that forbids a subject says so after the
-//! fact: such a publish is answered `Ok`, and the refusal is logged and counted ([`Counters::refused`]).
+//! published through that other server in this moment is not heard. A server that forbids to publish on a subject says so
+//! beside: such a publish is answered `Ok`, and the refusal is logged and counted ([`Counters::refused`]).
 
 mod connection;
 mod connector;
@@ -101,8 +101,13 @@ impl Nats {
         listener: Arc<dyn Listener>,
     ) -> Result<Subscription, Error> {
         let deadline = Instant::now() + self.timeout;
-        let (link, subscription) = self.node.subscribe(channel, listener)?;
+        let subject = self.node.subjects.publication(channel);
+        let (link, subscription) = self.node.subscribe(channel, &subject, listener)?;
         in_time(deadline, self.timeout, link.confirm()).await?;
+        if link.is_forbidden(&subject) {
+            let reason = format!("nats forbids to subscribe to {subject}");
+            return Err(Error::Unavailable(reason));
+        }
         Ok(subscription)
     }
 

@@ -163,9 +163,21 @@ impl Reading<'_> {
                     self.link.limit_payload(info.max_payload);
                     self.connector.learn(&info.connect_urls);
                 }
-                Operation::Error(error) => self.node.refused(&error),
+                Operation::Error(error) => {
+                    if let Some(subject) = forbidden_subject(&error) {
+                        self.link.forbid(subject);
+                    }
+                    self.node.refused(&error);
+                }
             }
         }
         Ok(())
     }
+}
+
+/// The subject of `Permissions Violation for Subscription to "<subject>"`.
+fn forbidden_subject(error: &str) -> Option<&str> {
+    let (_, rest) = error.split_once("Violation for Subscription to \"")?;
+    let (subject, _) = rest.split_once('"')?;
+    Some(subject)
 }

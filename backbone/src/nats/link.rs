@@ -4,7 +4,7 @@
 //! processes the commands of a connection in order, so the answer to a ping proves all that were sent before it; who
 //! wants a proof while a ping is about to be sent shares it. When the connection ends everyone who waits is told.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -23,9 +23,13 @@ const MAX_WAITERS: usize = 65_536;
 /// A buffer that had to hold more is not kept.
 const MAX_KEPT: usize = 1024 * 1024;
 
-/// `outgoing` is locked to add bytes or to take them.
+/// Subjects that are remembered as forbidden; when there are more, all are forgotten.
+const MAX_FORBIDDEN: usize = 65_536;
+
+/// `outgoing` is locked to add bytes or to take them, `forbidden` for a look-up or a change.
 pub(super) struct Link {
     outgoing: Mutex<Outgoing>,
+    forbidden: Mutex<HashSet<String>>,
     /// There is something to write, or the link has ended.
     written: Notify,
     /// What was there to write was taken, or the link has ended.
@@ -71,6 +75,7 @@ impl Link {
     pub(super) fn new(max_payload: usize) -> Self {
         Self {
             outgoing: Mutex::default(),
+            forbidden: Mutex::default(),
             written: Notify::new(),
             taken: Notify::new(),
             max_payload: AtomicUsize::new(max_payload),
@@ -143,6 +148,19 @@ impl Link {
         answered.await.map_err(|_| lost())
     }
 
+    /// The server does not let us subscribe to this subject. It says so before it answers the ping behind.
+    pub(super) fn forbid(&self, subject: &str) {
+        let mut forbidden = self.forbidden();
+        if forbidden.len() >= MAX_FORBIDDEN {
+            forbidden.clear();
+        }
+        forbidden.insert(subject.to_owned());
+    }
+
+    pub(super) fn is_forbidden(&self, subject: &str) -> bool {
+        self.forbidden().contains(subject)
+    }
+
     /// Asks the server for a sign of life.
     pub(super) fn ping(&self) {
         self.outgoing().wants_ping = true;
@@ -197,6 +215,12 @@ impl Link {
         drop(outgoing);
         self.written.notify_one();
         self.taken.notify_waiters();
+    }
+
+    fn forbidden(&self) -> MutexGuard<'_, HashSet<String>> {
+        self.forbidden
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn outgoing(&self) -> MutexGuard<'_, Outgoing> {

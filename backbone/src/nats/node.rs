@@ -78,10 +78,11 @@ impl Node {
         }
     }
 
-    /// Sends a subscription on its way. It ends when the returned value is dropped.
+    /// Sends a subscription to the channel's subject on its way. It ends when the returned value is dropped.
     pub(super) fn subscribe(
         self: &Arc<Self>,
         channel: &Channel,
+        subject: &str,
         listener: Arc<dyn Listener>,
     ) -> Result<(Arc<Link>, Subscription), Error> {
         let entry = Entry {
@@ -92,8 +93,7 @@ impl Node {
             let mut subscriptions = self.subscriptions();
             (self.link()?, subscriptions.add(entry))
         };
-        let subject = self.subjects.publication(channel);
-        link.add(|buffer| encoder::subscribe(buffer, &subject, sid));
+        link.add(|buffer| encoder::subscribe(buffer, subject, sid));
         let node = Arc::clone(self);
         Ok((link, Subscription::new(move || node.unsubscribe(sid))))
     }
