@@ -11,14 +11,16 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use tidegate_backbone::embedded::Embedded;
 use tidegate_backbone::{Channel, Publication};
 use tidegate_codec::Format;
+use tidegate_gateway::broadcast::Broadcast;
 use tidegate_gateway::counters::Counters;
-use tidegate_gateway::hub::{Broadcast, Hub, Membership};
+use tidegate_gateway::hub::{Hub, Membership};
 use tidegate_gateway::interest::Interest;
 use tidegate_gateway::outbox::Outbox;
-use tidegate_gateway::wire::Wire;
+use tidegate_gateway::wire::{Press, Wire};
 
 const JSON: Wire = Wire {
     format: Format::Json,
+    deflate: None,
 };
 
 struct Crowd {
@@ -37,7 +39,7 @@ impl Crowd {
         let counters = Arc::new(Counters::default());
         let (interest, _queues) =
             Interest::new(Arc::new(Embedded::new()), 1, Arc::clone(&counters));
-        let hub = Hub::new(0, interest, Arc::clone(&counters));
+        let hub = Hub::new(0, interest, Arc::clone(&counters), Press::new(1, 0));
         let names = (0..channels).map(|n| Channel::parse(&format!("room-{n}")).expect("a channel"));
         let mut crowd = Self {
             hub,
@@ -52,7 +54,9 @@ impl Crowd {
                 let topic = runtime
                     .block_on(crowd.hub.join(channel))
                     .expect("the embedded backbone joins");
-                crowd._memberships.push(crowd.hub.attach(topic, &outbox));
+                crowd
+                    ._memberships
+                    .push(crowd.hub.attach(topic, &outbox, &Arc::default()));
                 crowd.outboxes.push(outbox);
             }
         }

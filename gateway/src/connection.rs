@@ -40,11 +40,8 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    pub(crate) fn new(worker: &Rc<Worker>, entry: Entry) -> Self {
+    pub(crate) fn new(worker: &Rc<Worker>, entry: Entry, wire: Wire) -> Self {
         let node = &worker.node;
-        let wire = Wire {
-            format: entry.format,
-        };
         Self {
             outbox: Rc::new(Outbox::new(wire, node.config.client.queue_max_size)),
             pings: entry.pings,
@@ -227,7 +224,7 @@ impl Connection {
             Action::Reply(reply) => self.send_reply(&reply),
             Action::Push(push) => self.send_push(&push),
             Action::Ping => match self.pings {
-                PingStyle::Message => self.outbox.push(&self.format().ping()),
+                PingStyle::Message => self.push(&self.format().ping()),
                 PingStyle::Frame => self
                     .outbox
                     .extend(|bytes| write_frame(bytes, Opcode::Ping, b"")),
@@ -235,7 +232,8 @@ impl Connection {
             Action::Attach(channel) => {
                 let topic = self.work().take_joined(&channel);
                 let topic = topic.expect("a session attaches only what it joined");
-                let membership = self.worker.hub.attach(topic, &self.outbox);
+                let delivery = self.node().rules.delivery(&channel);
+                let membership = self.worker.hub.attach(topic, &self.outbox, &delivery);
                 self.memberships.insert(channel, membership);
             }
             Action::Detach(channel) => {
@@ -280,10 +278,14 @@ impl Connection {
 
     fn send(&mut self, encoded: Result<Bytes, EncodeError>) {
         match encoded {
-            Ok(message) => self.outbox.push(&message),
+            Ok(message) => self.push(&message),
             // Data for this client alone that its format cannot carry, from a token's `b64data`.
             Err(EncodeError::NotJson) => self.close(DisconnectCode::InappropriateProtocol),
         }
+    }
+
+    fn push(&self, message: &Bytes) {
+        self.outbox.push(message, self.worker.hub.press());
     }
 
     fn node(&self) -> &Arc<Node> {

@@ -8,6 +8,7 @@
 mod accept;
 mod admission;
 pub mod auth;
+pub mod broadcast;
 mod by_channel;
 pub mod cli;
 pub mod config;

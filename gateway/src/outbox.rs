@@ -17,7 +17,7 @@ use tidegate_codec::{DisconnectCode, Encoded};
 
 use crate::hub::log::Cursor;
 use crate::signal::Signal;
-use crate::wire::Wire;
+use crate::wire::{Press, Wire};
 use unsent::Unsent;
 
 /// The queue of one connection.
@@ -67,8 +67,9 @@ impl Outbox {
     }
 
     /// Adds a message for this client alone.
-    pub fn push(&self, message: &Encoded) {
-        self.extend(|bytes| self.wire.write(std::slice::from_ref(message), bytes));
+    pub fn push(&self, message: &Encoded, press: &Press) {
+        let messages = std::slice::from_ref(message);
+        self.extend(|bytes| self.wire.write(messages, press, bytes));
     }
 
     /// Adds what precedes the first frame.
@@ -177,7 +178,8 @@ impl Outbox {
         }
     }
 
-    fn discharge(&self, bytes: usize) {
+    /// Accounts for bytes that wait no longer.
+    pub(crate) fn discharge(&self, bytes: usize) {
         self.waiting.set(self.waiting.get() - bytes);
     }
 
@@ -202,7 +204,16 @@ mod tests {
 
     const JSON: Wire = Wire {
         format: Format::Json,
+        deflate: None,
     };
+
+    fn push(outbox: &Outbox, message: &'static str) {
+        push_bytes(outbox, Bytes::from_static(message.as_bytes()));
+    }
+
+    fn push_bytes(outbox: &Outbox, message: Bytes) {
+        outbox.push(&message, &Press::new(1, 0));
+    }
 
     /// What is written when the socket takes as many bytes at a time as the list says, and then no more.
     fn flush(outbox: &Outbox, takes: &[usize]) -> Vec<u8> {
@@ -227,8 +238,8 @@ mod tests {
     #[test]
     fn messages_leave_in_order_as_frames() {
         let outbox = Outbox::new(JSON, 1_000);
-        outbox.push(&Bytes::from_static(b"{\"a\":1}"));
-        outbox.push(&Bytes::from_static(b"{}"));
+        push(&outbox, "{\"a\":1}");
+        push(&outbox, "{}");
         assert_eq!(outbox.waiting(), 13);
         assert_eq!(flush(&outbox, &[100]), b"\x81\x07{\"a\":1}\x81\x02{}");
         assert_eq!(flush(&outbox, &[100]), b"");
@@ -237,8 +248,8 @@ mod tests {
     #[test]
     fn a_socket_may_take_a_byte_at_a_time() {
         let outbox = Outbox::new(JSON, 1_000);
-        outbox.push(&message(3));
-        outbox.push(&message(2));
+        push_bytes(&outbox, message(3));
+        push_bytes(&outbox, message(2));
         assert_eq!(flush(&outbox, &[1; 4]), b"\x81\x03xx");
         assert_eq!(flush(&outbox, &[1; 5]), b"x\x81\x02xx");
     }
@@ -247,15 +258,15 @@ mod tests {
     fn overflow_drops_everything_but_the_rest_of_a_frame_and_stays() {
         for (sent, rest) in [(0, 0), (1, 11), (12, 0), (13, 11)] {
             let outbox = Outbox::new(JSON, 36);
-            (0..3).for_each(|_| outbox.push(&message(10)));
+            (0..3).for_each(|_| push_bytes(&outbox, message(10)));
             assert!(!outbox.has_overflowed());
             flush(&outbox, &[sent]);
-            outbox.push(&message(34));
+            push_bytes(&outbox, message(34));
             assert!(outbox.has_overflowed(), "{sent}");
-            outbox.push(&message(1));
+            push_bytes(&outbox, message(1));
             assert_eq!(outbox.waiting(), rest, "{sent}");
             outbox.reopen();
-            outbox.push(&message(1));
+            push_bytes(&outbox, message(1));
             assert_eq!(flush(&outbox, &[100]).len(), rest + 3, "{sent}");
         }
     }
@@ -263,9 +274,9 @@ mod tests {
     #[test]
     fn empty_messages_are_bounded_in_number() {
         let outbox = Outbox::new(JSON, 200);
-        (0..100).for_each(|_| outbox.push(&Bytes::new()));
+        (0..100).for_each(|_| push(&outbox, ""));
         assert!(!outbox.has_overflowed());
-        outbox.push(&Bytes::new());
+        push(&outbox, "");
         assert!(outbox.has_overflowed());
     }
 
@@ -273,7 +284,7 @@ mod tests {
     fn what_precedes_the_first_frame_is_whole_too() {
         let outbox = Outbox::new(JSON, 100);
         outbox.begin_with(b"HTTP/1.1 101\r\n\r\n");
-        outbox.push(&message(1));
+        push_bytes(&outbox, message(1));
         assert_eq!(flush(&outbox, &[5]), b"HTTP/");
         outbox.abandon();
         assert_eq!(flush(&outbox, &[100]), b"1.1 101\r\n\r\n");

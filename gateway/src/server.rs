@@ -11,9 +11,9 @@ use tokio::sync::watch;
 use tokio::task::{LocalSet, spawn_blocking};
 
 use crate::accept::accept;
+use crate::broadcast::Broadcast;
 use crate::config::Config;
 use crate::counters::Counters;
-use crate::hub::Broadcast;
 use crate::interest::{Interest, MAX_WORKERS};
 use crate::listener::listen;
 use crate::node::Node;

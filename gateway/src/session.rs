@@ -22,8 +22,8 @@ use std::time::{Instant, SystemTime};
 use bytes::Bytes;
 use tidegate_backbone::{Channel, ClientInfo};
 use tidegate_codec::{
-    Command, DisconnectCode, ErrorCode, Event, Format, Frame, Push, Reply, Request,
-    UnsubscribeCode, Unsubscribed,
+    Command, DisconnectCode, ErrorCode, Event, Frame, Push, Reply, Request, UnsubscribeCode,
+    Unsubscribed,
 };
 
 use crate::by_channel::ByChannel;
@@ -53,8 +53,6 @@ pub struct Moment {
 pub struct Entry {
     /// Unique id of the connection.
     pub client: String,
-    /// Its wire format.
-    pub format: Format,
     /// Token from the upgrade request's header or cookie; empty for none.
     pub token: String,
     /// How it is pinged.

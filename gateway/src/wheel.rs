@@ -106,10 +106,7 @@ mod tests {
     use crate::wire::Wire;
 
     fn outbox() -> Rc<Outbox> {
-        let wire = Wire {
-            format: Format::Json,
-        };
-        Rc::new(Outbox::new(wire, 100))
+        Rc::new(Outbox::new(Wire::plain(Format::Json), 100))
     }
 
     #[tokio::test(start_paused = true)]

@@ -9,13 +9,16 @@ use std::time::Instant;
 
 use slab::Slab;
 use tidegate_codec::DisconnectCode;
+use tidegate_websocket::Inflater;
 use tokio::sync::mpsc::Receiver;
 use tokio::time::sleep_until;
 
-use crate::hub::{Broadcast, Hub};
+use crate::broadcast::Broadcast;
+use crate::hub::Hub;
 use crate::node::Node;
 use crate::outbox::Outbox;
 use crate::wheel::Wheel;
+use crate::wire::Press;
 
 /// Bytes that are taken from a socket at a time.
 const READ: usize = 16 * 1024;
@@ -27,22 +30,27 @@ pub(crate) struct Worker {
     pub(crate) wheel: Wheel,
     /// Bytes of no connection in particular; in use only while one is reading.
     pub(crate) scratch: RefCell<Box<[u8]>>,
+    /// Of no connection in particular either.
+    pub(crate) inflater: RefCell<Inflater>,
     connections: RefCell<Slab<Weak<Outbox>>>,
 }
 
 impl Worker {
     /// Starts the tasks of a worker on its thread.
     pub(crate) fn start(node: Arc<Node>, number: usize, queue: Receiver<Broadcast>) -> Rc<Self> {
+        let websocket = &node.config.websocket;
         let hub = Hub::new(
             number,
             Arc::clone(&node.interest),
             Arc::clone(&node.counters),
+            Press::new(websocket.compression_level, websocket.compression_min_size),
         );
         let worker = Rc::new(Self {
             node,
             hub,
             wheel: Wheel::new(),
             scratch: RefCell::new(vec![0; READ].into()),
+            inflater: RefCell::default(),
             connections: RefCell::default(),
         });
         actix_web::rt::spawn(Rc::clone(&worker.hub).run(queue));

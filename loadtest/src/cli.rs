@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
+pub use crate::compare::Kind;
 pub use common::{Common, Publishing};
 use length::length;
 
@@ -45,6 +46,10 @@ pub enum Action {
     Recover(Recover),
     /// A hot channel, rooms, and subscriptions that come and go, all at once
     Mixed(Mixed),
+    /// Show the results of several runs (--json) on one page, servers side by side
+    Report(Report),
+    /// Start several servers in turn, run the same scenarios on each, and show the results on one page
+    Compare(Compare),
     #[command(hide = true)]
     Worker,
     #[command(hide = true)]
@@ -192,6 +197,52 @@ pub struct Mixed {
     /// Messages per second that each client sends
     #[arg(long, default_value_t = 0.0)]
     pub inputs_per_second: f64,
+}
+
+#[derive(Debug, Args)]
+pub struct Report {
+    /// Files that --json wrote. A run that is called scenario/server is shown in its scenario's section
+    #[arg(required = true)]
+    pub files: Vec<PathBuf>,
+    /// The page to write
+    #[arg(long, short)]
+    pub output: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct Compare {
+    /// Servers, each started afresh for each run
+    #[arg(
+        long,
+        value_enum,
+        value_delimiter = ',',
+        default_value = "tidegate,ws,socket.io,nats"
+    )]
+    pub server: Vec<Kind>,
+    /// Scenarios: idle, storm, hot, hot-4000, crowd, wide, rooms, game, near-idle, mixed; or "name=fanout --clients 7"
+    #[arg(long, default_values = ["hot", "crowd", "storm"])]
+    pub scenario: Vec<String>,
+    /// How often each scenario is run on each server
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub repeats: u32,
+    /// The folder for the page, index.html, and each run's figures
+    #[arg(long, short, default_value = "comparison")]
+    pub output: PathBuf,
+    /// The program to measure; tidegate beside this program if not given
+    #[arg(long, value_name = "FILE")]
+    pub tidegate: Option<PathBuf>,
+    /// Options for it
+    #[arg(long, default_value = "--set client.insecure=true")]
+    pub tidegate_options: String,
+    /// Processors that servers run on, such as 0 or 0-1
+    #[arg(long, value_name = "LIST")]
+    pub server_cpus: Option<String>,
+    /// Processors that clients and publishers run on
+    #[arg(long, value_name = "LIST")]
+    pub tool_cpus: Option<String>,
+    /// Run even when other programs use more than 5 % of a processor, with a warning
+    #[arg(long)]
+    pub allow_foreign_cpu: bool,
 }
 
 /// Where results go.

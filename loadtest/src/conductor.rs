@@ -71,7 +71,10 @@ pub fn run(plan: &Plan) -> Result<Outcome> {
     for process in &plan.server {
         Usage::of(*process).with_context(|| format!("--server-pid {process}: no such process"))?;
     }
-    let foreign = foreign::measure(&plan.server);
+    let foreign = match plan.refuse_foreign_cpu {
+        true => foreign::wait_until_idle(&plan.server),
+        false => foreign::measure(&plan.server),
+    };
     if foreign > foreign::TOO_MUCH {
         let percent = foreign * 100.0;
         let text = format!("other programs use {percent:.0} % of a processor");

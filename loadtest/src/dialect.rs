@@ -4,7 +4,10 @@
 //! ([`crate::stamp`]), so a message's bytes are passed on unparsed.
 
 mod centrifuge_json;
+mod centrifuge_protobuf;
 mod nats;
+mod raw;
+mod socket_io;
 #[cfg(test)]
 mod testing;
 
@@ -29,8 +32,16 @@ pub const ALL: u32 = 0;
 pub enum Name {
     /// Tidegate, or any server of that client protocol, in JSON
     CentrifugeJson,
+    /// The same in Protobuf
+    CentrifugeProtobuf,
+    #[value(name = "socket.io")]
+    #[serde(rename = "socket.io")]
+    /// Socket.IO 4, with the events that loadtest/peers/socket-io.mjs has
+    SocketIo,
     /// nats-server: its WebSocket listener, or its own port for publishing
     Nats,
+    /// One line of JSON a message, as loadtest/peers/ws.mjs speaks it
+    Raw,
 }
 
 impl Name {
@@ -39,7 +50,12 @@ impl Name {
     pub fn dialect(self) -> Box<dyn Dialect> {
         match self {
             Self::CentrifugeJson => Box::new(centrifuge_json::CentrifugeJson::default()),
+            Self::CentrifugeProtobuf => {
+                Box::new(centrifuge_protobuf::CentrifugeProtobuf::default())
+            }
+            Self::SocketIo => Box::new(socket_io::SocketIo),
             Self::Nats => Box::new(nats::Nats),
+            Self::Raw => Box::new(raw::Raw),
         }
     }
 }
@@ -116,6 +132,9 @@ pub trait Dialect: std::fmt::Debug {
 
     /// The WebSocket subprotocol.
     fn subprotocol(&self) -> Option<&'static str>;
+
+    /// Whether messages are cut anywhere, rather than one or several whole ones in each frame.
+    fn is_stream(&self) -> bool;
 
     /// The first words of a client, as soon as the server has accepted the WebSocket.
     fn open(&self, opening: &Opening, frames: &mut Frames<'_>);

@@ -2,10 +2,12 @@
 //!
 //! [`cli`] says what is asked for, [`plan`] what that means and whether it is within bounds. A conductor
 //! ([`conductor`]) starts workers ([`worker`]), processes that hold the connections, tells them what to do, watches the
-//! server's processes, and merges what they measured into an [`outcome`].
+//! server's processes, and merges what they measured into an [`outcome`], which [`report`] shows; [`compare`]
+//! makes many such runs on several servers.
 
 pub mod cli;
 pub mod clock;
+pub mod compare;
 pub mod conductor;
 pub mod dialect;
 pub mod handshake;
@@ -16,6 +18,7 @@ pub mod outcome;
 pub mod plan;
 pub mod procfs;
 pub mod program;
+pub mod report;
 pub mod roster;
 pub mod schedule;
 pub mod sequence;

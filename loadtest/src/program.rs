@@ -8,10 +8,12 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::Parser;
 
-use crate::cli::{Action, Cli, Output};
+use crate::cli::{Action, Cli, Output, Report};
+use crate::compare;
 use crate::conductor;
 use crate::outcome::Outcome;
 use crate::plan::Plan;
+use crate::report;
 use crate::summary::summary;
 use crate::worker;
 
@@ -43,6 +45,8 @@ fn act(action: &Action) -> Result<bool> {
         Action::Storm(storm) => (Plan::storm(storm)?, &storm.common.output),
         Action::Recover(recover) => (Plan::recover(recover)?, &recover.common.output),
         Action::Mixed(mixed) => (Plan::mixed(mixed)?, &mixed.common.output),
+        Action::Compare(arguments) => return compare::compare(arguments).map(|()| true),
+        Action::Report(report) => return show(report).map(|()| true),
         Action::Worker => return worker::run().map(|()| true),
         Action::Spin => {
             conductor::spin();
@@ -59,6 +63,22 @@ fn write(outcome: &Outcome, output: &Output) -> Result<()> {
         let text = serde_json::to_vec_pretty(outcome)?;
         fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))?;
     }
+    if let Some(file) = &output.report {
+        let page = report::run(outcome);
+        fs::write(file, page).with_context(|| format!("cannot write {}", file.display()))?;
+    }
     let mut out = std::io::stdout().lock();
     Ok(out.write_all(summary(outcome).as_bytes())?)
+}
+
+fn show(report: &Report) -> Result<()> {
+    let outcomes = report.files.iter().map(|file| {
+        let text = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+        serde_json::from_slice(&text)
+            .with_context(|| format!("{} is not what --json writes", file.display()))
+    });
+    let outcomes = outcomes.collect::<Result<Vec<Outcome>>>()?;
+    let file = &report.output;
+    fs::write(file, report::compare(&outcomes))
+        .with_context(|| format!("cannot write {}", file.display()))
 }

@@ -1,9 +1,10 @@
 //! The ready-made frames of one channel, for clients of one form, and a cursor for each of them.
 //!
 //! Publications are framed once, however many subscribers there are. A frame is kept until the last subscriber has been
-//! written it, or was cut off as slow. While everybody is at the head, a log holds nothing.
+//! written it, or was cut off as slow; or, where only the newest count, until a newer one takes its place. While
+//! everybody is at the head, a log holds nothing.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, RefCell, RefMut};
 use std::fmt;
 use std::io;
 use std::rc::Rc;
@@ -11,9 +12,10 @@ use std::task::{Poll, ready};
 
 use tidegate_codec::Encoded;
 
+use super::newest::{Dropped, Newest};
 use super::segments::{Segments, Spares};
 use crate::outbox::Outbox;
-use crate::wire::{Wire, frame_end};
+use crate::wire::{Press, Wire, frame_end};
 
 /// Messages are joined into one frame up to this size; some WebSocket clients refuse frames above 1 MiB.
 const FRAME_TARGET: usize = 64 * 1024;
@@ -22,10 +24,15 @@ const FRAME_TARGET: usize = 64 * 1024;
 pub(super) struct Log {
     wire: Wire,
     spares: Rc<Spares>,
-    segments: RefCell<Segments>,
+    frames: RefCell<Frames>,
     cursors: RefCell<Vec<Rc<Cursor>>>,
     /// Cursors that stand behind the head.
     behind: Cell<usize>,
+}
+
+enum Frames {
+    Every(Segments),
+    Newest(Newest),
 }
 
 /// How far one subscriber has been written.
@@ -34,17 +41,22 @@ pub(crate) struct Cursor {
     outbox: Rc<Outbox>,
     /// Among the log's cursors.
     index: Cell<usize>,
-    /// Where a frame begins; of no meaning at the head.
+    /// In the log's own terms; of no meaning at the head.
     position: Cell<u64>,
     is_behind: Cell<bool>,
 }
 
 impl Log {
-    pub(super) fn new(wire: Wire, spares: Rc<Spares>) -> Rc<Self> {
+    /// A log of every frame, or of the newest ones only.
+    pub(super) fn new(wire: Wire, spares: Rc<Spares>, is_newest: bool) -> Rc<Self> {
+        let frames = match is_newest {
+            true => Frames::Newest(Newest::default()),
+            false => Frames::Every(Segments::default()),
+        };
         Rc::new(Self {
             wire,
             spares,
-            segments: RefCell::default(),
+            frames: RefCell::new(frames),
             cursors: RefCell::default(),
             behind: Cell::new(0),
         })
@@ -73,36 +85,57 @@ impl Log {
         cursor
     }
 
-    /// Adds messages for every subscriber, at most `batch` of them to a frame.
-    pub(super) fn append(&self, messages: &[Encoded], batch: usize) {
+    /// Adds messages for every subscriber, at most `batch` of them to a frame. Every one of them counts.
+    pub(super) fn append(&self, messages: &[Encoded], batch: usize, press: &Press) {
         let size = messages.iter().map(Encoded::len).sum();
-        if self.segments.borrow().is_full(size) {
+        if self.segments().is_full(size) {
             self.release();
         }
-        let start = self.segments.borrow().head();
+        let start = self.segments().head();
         for frame in frames(messages, batch) {
             let size = frame.iter().map(Encoded::len).sum();
-            self.segments
-                .borrow_mut()
-                .append(size, &self.spares, |bytes| self.wire.write(frame, bytes));
+            self.segments().append(size, &self.spares, |bytes| {
+                self.wire.write(frame, press, bytes);
+            });
         }
-        let added = self.segments.borrow().head() - start;
+        let added = self.segments().head() - start;
         let added = usize::try_from(added).expect("it stands in memory");
+        self.lead(|cursor| cursor.follow(start, added, None));
+    }
+
+    /// Adds a message, of which only the newest with this key counts.
+    pub(super) fn put(&self, key: &str, message: &Encoded, press: &Press) {
+        let mut frame = Vec::new();
+        self.wire
+            .write(std::slice::from_ref(message), press, &mut frame);
+        let added = frame.len();
+        let (start, dropped) = {
+            let mut frames = self.frames.borrow_mut();
+            let Frames::Newest(newest) = &mut *frames else {
+                return;
+            };
+            (newest.head(), newest.put(key, frame))
+        };
+        self.lead(|cursor| cursor.follow(start, added, dropped));
+    }
+
+    /// Tells every subscriber of a new frame.
+    fn lead(&self, follow: impl Fn(&Rc<Cursor>)) {
         // Held, or the first subscriber to be cut off would let the frames go.
         self.behind.update(|behind| behind + 1);
-        for cursor in self.cursors.borrow().iter() {
-            cursor.follow(start, added);
-        }
+        self.cursors.borrow().iter().for_each(follow);
         self.caught_up();
     }
 
     /// One cursor less is behind.
     fn caught_up(&self) {
         self.behind.update(|behind| behind - 1);
-        if self.behind.get() == 0 {
-            let mut segments = self.segments.borrow_mut();
-            let head = segments.head();
-            segments.release(head, &self.spares);
+        if self.behind.get() > 0 {
+            return;
+        }
+        match &mut *self.frames.borrow_mut() {
+            Frames::Every(segments) => segments.release(segments.head(), &self.spares),
+            Frames::Newest(newest) => newest.clear(),
         }
     }
 
@@ -110,10 +143,42 @@ impl Log {
     fn release(&self) {
         let cursors = self.cursors.borrow();
         let behind = cursors.iter().filter(|cursor| cursor.is_behind.get());
-        let mut segments = self.segments.borrow_mut();
         let first = behind.map(|cursor| cursor.position.get()).min();
+        let mut segments = self.segments();
         let first = first.unwrap_or(segments.head());
         segments.release(first, &self.spares);
+    }
+
+    fn segments(&self) -> RefMut<'_, Segments> {
+        RefMut::map(self.frames.borrow_mut(), |frames| match frames {
+            Frames::Every(segments) => segments,
+            Frames::Newest(_) => unreachable!("a log is of one kind"),
+        })
+    }
+}
+
+impl Frames {
+    fn head(&self) -> u64 {
+        match self {
+            Self::Every(segments) => segments.head(),
+            Self::Newest(newest) => newest.head(),
+        }
+    }
+
+    /// Whole frames that stand at a position.
+    fn from(&mut self, position: u64) -> &[u8] {
+        match self {
+            Self::Every(segments) => segments.from(position),
+            Self::Newest(newest) => newest.from(position),
+        }
+    }
+
+    /// The position once so many bytes from another one were had, which end with a frame.
+    fn after(&self, position: u64, size: usize) -> u64 {
+        match self {
+            Self::Every(_) => position + size as u64,
+            Self::Newest(newest) => newest.after(position, size),
+        }
     }
 }
 
@@ -133,8 +198,15 @@ fn frames(mut messages: &[Encoded], batch: usize) -> impl Iterator<Item = &[Enco
 }
 
 impl Cursor {
-    fn follow(self: &Rc<Self>, start: u64, added: usize) {
+    /// Hears of a frame that was added, and of one that is not to be had any more.
+    fn follow(self: &Rc<Self>, start: u64, added: usize, dropped: Option<Dropped>) {
         let is_first = !self.is_behind.get();
+        if let Some(Dropped { number, size }) = dropped
+            && !is_first
+            && self.position.get() < number
+        {
+            self.outbox.discharge(size);
+        }
         if self.outbox.follow(self, added, is_first) && is_first {
             self.position.set(start);
             self.is_behind.set(true);
@@ -151,8 +223,8 @@ impl Cursor {
         &self,
         write: &mut dyn FnMut(&[u8]) -> Poll<io::Result<usize>>,
     ) -> Poll<io::Result<usize>> {
-        let segments = self.log.segments.borrow();
-        let bytes = segments.from(self.position.get());
+        let mut frames = self.log.frames.borrow_mut();
+        let bytes = frames.from(self.position.get());
         let taken = ready!(write(bytes))?;
         let end = if taken == bytes.len() {
             taken
@@ -161,10 +233,10 @@ impl Cursor {
         };
         // Something else may have to be written before this cursor's next turn: the frame is finished apart from it.
         self.outbox.take_over(&bytes[taken..end], end - taken);
-        let position = self.position.get() + end as u64;
+        let position = frames.after(self.position.get(), end);
         self.position.set(position);
-        let is_at_head = position == segments.head();
-        drop(segments);
+        let is_at_head = position == frames.head();
+        drop(frames);
         if is_at_head {
             self.outbox.forget(self);
             self.skip();
@@ -183,12 +255,13 @@ impl Cursor {
     pub(super) fn leave(&self) {
         if self.is_behind.get() {
             self.outbox.forget(self);
-            let segments = self.log.segments.borrow();
-            while self.position.get() < segments.head() {
-                let bytes = segments.from(self.position.get());
+            let mut frames = self.log.frames.borrow_mut();
+            while self.position.get() < frames.head() {
+                let bytes = frames.from(self.position.get());
                 self.outbox.take_over(bytes, 0);
+                let size = bytes.len();
                 self.position
-                    .update(|position| position + bytes.len() as u64);
+                    .update(|position| frames.after(position, size));
             }
         }
         self.skip();
@@ -208,3 +281,6 @@ impl fmt::Debug for Cursor {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -72,7 +72,6 @@ impl Client {
         let client = "c-1".to_owned();
         let entry = Entry {
             client,
-            format: Format::Json,
             token: token.to_owned(),
             pings,
             phase: 0.0,

@@ -8,10 +8,13 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, ResponseError};
 use tidegate_codec::Format;
+use tidegate_websocket::{Agreement, DeflateOptions};
 
 use crate::auth::token_of_upgrade;
+use crate::config::WebSocketConfig;
 use crate::node::Node;
 use crate::session::{Entry, PingStyle};
+use crate::wire::Wire;
 
 /// Subprotocols that a client may ask for; the first it offers is echoed, or browsers end the connection.
 const SUBPROTOCOLS: [&str; 2] = ["centrifuge-json", "centrifuge-protobuf"];
@@ -77,17 +80,33 @@ pub(super) fn check(head: &RequestHead, node: &Node) -> Result<(), Refusal> {
     verify_handshake(head).map_err(Refusal::Handshake)
 }
 
+/// What is agreed on about compression, if it is wanted on both sides (RFC 7692 section 7.1). Frames are shared by many
+/// clients, so those of the server never refer to earlier ones.
+pub(super) fn agreement(head: &RequestHead, config: &WebSocketConfig) -> Option<Agreement> {
+    let options = DeflateOptions {
+        server_context_takeover: false,
+        client_context_takeover: config.compression_client_context,
+        ..DeflateOptions::FULL
+    };
+    let offers = head.headers.get_all(header::SEC_WEBSOCKET_EXTENSIONS);
+    let offers = offers.filter_map(|offer| offer.to_str().ok());
+    config.compression.then(|| options.accept(offers)).flatten()
+}
+
 /// The head of the answer that grants an upgrade (RFC 6455 section 4.2.2).
-pub(super) fn grant(head: &RequestHead) -> String {
+pub(super) fn grant(head: &RequestHead, agreement: Option<&Agreement>) -> String {
     let key = head.headers.get(header::SEC_WEBSOCKET_KEY);
     let accept = hash_key(key.map_or(b"", HeaderValue::as_bytes));
     let accept = std::str::from_utf8(&accept).expect("base64 is text");
     let protocol = subprotocol(head).map_or_else(String::new, |protocol| {
         format!("Sec-WebSocket-Protocol: {protocol}\r\n")
     });
+    let extensions = agreement.map_or_else(String::new, |agreement| {
+        format!("Sec-WebSocket-Extensions: {agreement}\r\n")
+    });
     format!(
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-         Sec-WebSocket-Accept: {accept}\r\n{protocol}\r\n"
+         Sec-WebSocket-Accept: {accept}\r\n{protocol}{extensions}\r\n"
     )
 }
 
@@ -125,34 +144,45 @@ fn is_origin_allowed(head: &RequestHead, node: &Node) -> bool {
     allowed
 }
 
+/// The form of what the client is sent.
+pub(super) fn wire(head: &RequestHead, agreement: Option<&Agreement>) -> Wire {
+    let is_protobuf = match subprotocol(head) {
+        Some(name) => name == SUBPROTOCOLS[1],
+        None => has(head, "format=protobuf") || has(head, "cf_protocol=protobuf"),
+    };
+    Wire {
+        format: if is_protobuf {
+            Format::Protobuf
+        } else {
+            Format::Json
+        },
+        deflate: agreement.map(|agreement| agreement.server_window),
+    }
+}
+
 /// What the request says of the client. Query parameters that are not known are ignored; a token is never among them.
 pub(super) fn entry(head: &RequestHead, token_cookie: &str) -> Entry {
     let texts = |name| {
         let values = head.headers.get_all(name);
         values.filter_map(|value| value.to_str().ok())
     };
-    let has = |pair| query(head).split('&').any(|known| known == pair);
-    let protobuf = match subprotocol(head) {
-        Some(name) => name == SUBPROTOCOLS[1],
-        None => has("format=protobuf") || has("cf_protocol=protobuf"),
-    };
     let authorization = texts(header::AUTHORIZATION).next();
     let token = token_of_upgrade(authorization, texts(header::COOKIE), token_cookie);
     Entry {
         client: uuid::Uuid::new_v4().to_string(),
-        format: if protobuf {
-            Format::Protobuf
-        } else {
-            Format::Json
-        },
         token: token.unwrap_or_default().to_owned(),
-        pings: if has("cf_ws_frame_ping_pong=true") {
+        pings: if has(head, "cf_ws_frame_ping_pong=true") {
             PingStyle::Frame
         } else {
             PingStyle::Message
         },
         phase: rand::random(),
     }
+}
+
+/// Whether the query has a parameter of this value.
+fn has(head: &RequestHead, pair: &str) -> bool {
+    query(head).split('&').any(|known| known == pair)
 }
 
 fn query(head: &RequestHead) -> &str {

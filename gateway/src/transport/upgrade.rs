@@ -13,9 +13,10 @@ use actix_service::{Service, ServiceFactory};
 use actix_web::HttpResponse;
 use futures_util::SinkExt;
 use futures_util::future::LocalBoxFuture;
+use tidegate_websocket::{Decoder, Role};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::request::{Refusal, check, entry, grant};
+use super::request::{Refusal, agreement, check, entry, grant, wire};
 use super::websocket::Socket;
 use crate::admission::Admitted;
 use crate::connection::Connection;
@@ -51,11 +52,19 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Service<(Request, Framed<T, Co
         let head = request.head();
         match self.admit(head) {
             Ok(admitted) => {
-                let entry = entry(head, &self.0.node.config.client.token_cookie);
-                let connection = Connection::new(&self.0, entry);
-                connection.outbox().begin_with(grant(head).as_bytes());
+                let config = &self.0.node.config;
+                let agreement = agreement(head, &config.websocket);
+                let entry = entry(head, &config.client.token_cookie);
+                let connection = Connection::new(&self.0, entry, wire(head, agreement.as_ref()));
+                let answer = grant(head, agreement.as_ref());
+                connection.outbox().begin_with(answer.as_bytes());
+                let decoder = match &agreement {
+                    Some(agreement) => Decoder::with_deflate(Role::Server, agreement),
+                    None => Decoder::new(Role::Server),
+                };
                 let mut parts = framed.into_parts();
-                Socket::start(parts.io, connection, admitted, &mut parts.read_buf);
+                let early = &mut parts.read_buf;
+                Socket::start(parts.io, decoder, connection, admitted, early);
                 Box::pin(ready(Ok(())))
             }
             Err(refusal) => Box::pin(answer(framed, refusal.response())),

@@ -12,7 +12,7 @@ use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use tidegate_codec::{DisconnectCode, Format};
-use tidegate_websocket::{Decoder, Event, Limits, Message, Opcode, Role, write_frame};
+use tidegate_websocket::{Decoder, Event, Limits, Message, Opcode, Violation, write_frame};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::ending::Ending;
@@ -78,11 +78,17 @@ enum Turn {
 
 impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Socket<T> {
     /// Starts the task of a client whose upgrade was granted. `early` is what came behind its request.
-    pub(super) fn start(io: T, connection: Connection, admitted: Admitted, early: &mut [u8]) {
+    pub(super) fn start(
+        io: T,
+        decoder: Decoder,
+        connection: Connection,
+        admitted: Admitted,
+        early: &mut [u8],
+    ) {
         tracing::debug!(client = connection.client(), "connected");
         let mut socket = Self {
             io,
-            decoder: Decoder::new(Role::Server),
+            decoder,
             place: connection.worker().enter(connection.outbox()),
             connection,
             end: None,
@@ -226,9 +232,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Socket<T> {
 
     /// Takes bytes of the client, until they end or the conversation does.
     fn take(&mut self, mut input: &mut [u8]) {
-        let limits = self.limits();
         while self.is_open() {
-            match self.decoder.next(&mut input, &limits, None) {
+            match self.next_event(&mut input) {
                 Ok(Some(event)) => self.take_event(event),
                 Ok(None) => return,
                 Err(violation) => self.end(Ending::Violation(violation)),
@@ -257,11 +262,15 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Socket<T> {
         }
     }
 
-    fn limits(&self) -> Limits {
-        Limits {
-            message: self.worker().node.config.websocket.message_size_limit,
+    fn next_event(&mut self, input: &mut &mut [u8]) -> Result<Option<Event>, Violation> {
+        let worker = self.connection.worker();
+        let limits = Limits {
+            message: worker.node.config.websocket.message_size_limit,
             fragments: FRAGMENT_LIMIT,
-        }
+        };
+        let is_compressed = self.connection.outbox().wire().deflate.is_some();
+        let mut inflater = is_compressed.then(|| worker.inflater.borrow_mut());
+        self.decoder.next(input, &limits, inflater.as_deref_mut())
     }
 
     fn flush(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -348,9 +357,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Socket<T> {
 
     /// Whether the client closes too.
     fn is_farewell(&mut self, mut input: &mut [u8]) -> bool {
-        let limits = self.limits();
         loop {
-            match self.decoder.next(&mut input, &limits, None) {
+            match self.next_event(&mut input) {
                 Ok(Some(Event::Close(_))) => return true,
                 Ok(Some(_)) => {}
                 Ok(None) | Err(_) => return false,

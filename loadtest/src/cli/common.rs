@@ -58,7 +58,7 @@ pub struct Common {
     /// Keep processors from sleeping, which takes milliseconds to wake from, by spinning when nothing else runs
     #[arg(long, help_heading = "Clients")]
     pub keep_cpus_awake: bool,
-    /// Do not run when other programs use more than 5 % of a processor
+    /// Do not run while other programs use more than 5 % of a processor; a minute is waited for an idle moment
     #[arg(long, help_heading = "Clients")]
     pub refuse_foreign_cpu: bool,
     /// What the run is called in the results; the scenario if not given

@@ -11,6 +11,22 @@ pub(super) const TOO_MUCH: f64 = 0.05;
 /// How long is looked.
 const WINDOW: Duration = Duration::from_secs(1);
 
+/// How many times an idle moment is waited for.
+const TRIES: usize = 60;
+
+/// Looks again and again, until the machine is idle or that has taken a minute. What was seen last counts.
+pub(super) fn wait_until_idle(server: &[u32]) -> f64 {
+    let looks = std::iter::repeat_with(|| measure(server)).take(TRIES);
+    let mut last = f64::INFINITY;
+    for foreign in looks {
+        last = foreign;
+        if foreign <= TOO_MUCH {
+            break;
+        }
+    }
+    last
+}
+
 /// Processors that are in use by others than these processes.
 pub(super) fn measure(server: &[u32]) -> f64 {
     let used = || Usage::of_all(server).cpu + Usage::of_all(&[std::process::id()]).cpu;

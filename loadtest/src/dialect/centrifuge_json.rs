@@ -33,6 +33,10 @@ impl Dialect for CentrifugeJson {
         None
     }
 
+    fn is_stream(&self) -> bool {
+        false
+    }
+
     fn open(&self, opening: &Opening, frames: &mut Frames<'_>) {
         frames.text(|message| {
             let connect = match &opening.token {

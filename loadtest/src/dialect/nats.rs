@@ -23,6 +23,10 @@ impl Dialect for Nats {
         None
     }
 
+    fn is_stream(&self) -> bool {
+        true
+    }
+
     fn open(&self, opening: &Opening, frames: &mut Frames<'_>) {
         frames.binary(|message| {
             message.extend_from_slice(CONNECT);

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use super::{Plan, Scenario};
+use crate::dialect::Name;
 use crate::target::TargetError;
+use crate::token::Credentials;
 
 /// Clients in all.
 const CLIENTS: u32 = 1_200_000;
@@ -37,6 +39,10 @@ pub enum PlanError {
     Zero(&'static str),
     #[error("a client has {subscriptions} subscriptions, but there are only {channels} channels")]
     TooFewChannels { subscriptions: u32, channels: u32 },
+    #[error("this dialect has no tokens: --token and --hmac-secret are for centrifuge and nats")]
+    NoTokens,
+    #[error("only centrifuge dialects recover")]
+    NoRecovery,
 }
 
 pub(super) fn check(plan: &Plan) -> Result<(), PlanError> {
@@ -80,7 +86,23 @@ pub(super) fn check(plan: &Plan) -> Result<(), PlanError> {
         more_than_zero("--publishers", publishers.connections.into())?;
         at_most("--publishers", publishers.connections.into(), bound)?;
     }
+    check_dialect(plan)?;
     check_time(plan)
+}
+
+fn check_dialect(plan: &Plan) -> Result<(), PlanError> {
+    let (tokens, recovery) = match plan.dialect {
+        Name::CentrifugeJson | Name::CentrifugeProtobuf => (true, true),
+        Name::Nats => (true, false),
+        Name::SocketIo | Name::Raw => (false, false),
+    };
+    if !tokens && !matches!(plan.credentials, Credentials::None) {
+        return Err(PlanError::NoTokens);
+    }
+    match recovery || plan.blink.is_none() {
+        true => Ok(()),
+        false => Err(PlanError::NoRecovery),
+    }
 }
 
 fn check_time(plan: &Plan) -> Result<(), PlanError> {
@@ -170,6 +192,7 @@ mod tests {
             ("--inputs-per-second 1000", "inputs per second"),
             ("--concurrency 0", "--concurrency must be"),
             ("--publishers 0", "--publishers must be"),
+            ("--dialect raw --token x", "no tokens"),
         ] {
             let error = plan(arguments).unwrap_err().to_string();
             assert!(error.contains(expected), "{arguments}: {error}");

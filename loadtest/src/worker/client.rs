@@ -51,13 +51,15 @@ pub(super) struct Client {
 pub(super) struct Backlog {
     /// Read, but not whole.
     pub(super) residue: Vec<u8>,
+    /// The beginning of a message, of frames that were whole.
+    pub(super) partial: Vec<u8>,
     /// To be sent.
     pub(super) unsent: Vec<u8>,
 }
 
 impl Backlog {
     pub(super) fn is_empty(&self) -> bool {
-        self.residue.is_empty() && self.unsent.is_empty()
+        self.residue.is_empty() && self.partial.is_empty() && self.unsent.is_empty()
     }
 }
 

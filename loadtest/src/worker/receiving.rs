@@ -142,15 +142,8 @@ impl Worker {
 
     fn take_frame(&mut self, index: usize, head: &Head, payload: &[u8]) -> Result<(), Fault> {
         match head.opcode {
-            Opcode::Text | Opcode::Binary if head.last => {
-                let taken = self.take_message(index, payload)?;
-                match taken == payload.len() {
-                    true => Ok(()),
-                    false => Err(Fault("a message without its end".into())),
-                }
-            }
             Opcode::Text | Opcode::Binary | Opcode::Continuation => {
-                Err(Fault("a fragmented message, which is not supported".into()))
+                self.take_data(index, head.last, payload)
             }
             Opcode::Ping => {
                 self.outgoing.frames(self.framing).pong(payload);
@@ -160,6 +153,35 @@ impl Worker {
             Opcode::Pong => Ok(()),
             Opcode::Close => Err(Fault(closed(payload))),
         }
+    }
+
+    /// Takes a frame of a message, which may be one of several, or hold parts of messages where they are a stream.
+    fn take_data(&mut self, index: usize, last: bool, payload: &[u8]) -> Result<(), Fault> {
+        let stream = self.dialect.is_stream();
+        let backlog = self.clients[index].backlog.as_mut();
+        let mut kept =
+            backlog.map_or_else(Vec::new, |backlog| std::mem::take(&mut backlog.partial));
+        let taken = if !last && !stream {
+            kept.extend_from_slice(payload);
+            0
+        } else if kept.is_empty() {
+            let taken = self.take_message(index, payload)?;
+            kept.extend_from_slice(&payload[taken..]);
+            taken
+        } else {
+            kept.extend_from_slice(payload);
+            let taken = self.take_message(index, &kept)?;
+            kept.drain(..taken);
+            taken
+        };
+        if kept.len() > BUFFER || (!stream && taken > 0 && !kept.is_empty()) {
+            return Err(Fault("a message without its end".into()));
+        }
+        if !kept.is_empty() {
+            let backlog = &mut self.clients[index].backlog;
+            backlog.get_or_insert_default().partial = kept;
+        }
+        Ok(())
     }
 
     fn take_message(&mut self, index: usize, message: &[u8]) -> Result<usize, Fault> {
