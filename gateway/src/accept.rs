@@ -34,8 +34,10 @@ pub(crate) async fn accept(
     let listener = TcpListener::from_std(listener)?;
     let node = web::Data::from(Arc::clone(&worker.node));
     let app_node = node.clone();
+    let is_lean = node.config.websocket.engine == "lean";
     let app = App::new()
         .app_data(node.clone())
+        .app_data(web::Data::new(Rc::clone(&worker)))
         .configure(move |app| site::configure(app, &app_node))
         .into_factory()
         .map_err(|error: actix_web::Error| error.error_response());
@@ -43,8 +45,8 @@ pub(crate) async fn accept(
         .client_request_timeout(node.config.http_server.request_timeout)
         // A transport closes its socket when its client is done, not some time after.
         .client_disconnect_timeout(Duration::ZERO)
-        .upgrade(transport::Upgrade::new(worker))
-        .finish(map_config(app, |()| AppConfig::default()));
+        .finish(map_config(app, |()| AppConfig::default()))
+        .upgrade(is_lean.then(|| transport::Upgrade::new(worker)));
     let service = service.new_service(()).await;
     let service = service.map_err(|()| io::Error::other("the site cannot be set up"))?;
     // Each task holds a sender: they have all ended when nothing more can come.

@@ -9,7 +9,11 @@ use crate::{playground, transport};
 pub(crate) fn configure(app: &mut web::ServiceConfig, node: &Node) {
     let config = &node.config;
     if !config.websocket.disabled {
-        app.route(&config.websocket.handler_prefix, web::to(transport::refuse));
+        // With the lean engine what gets here is no upgrade, and is refused.
+        app.route(
+            &config.websocket.handler_prefix,
+            web::to(transport::upgrade_by_actix),
+        );
     }
     if config.health.enabled {
         app.route(

@@ -5,9 +5,11 @@ mod conversation;
 #[cfg(feature = "echo")]
 mod echo;
 mod ending;
+mod pipe;
+mod reference;
 mod request;
 mod upgrade;
 mod websocket;
 
-pub(crate) use request::refuse;
+pub(crate) use reference::upgrade as upgrade_by_actix;
 pub(crate) use upgrade::Upgrade;

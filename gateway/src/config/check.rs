@@ -99,6 +99,8 @@ impl Config {
         let levels = ["none", "trace", "debug", "info", "warn", "error"];
         findings.one_of("log.level", &self.log.level, &levels);
         findings.one_of("log.format", &self.log.format, &["text", "json"]);
+        let engine = &self.websocket.engine;
+        findings.one_of("websocket.engine", engine, &["lean", "actix"]);
         findings.zero(
             "websocket.message_size_limit",
             self.websocket.message_size_limit,

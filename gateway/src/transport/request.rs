@@ -1,15 +1,16 @@
 //! What an upgrade request says: whether it is a WebSocket handshake that may come in, and who sends it.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix_http::RequestHead;
 use actix_http::ws::{HandshakeError, hash_key, verify_handshake};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
-use actix_web::{HttpRequest, HttpResponse, ResponseError};
+use actix_web::{HttpResponse, ResponseError};
 use tidegate_codec::Format;
-use tidegate_websocket::{Agreement, DeflateOptions};
+use tidegate_websocket::{Agreement, Decoder, DeflateOptions, Role};
 
+use crate::admission::Admitted;
 use crate::auth::token_of_upgrade;
 use crate::config::WebSocketConfig;
 use crate::node::Node;
@@ -56,14 +57,17 @@ fn unavailable(reason: &str, retry_after: Duration) -> HttpResponse {
         .body(format!("{reason}\n"))
 }
 
-/// Answers what is no upgrade at all at an endpoint for upgrades.
-pub(crate) async fn refuse(request: HttpRequest) -> HttpResponse {
-    let error = verify_handshake(request.head()).err();
-    Refusal::Handshake(error.unwrap_or(HandshakeError::NoWebsocketUpgrade)).response()
+/// Whether a client may come in, and what that counts for.
+pub(super) fn admit(head: &RequestHead, node: &Node) -> Result<Admitted, Refusal> {
+    check(head, node)?;
+    node.admission.admit(Instant::now()).map_err(|full| {
+        node.counters.connections_refused.add(1);
+        Refusal::Full(full.retry_after)
+    })
 }
 
 /// Checks a request for an upgrade; nothing but the limits on connections can refuse it then.
-pub(super) fn check(head: &RequestHead, node: &Node) -> Result<(), Refusal> {
+fn check(head: &RequestHead, node: &Node) -> Result<(), Refusal> {
     let websocket = &node.config.websocket;
     #[cfg(feature = "echo")]
     if head.uri.path() == super::echo::PATH {
@@ -97,6 +101,14 @@ pub(super) fn agreement(head: &RequestHead, config: &WebSocketConfig) -> Option<
     config.compression.then(|| options.accept(offers)).flatten()
 }
 
+/// Reads frames of a client.
+pub(super) fn decoder(agreement: Option<&Agreement>) -> Decoder {
+    match agreement {
+        Some(agreement) => Decoder::with_deflate(Role::Server, agreement),
+        None => Decoder::new(Role::Server),
+    }
+}
+
 /// The head of the answer that grants an upgrade (RFC 6455 section 4.2.2).
 pub(super) fn grant(head: &RequestHead, agreement: Option<&Agreement>) -> String {
     let key = head.headers.get(header::SEC_WEBSOCKET_KEY);
@@ -115,7 +127,7 @@ pub(super) fn grant(head: &RequestHead, agreement: Option<&Agreement>) -> String
 }
 
 /// The first subprotocol that the client offers and we know.
-fn subprotocol(head: &RequestHead) -> Option<&'static str> {
+pub(super) fn subprotocol(head: &RequestHead) -> Option<&'static str> {
     let lists = head.headers.get_all(header::SEC_WEBSOCKET_PROTOCOL);
     lists
         .filter_map(|list| list.to_str().ok())

@@ -3,7 +3,6 @@
 
 use std::future::{Ready, ready};
 use std::rc::Rc;
-use std::time::Instant;
 
 use actix_codec::Framed;
 use actix_http::body::{BodySize, MessageBody};
@@ -13,12 +12,11 @@ use actix_service::{Service, ServiceFactory};
 use actix_web::HttpResponse;
 use futures_util::SinkExt;
 use futures_util::future::LocalBoxFuture;
-use tidegate_websocket::{Decoder, Role};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 #[cfg(feature = "echo")]
 use super::conversation::Conversation;
-use super::request::{Refusal, agreement, check, entry, grant, wire};
+use super::request::{admit, agreement, decoder, entry, grant, wire};
 use super::websocket::Socket;
 use crate::admission::Admitted;
 use crate::connection::Connection;
@@ -38,23 +36,11 @@ impl Upgrade {
         Self(worker)
     }
 
-    fn admit(&self, head: &RequestHead) -> Result<Admitted, Refusal> {
-        let node = &self.0.node;
-        check(head, node)?;
-        node.admission.admit(Instant::now()).map_err(|full| {
-            node.counters.connections_refused.add(1);
-            Refusal::Full(full.retry_after)
-        })
-    }
-
     /// Grants an upgrade, and gives the socket to a task of its own.
     fn start<T: Io>(&self, head: &RequestHead, framed: Framed<T, Codec>, admitted: Admitted) {
         let config = &self.0.node.config;
         let agreement = agreement(head, &config.websocket);
-        let decoder = match &agreement {
-            Some(agreement) => Decoder::with_deflate(Role::Server, agreement),
-            None => Decoder::new(Role::Server),
-        };
+        let decoder = decoder(agreement.as_ref());
         let (answer, wire) = (
             grant(head, agreement.as_ref()),
             wire(head, agreement.as_ref()),
@@ -83,7 +69,7 @@ impl<T: Io> Service<(Request, Framed<T, Codec>)> for Upgrade {
 
     fn call(&self, (request, framed): (Request, Framed<T, Codec>)) -> Self::Future {
         let head = request.head();
-        match self.admit(head) {
+        match admit(head, &self.0.node) {
             Ok(admitted) => {
                 self.start(request.head(), framed, admitted);
                 Box::pin(ready(Ok(())))

@@ -17,6 +17,7 @@ mod http;
 mod playground;
 mod process;
 mod raw;
+mod reference;
 mod site;
 mod stalled;
 mod stop;
