@@ -12,20 +12,25 @@ pub use crate::compare::Kind;
 pub use common::{Common, Publishing};
 use length::length;
 
-/// Puts many clients on a WebSocket server, and measures what it delivers, how late, and at what cost.
-///
-/// The clients run in processes of this program, each with its share of the connections. Messages are published on a fixed
-/// schedule, whether or not the server keeps up (open loop), and carry the time when they were meant to be sent; what is
-/// late counts as late. Every message carries its number, so what is lost, doubled or out of order is known exactly. With
-/// --server-pid the server's CPU time and memory are read from /proc.
-///
-/// A first run, against a Tidegate started with `tidegate --set client.insecure=true`:
-///
-///     tidegate-loadtest fanout --target ws://127.0.0.1:8000 --server-pid $(pidof tidegate)
-///
-/// The exit status is 0 when everything came once and in order, 1 when not, and 2 when the run could not be made.
+/// What `--help` begins with.
+const ABOUT: &str = "\
+Puts many clients on a WebSocket server, and measures what it delivers, how late, and at what cost.
+
+The clients live in processes of this program, each with its share of the connections. Messages are published on a fixed
+schedule, whether or not the server keeps up (open loop), and carry the time when they were meant to be sent: what is late
+counts as late. Every message carries its number, so what is lost, doubled or out of order is known exactly. With
+--server-pid the server's CPU time and memory are read from /proc.
+
+A first run, against a Tidegate started with `tidegate --set client.insecure=true`:
+
+    tidegate-loadtest fanout --target ws://127.0.0.1:8000 --server-pid $(pidof tidegate)
+
+The exit status is 0 when everything came, once and in order; 1 when not; 2 when the run could not be made.";
+
+/// The command line.
 #[derive(Debug, Parser)]
-#[command(name = "tidegate-loadtest", version, verbatim_doc_comment)]
+#[command(name = "tidegate-loadtest", version, long_about = ABOUT)]
+#[command(about = "Puts many clients on a WebSocket server, and measures what it delivers")]
 pub struct Cli {
     #[command(subcommand)]
     pub action: Action,
@@ -168,6 +173,9 @@ pub struct Recover {
     /// How often each client is lost; without it all are lost at once, one second after the start
     #[arg(long, value_parser = length)]
     pub every: Option<Duration>,
+    /// Lose nobody: something else does, such as the end of a gateway. Clients come back, to the next --target
+    #[arg(long, conflicts_with = "every")]
+    pub undisturbed: bool,
 }
 
 #[derive(Debug, Args)]

@@ -25,6 +25,9 @@ use watch::Watch;
 
 pub use spinners::spin;
 
+/// How long a worker may take to answer.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// A run under way.
 #[derive(Debug)]
 struct Conductor<'a> {
@@ -129,6 +132,16 @@ impl Conductor<'_> {
         self.wait(length, |_| false).map(drop)
     }
 
+    /// Brings the counts up to date.
+    fn count(&mut self) -> Result<()> {
+        self.state.count_again();
+        self.crew.tell(Member::Every, &Order::Count)?;
+        match self.wait(PATIENCE, State::all_counted)? {
+            true => Ok(()),
+            false => bail!("a worker does not answer"),
+        }
+    }
+
     fn second(&mut self) {
         let row = self.watch.second(&mut self.state);
         eprintln!("{:>8} {}", self.phase, row);
@@ -152,7 +165,7 @@ impl Conductor<'_> {
         let published = self.state.published().to_vec();
         self.crew
             .tell(Member::Every, &Order::Finish { published })?;
-        let all = self.wait(Duration::from_secs(30), State::all_done)?;
+        let all = self.wait(PATIENCE, State::all_done)?;
         if !all {
             bail!("a worker does not end");
         }

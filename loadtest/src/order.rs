@@ -60,8 +60,19 @@ pub struct Pace {
 pub struct Blink {
     /// Nanoseconds until a client comes back.
     pub offline: u64,
-    /// Nanoseconds between two losses of one client; none when all are lost together, once.
-    pub every: Option<u64>,
+    pub losses: Losses,
+}
+
+/// When connections are lost.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Losses {
+    /// By themselves, if at all.
+    Never,
+    /// All together, one second after the start.
+    Once,
+    /// Each client's every so many nanoseconds.
+    Every(u64),
 }
 
 /// What a worker is to do next.
@@ -80,6 +91,8 @@ pub enum Order {
     Burst,
     /// Tell when so many deliveries have come, from the beginning on.
     Await(u64),
+    /// Tell the counts as they are now.
+    Count,
     /// Let go of every connection.
     Drop,
     /// Tell the result, given what was published to each channel, and end.
@@ -97,6 +110,8 @@ pub enum Notice {
         counters: Counters,
         latencies: BTreeMap<Metric, Samples>,
     },
+    /// How it is now.
+    Counted(Counters),
     /// What was published so far, by channel, and when the last stretch of it began.
     Published { counts: Vec<u32>, began: u64 },
     /// So many deliveries have come, the last one at this time.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::cli::{Common, Fanout, Idle, Mixed, Publishing, Recover, Rooms, Storm};
 use crate::clock::SECOND;
 use crate::dialect;
-use crate::order::{Blink, Pace};
+use crate::order::{Blink, Losses, Pace};
 use crate::roster::{Group, Roster};
 use crate::target::{Reach, Target, TargetError};
 use crate::token::Credentials;
@@ -149,7 +149,11 @@ impl Plan {
         plan.publish(common, publishing)?;
         plan.blink = Some(Blink {
             offline: nanoseconds(recover.offline),
-            every: recover.every.map(nanoseconds),
+            losses: match (recover.undisturbed, recover.every) {
+                (true, _) => Losses::Never,
+                (false, None) => Losses::Once,
+                (false, Some(every)) => Losses::Every(nanoseconds(every)),
+            },
         });
         plan.checked()
     }

@@ -228,6 +228,10 @@ impl Worker {
                 }
                 Order::Burst => self.burst()?,
                 Order::Await(deliveries) => self.awaited = Some(deliveries),
+                Order::Count => {
+                    let counters = self.tally.counters.clone();
+                    self.line.tell(&Notice::Counted(counters))?;
+                }
                 Order::Drop => self.drop_all()?,
                 Order::Finish { published } => self.finish(&published)?,
             }

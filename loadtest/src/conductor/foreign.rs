@@ -9,10 +9,10 @@ use crate::procfs::{Busy, Usage};
 pub(super) const TOO_MUCH: f64 = 0.05;
 
 /// How long is looked.
-const WINDOW: Duration = Duration::from_secs(1);
+const WINDOW: Duration = Duration::from_millis(500);
 
 /// How many times an idle moment is waited for.
-const TRIES: usize = 60;
+const TRIES: usize = 120;
 
 /// Looks again and again, until the machine is idle or that has taken a minute. What was seen last counts.
 pub(super) fn wait_until_idle(server: &[u32]) -> f64 {

@@ -22,7 +22,7 @@ const SILENCE: Duration = Duration::from_secs(5);
 const LEAD: u64 = SECOND / 4;
 
 /// How long memory is let settle before it is read.
-const SETTLE: u64 = SECOND;
+const SETTLE: Duration = Duration::from_millis(500);
 
 /// Leads through the plan's scenario.
 pub(super) fn perform(conductor: &mut Conductor<'_>) -> Result<Findings> {
@@ -61,8 +61,8 @@ fn connect(conductor: &mut Conductor<'_>, findings: &mut Findings) -> Result<()>
     let after = conductor.watch.sample();
     findings.connecting += (after.at - before.at) as f64 / SECOND as f64;
     findings.connect_cpu += after.server.cpu - before.server.cpu;
-    // One tick later the counters are up to date, and memory has settled.
-    conductor.wait_until(whole_second_after(SETTLE) + LEAD)?;
+    conductor.wait(SETTLE, |_| false)?;
+    conductor.count()?;
     let counters = conductor.state.counters();
     findings.connects += counters.connects - connects;
     findings.memories.connected = Memory::of_all(&conductor.plan.server);
@@ -94,8 +94,7 @@ fn idle(conductor: &mut Conductor<'_>, hold: Duration, findings: &mut Findings) 
     let (before, live) = (conductor.watch.sample(), conductor.state.counters().live);
     conductor.wait(hold, |_| false)?;
     let after = conductor.watch.sample();
-    // The last tick may be a second old.
-    conductor.wait_until(whole_second_after(0) + LEAD)?;
+    conductor.count()?;
     let left = conductor.state.counters().live;
     if left < live {
         let lost = live - left;
@@ -131,17 +130,28 @@ fn traffic(
     }
     drained(conductor, drain)?;
     let after = conductor.watch.sample();
-    // One tick later the counters are up to date.
-    conductor.wait_until(whole_second_after(0) + LEAD)?;
-    let (first, last) = (measure / SECOND, end / SECOND);
-    let before = conductor.watch.sample_at(first);
-    let before = before.context("the second at which measuring began was missed")?;
-    let until = |second| conductor.state.deliveries_at(second).unwrap_or_default();
-    let deliveries = conductor.state.counters().deliveries - until(first);
-    findings.window = Some(window(&before, &after, deliveries));
-    findings.rate = (last > first)
-        .then(|| until(last).saturating_sub(until(first)) as f64 / (last - first) as f64);
+    conductor.count()?;
+    let (first, before, earlier) =
+        beginning(conductor, measure).context("the beginning of measuring was missed")?;
+    let deliveries = conductor.state.counters().deliveries - earlier;
+    let window = window(&before, &after, deliveries);
+    findings.window = Some(window);
+    // Without what came after the end, if that is known.
+    let last = conductor.state.deliveries_from(end / SECOND).next();
+    findings.rate = Some(match last.filter(|(last, _)| *last > first) {
+        Some((last, sum)) => (sum - earlier) as f64 / (last - first) as f64,
+        None => deliveries as f64 / window.seconds,
+    });
     Ok(())
+}
+
+/// The first second, from this moment on, of which both the use of the processors and the deliveries are known.
+fn beginning(conductor: &Conductor<'_>, moment: u64) -> Option<(u64, Sample, u64)> {
+    let mut told = conductor.state.deliveries_from(moment / SECOND);
+    told.find_map(|(second, deliveries)| {
+        let sample = conductor.watch.sample_at(second)?;
+        Some((second, sample, deliveries))
+    })
 }
 
 /// Waits until all has come that is expected, or nothing comes any more.
@@ -201,7 +211,7 @@ fn turns(
         conductor.state.record(Metric::Round, length);
     }
     let after = conductor.watch.sample();
-    conductor.wait_until(whole_second_after(0) + LEAD)?;
+    conductor.count()?;
     let deliveries = conductor.state.counters().deliveries;
     let window = window(&before, &after, deliveries);
     findings.rate = Some(deliveries as f64 / window.seconds);

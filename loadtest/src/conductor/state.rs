@@ -13,10 +13,10 @@ struct Told {
     connected: bool,
     dropped: bool,
     published: bool,
+    counted: bool,
     reached: Option<u64>,
     missing: Option<u64>,
     counters: Counters,
-    second: u64,
 }
 
 #[derive(Debug)]
@@ -50,6 +50,7 @@ impl State {
             Notice::Connected => told.connected = true,
             Notice::Dropped => told.dropped = true,
             Notice::Reached { at } => told.reached = Some(at),
+            Notice::Counted(counters) => (told.counters, told.counted) = (counters, true),
             Notice::Published { counts, began } => {
                 told.published = true;
                 (self.published, self.began) = (counts, began);
@@ -59,7 +60,7 @@ impl State {
                 counters,
                 latencies,
             } => {
-                (told.counters, told.second) = (counters, second);
+                told.counters = counters;
                 self.add(latencies);
                 let (workers, sum) = self.deliveries.entry(second).or_default();
                 *workers += 1;
@@ -99,6 +100,17 @@ impl State {
 
     pub(super) fn all_connected(&self) -> bool {
         self.workers.iter().all(|worker| worker.connected)
+    }
+
+    /// Makes [`State::all_counted`] wait for counts that are told from now on.
+    pub(super) fn count_again(&mut self) {
+        for worker in &mut self.workers {
+            worker.counted = false;
+        }
+    }
+
+    pub(super) fn all_counted(&self) -> bool {
+        self.workers.iter().all(|worker| worker.counted)
     }
 
     pub(super) fn all_dropped(&self) -> bool {
@@ -148,10 +160,12 @@ impl State {
         sum
     }
 
-    /// Deliveries until this second of the clock, once every worker has told.
-    pub(super) fn deliveries_at(&self, second: u64) -> Option<u64> {
-        let (workers, sum) = self.deliveries.get(&second)?;
-        (*workers == self.workers.len()).then_some(*sum)
+    /// Seconds of the clock from this one on at which every worker told, with the deliveries until then. A worker that is
+    /// very busy misses some.
+    pub(super) fn deliveries_from(&self, second: u64) -> impl Iterator<Item = (u64, u64)> {
+        let told = self.deliveries.range(second..);
+        let complete = told.filter(|(_, (workers, _))| *workers == self.workers.len());
+        complete.map(|(second, (_, sum))| (*second, *sum))
     }
 
     /// Takes one latency of the run itself.
@@ -196,9 +210,10 @@ mod tests {
     fn workers_are_summed_and_their_samples_merged() {
         let mut state = State::new(2);
         state.take(0, tick(5, 10)).unwrap();
-        assert_eq!(state.deliveries_at(5), None);
+        assert_eq!(state.deliveries_from(0).next(), None);
         state.take(1, tick(5, 30)).unwrap();
-        assert_eq!(state.deliveries_at(5), Some(40));
+        assert_eq!(state.deliveries_from(5).next(), Some((5, 40)));
+        assert_eq!(state.deliveries_from(6).next(), None);
         assert_eq!(state.counters().deliveries, 40);
         assert_eq!(state.summaries()[&Metric::Delivery].count, 2);
         assert_eq!(state.take_recent().count(), 2);

@@ -3,7 +3,7 @@
 use super::Worker;
 use super::client::Stage;
 use crate::clock::SECOND;
-use crate::order::Blink;
+use crate::order::{Blink, Losses};
 use crate::schedule::{Progress, Schedule};
 
 #[derive(Debug, Default)]
@@ -15,19 +15,20 @@ pub(super) struct Blinking {
 impl Blinking {
     /// Loses each of so many clients every so often, evenly one after the other; or all at once, at the start.
     pub(super) fn start(&mut self, blink: Option<Blink>, clients: usize, start: u64, end: u64) {
-        let Some(Blink { offline, every }) = blink else {
+        let Some(Blink { offline, losses }) = blink else {
             return;
         };
         let clients = clients as f64;
-        let schedule = match every {
+        let schedule = match losses {
+            Losses::Never => return,
             // Whoever is lost has the time to come back before the end.
-            Some(every) => Schedule {
+            Losses::Every(every) => Schedule {
                 start,
                 end: end.saturating_sub(offline).max(start),
                 rate: clients / (every as f64 / SECOND as f64),
             },
             // All within a tenth of a second.
-            None => Schedule {
+            Losses::Once => Schedule {
                 start: start + SECOND,
                 end: start + SECOND + SECOND / 10,
                 rate: clients * 10.0,

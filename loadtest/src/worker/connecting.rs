@@ -57,10 +57,8 @@ impl Connecting {
     /// When there is something to do even if nothing comes.
     pub(super) fn next_moment(&self) -> Option<u64> {
         let deadline = self.deadlines.front().map(|(time, _)| *time);
-        if self.under_way >= self.concurrency {
-            return deadline;
-        }
-        let first = match (&self.rate, self.waiting.is_empty()) {
+        let held = self.waiting.is_empty() || self.under_way >= self.concurrency;
+        let first = match (&self.rate, held) {
             (_, true) => None,
             (None, false) => Some(0),
             (Some(rate), false) => rate.next(),
@@ -69,18 +67,15 @@ impl Connecting {
         [deadline, first, back].into_iter().flatten().min()
     }
 
-    /// The next client to connect, if one is due.
+    /// The next client to connect, if one is due. Who comes back does so at its time, however many do.
     pub(super) fn next(&mut self, now: u64) -> Option<u32> {
-        if self.under_way >= self.concurrency {
-            return None;
-        }
         if let Some(Reverse((time, client))) = self.returning.peek().copied()
             && time <= now
         {
             self.returning.pop();
             return Some(client);
         }
-        if self.waiting.is_empty() {
+        if self.waiting.is_empty() || self.under_way >= self.concurrency {
             return None;
         }
         if let Some(rate) = &mut self.rate {
@@ -172,7 +167,6 @@ mod tests {
         connecting.begun(attempt(8), 60);
         assert_eq!(connecting.expired(60), None);
         assert_eq!(connecting.expired(60 + PATIENCE), Some(attempt(8)));
-        connecting.ended();
-        assert_eq!(connecting.next(60), Some(7));
+        assert_eq!(connecting.next(60), Some(7), "though one is under way");
     }
 }
