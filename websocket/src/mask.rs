@@ -5,24 +5,23 @@ const BLOCK: usize = 64;
 
 /// Masks or unmasks in place. `offset` is where `payload` begins in the whole payload of its frame.
 pub fn mask(payload: &mut [u8], key: [u8; 4], offset: usize) {
-    let mut key = key;
-    key.rotate_left(offset % 4);
-    // Made by arithmetic: a key that is written byte by byte and read in words has to wait for memory.
-    let word = u64::from(u32::from_ne_bytes(key)) * 0x1_0000_0001;
+    // By arithmetic: a key that is written byte by byte and read in words has to wait for memory.
+    let key = u32::from_le_bytes(key).rotate_right(8 * (offset % 4) as u32);
+    let word = u64::from(key) * 0x1_0000_0001;
     let (blocks, rest) = payload.as_chunks_mut::<BLOCK>();
     for block in blocks {
         mask_words(block.as_chunks_mut().0, word);
     }
     let (words, rest) = rest.as_chunks_mut();
     mask_words(words, word);
-    for (byte, key) in rest.iter_mut().zip(word.to_ne_bytes()) {
+    for (byte, key) in rest.iter_mut().zip(word.to_le_bytes()) {
         *byte ^= key;
     }
 }
 
 fn mask_words(words: &mut [[u8; 8]], key: u64) {
     for word in words {
-        *word = (u64::from_ne_bytes(*word) ^ key).to_ne_bytes();
+        *word = (u64::from_le_bytes(*word) ^ key).to_le_bytes();
     }
 }
 
