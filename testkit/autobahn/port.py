@@ -16,8 +16,6 @@ from fissix.refactor import RefactoringTool, get_fixers_from_package
 PACKAGE = "autobahntestsuite"
 CODING = re.compile(r"^#.*coding[:=].*$", re.MULTILINE)
 
-
-
 # Names of the package `autobahn` that were spelled another way.
 RENAMED = {
     "acceptMaxWindowBits": "accept_max_window_bits",

@@ -54,8 +54,8 @@ impl Decoder {
         }
     }
 
-    /// A decoder at the beginning of a connection that agreed on permessage-deflate. Under context takeover it keeps a
-    /// [window](crate::Window), from the first compressed message on.
+    /// A decoder at the beginning of a connection that agreed on permessage-deflate. Under context takeover it keeps 160
+    /// bytes and a [window](crate::Window) from the first compressed message on.
     pub fn with_deflate(role: Role, agreement: &Agreement) -> Self {
         Self {
             context: agreement.incoming(role),

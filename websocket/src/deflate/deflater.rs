@@ -12,8 +12,8 @@ const ENGINES: usize = (WindowBits::MAX.get() - LEAST_BITS + 1) as usize;
 
 /// Deflates messages for any number of connections, one after the other.
 ///
-/// For each number of window bits that was asked for it keeps an engine of 240 KiB and four times the window (at most
-/// 370 KiB), and nothing of what was deflated.
+/// For each number of window bits that was asked for it keeps an engine of 243 KiB and four times the window (371 KiB for
+/// the largest), and nothing of what was deflated.
 #[derive(Debug)]
 pub struct Deflater {
     level: Compression,
@@ -37,6 +37,9 @@ impl Deflater {
 
     /// Appends a message's deflated form that may refer to the window, which slides over it. Only for the connection
     /// that the window belongs to, and only when every compressed message is sent like this.
+    ///
+    /// The window is read anew each time: that doubles the time for a message of 1 KiB with 12 bits, and takes eight times
+    /// as long with 15. An engine for each connection would save that, and cost what is said above.
     pub fn deflate_in_context(&mut self, message: &[u8], window: &mut Window, out: &mut Vec<u8>) {
         self.run(message, window.bits(), window.bytes(), out);
         window.slide(message);

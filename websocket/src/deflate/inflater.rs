@@ -19,8 +19,8 @@ const CORRUPT: Violation = Violation::invalid("message does not inflate");
 
 /// Inflates the messages of any number of connections, one after the other.
 ///
-/// It keeps about 80 KiB from the first message on, and nothing that a connection said. A message that is being inflated
-/// takes its own size, and never more than the limit and 32 KiB.
+/// It keeps 78 KiB from the first message on, and nothing that a connection said. A message that is being inflated grows
+/// to its own size, and never beyond the limit, with 32 KiB to see what is; to grow may need half of it again for a moment.
 #[derive(Debug, Default)]
 pub struct Inflater {
     engine: Option<Engine>,

@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 
 fn bits(bits: u8) -> WindowBits {
@@ -172,5 +174,19 @@ fn a_client_refuses_what_it_did_not_offer() {
     ] {
         let refused = options.read_response([response]);
         assert_eq!(refused, Err(NegotiationError), "{response}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_header_is_read_without_a_panic(text in ".{0,60}", rest in "[a-z_=;, \"\\\\0-9-]{0,60}") {
+        let header = format!("{NAME}; {rest}");
+        for header in [text.as_str(), header.as_str()] {
+            let agreement = DeflateOptions::FULL.accept([header]);
+            let response = agreement.map(|agreement| agreement.to_string());
+            let read = response.map(|response| DeflateOptions::FULL.read_response([response.as_str()]));
+            prop_assert!(read.is_none_or(|read| matches!(read, Ok(Some(_)))));
+            DeflateOptions::FULL.read_response([header]).ok();
+        }
     }
 }
