@@ -12,6 +12,8 @@ mod bystander;
 mod client;
 mod closing;
 mod command;
+mod compression;
+mod conflation;
 mod fanout;
 mod http;
 mod playground;
