@@ -88,9 +88,11 @@ pub fn run(plan: &Plan) -> Result<Outcome> {
     }
     let spinners = Spinners::start(plan.keep_cpus_awake)?;
     let crew = Crew::start(plan)?;
-    let mut tool = crew.processes();
-    tool.extend(spinners.processes());
-    let watch = Watch::new(plan.server.clone(), tool);
+    let watch = Watch::new(
+        plan.server.clone(),
+        crew.processes(),
+        spinners.processes().collect(),
+    );
     let mut conductor = Conductor {
         state: State::new(crew.len()),
         plan,

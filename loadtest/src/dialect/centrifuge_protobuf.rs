@@ -37,6 +37,10 @@ impl Dialect for CentrifugeProtobuf {
         false
     }
 
+    fn recovers(&self) -> bool {
+        true
+    }
+
     fn open(&self, opening: &Opening, frames: &mut Frames<'_>) {
         frames.binary(|message| {
             let connect = Command {
@@ -163,7 +167,7 @@ fn subscribed(id: u32, result: SubscribeResult) -> Event<'static> {
             epoch: result.epoch,
             offset,
         },
-        complete: result.recovered || !result.was_recovering,
+        recovered: result.recovered,
     }
 }
 

@@ -186,11 +186,16 @@ impl Worker {
             Happened::Subscribed {
                 id,
                 position,
-                complete,
+                recovered,
             } => {
-                let track = self.clients[index].first_track + (id - SUBSCRIBE);
-                self.positions.set(track, position);
-                self.tally.counters.unrecovered += u64::from(!complete);
+                let client = &mut self.clients[index];
+                self.positions
+                    .set(client.first_track + (id - SUBSCRIBE), position);
+                if client.lost > 0 && !recovered {
+                    self.tally.counters.unrecovered += 1;
+                    // What it lost does not come any more.
+                    client.lost = 0;
+                }
                 self.entered(index);
             }
             Happened::Refused { reason, .. } => self.lost(index, &reason),
@@ -212,10 +217,10 @@ impl Worker {
         self.tally.counters.live += 1;
         self.tally.counters.connects += 1;
         self.tally.record(Metric::Connect, now - client.began);
-        if client.lost > 0 {
+        if client.lost > 0 && self.dialect.recovers() {
             self.tally.recovered(client, now);
-            client.lost = 0;
         }
+        client.lost = 0;
         self.connecting.ended();
         self.tried(index);
     }
