@@ -95,8 +95,9 @@ pub struct Count {
     pub value: u64,
 }
 
-/// Receives one channel's publications. Called from the backbone's own tasks, so it must not block; a listener with
-/// no room drops the publication and accounts for it.
+/// Receives one channel's publications. Called from the backbone's own task, one publication after the other, so it
+/// must not block: it would hold back those of every other channel. A listener with no room drops the publication and
+/// accounts for it.
 pub trait Listener: Send + Sync {
     /// Takes one publication.
     fn deliver(&self, publication: Publication);

@@ -5,98 +5,94 @@
 //! malformed metadata is dropped and counted. Nothing here knows gateways; only `subject` spells subjects.
 //!
 //! # What it costs and where it is bounded
-//! Each subscription is one NATS subscription, one task and one queue of [`SUBSCRIPTION_QUEUE`] messages, a few
-//! hundred bytes while idle. Messages that find the queue full are dropped and counted ([`Counters::overflowed`]); a
-//! message is never larger than the server's `max_payload`. Each publish and subscribe waits for a barrier, a message
-//! to itself that proves that the server processed what came before; callers at the same time share one.
+//! A node has one connection and one task for it. A subscription is one entry of a table, about a hundred bytes; the
+//! task hands messages to listeners itself. What waits to be written is bounded, and publications wait for room within
+//! their time-out. What a node does not read in time waits at the server, which ends the connection of a client that
+//! lags too far behind: [`Counters::lost`] counts that too. A publish or subscribe is confirmed by the server's answer
+//! to a ping behind it; callers at the same time share one.
 //!
 //! # Limits
 //! In a cluster a server learns of a subscription at another one a moment after `subscribe` has returned. What is
-//! published through that other server in this moment is not heard. A server that forbids a subject says so after the
-//! fact: such a publish is answered `Ok`, and the refusal is logged and counted ([`Counters::refused`]).
+//! published through that other server in this moment is not heard. A server that forbids to publish on a subject says so
+//! beside: such a publish is answered `Ok`, and the refusal is logged and counted ([`Counters::refused`]).
 
-mod barrier;
 mod connection;
 mod connector;
 mod counters;
-mod delivery;
-mod keeper;
 mod link;
 mod metadata;
+mod node;
 mod options;
+mod subscriptions;
+mod wire;
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use tokio::runtime::Handle;
-use tokio::sync::watch;
 use tokio::task::AbortHandle;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 pub use connector::ConnectError;
 pub use counters::Counters;
-pub use delivery::SUBSCRIPTION_QUEUE;
 pub use metadata::{MAX_INFO_BYTES, MAX_TAGS_BYTES};
 pub use options::{Authentication, ClientCertificate, NatsOptions, TlsMode, TlsOptions};
 
 use crate::subject::Subjects;
 use crate::{Backbone, Channel, Confirmation, Count, Error, Listener, Publication, Subscription};
+use connection::{Life, keep};
 use connector::Connector;
-use delivery::Delivery;
-use link::Link;
+use node::Node;
 
 /// A connection to NATS that comes back by itself.
 pub struct Nats {
-    subjects: Subjects,
+    node: Arc<Node>,
     timeout: Duration,
-    counters: Arc<Counters>,
-    /// The client in use; the keeper replaces one that has ended.
-    links: watch::Receiver<Arc<Link>>,
-    keeper: AbortHandle,
-    is_closed: Arc<AtomicBool>,
-    /// Where deliveries run: not on the caller's runtime, which may end before its subscriptions do.
-    runtime: Handle,
+    /// Keeps the connection, on the runtime that `connect` was called on.
+    task: AbortHandle,
 }
 
 impl Nats {
     /// Connects to NATS. When no server can be reached now, it goes on trying in the background, and
-    /// [`Backbone::is_ready`] tells when it has succeeded.
+    /// [`Backbone::is_ready`] tells when it has succeeded. The connection lives on the runtime of this call.
     ///
     /// # Errors
     /// [`ConnectError`] for what trying again would not mend: the options, their files, a refused authentication, TLS.
     pub async fn connect(options: NatsOptions) -> Result<Self, ConnectError> {
-        let subjects = Subjects::new(&options.prefix)?;
+        let node = Arc::new(Node::new(Subjects::new(&options.prefix)?));
         let timeout = options.timeout;
-        let counters = Arc::new(Counters::default());
-        let is_closed = Arc::new(AtomicBool::new(false));
-        let connector = Connector::prepare(options, Arc::clone(&counters), Arc::clone(&is_closed))?;
-        let (sender, links) = watch::channel(Arc::new(connector.first().await?));
-        let keeper = tokio::spawn(keeper::keep(connector, sender)).abort_handle();
+        let mut connector = Connector::prepare(options)?;
+        let accepted = connector.first().await?;
+        let first = accepted.map(|accepted| Life::begin(&node, accepted));
+        let task = tokio::spawn(keep(Arc::clone(&node), connector, first));
         Ok(Self {
-            subjects,
+            node,
             timeout,
-            counters,
-            links,
-            keeper,
-            is_closed,
-            runtime: Handle::current(),
+            task: task.abort_handle(),
         })
     }
 
     /// What went wrong so far.
     #[must_use]
     pub fn counters(&self) -> &Counters {
-        &self.counters
+        &self.node.counters
     }
 
-    fn link(&self) -> Result<Arc<Link>, Error> {
-        if self.is_closed.load(Ordering::Acquire) {
-            return Err(Error::Unavailable("it was shut down".to_owned()));
-        }
-        Ok(Arc::clone(&self.links.borrow()))
+    async fn send_to(
+        &self,
+        channel: &Channel,
+        publication: Publication,
+    ) -> Result<Confirmation, Error> {
+        let (deadline, limit) = (Instant::now() + self.timeout, self.timeout);
+        let link = self.node.link()?;
+        let subject = self.node.subjects.publication(channel);
+        let headers = metadata::encode(&publication)?;
+        let sent = link.publish(&subject, &headers, &publication.data);
+        in_time(deadline, limit, sent).await?;
+        Ok(Box::pin(async move {
+            in_time(deadline, limit, link.confirm()).await
+        }))
     }
 
     async fn subscribe_to(
@@ -104,23 +100,37 @@ impl Nats {
         channel: &Channel,
         listener: Arc<dyn Listener>,
     ) -> Result<Subscription, Error> {
-        // Marked as seen before the link is used, so that the delivery notices its successor.
-        let mut links = self.links.clone();
-        links.mark_unchanged();
-        let link = self.link()?;
-        let subject = self.subjects.publication(channel);
-        let subscriber = link.subscribe(&subject).await?;
-        let delivery = Delivery::new(subject, listener, links, Arc::clone(&self.counters));
-        Ok(delivery.start(subscriber, &self.runtime))
+        let deadline = Instant::now() + self.timeout;
+        let subject = self.node.subjects.publication(channel);
+        let (link, subscription) = self.node.subscribe(channel, &subject, listener)?;
+        in_time(deadline, self.timeout, link.confirm()).await?;
+        if link.is_forbidden(&subject) {
+            let reason = format!("nats forbids to subscribe to {subject}");
+            return Err(Error::Unavailable(reason));
+        }
+        Ok(subscription)
     }
 
     async fn say_goodbye(&self) {
-        self.keeper.abort();
-        let link = Arc::clone(&self.links.borrow());
-        if timeout(self.timeout, link.close()).await.is_err() {
-            tracing::warn!(timeout = ?self.timeout, "nats did not take what was left to send before the time-out");
+        if let Some(link) = self.node.shut_down() {
+            if timeout(self.timeout, link.confirm()).await.is_err() {
+                tracing::warn!(timeout = ?self.timeout, "nats did not take what was left to send before the time-out");
+            }
+            link.end();
         }
+        self.task.abort();
     }
+}
+
+async fn in_time<T>(
+    deadline: Instant,
+    limit: Duration,
+    step: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    let no_answer = || Error::Unavailable(format!("no answer from nats within {limit:?}"));
+    timeout_at(deadline, step)
+        .await
+        .unwrap_or_else(|_| Err(no_answer()))
 }
 
 impl Backbone for Nats {
@@ -129,13 +139,7 @@ impl Backbone for Nats {
         channel: &'a Channel,
         publication: Publication,
     ) -> BoxFuture<'a, Result<Confirmation, Error>> {
-        Box::pin(async move {
-            let link = self.link()?;
-            let subject = self.subjects.publication(channel);
-            let sent = link.publish(subject, publication).await?;
-            let confirmation: Confirmation = Box::pin(async move { link.confirm(sent).await });
-            Ok(confirmation)
-        })
+        Box::pin(self.send_to(channel, publication))
     }
 
     fn subscribe<'a>(
@@ -147,26 +151,21 @@ impl Backbone for Nats {
     }
 
     fn is_ready(&self) -> bool {
-        self.link().is_ok_and(|link| link.is_connected())
+        self.node.link().is_ok()
     }
 
     fn counts(&self) -> Vec<Count> {
-        self.counters.counts()
+        self.node.counters.counts()
     }
 
     fn shutdown(&self) -> BoxFuture<'_, ()> {
-        Box::pin(async {
-            if !self.is_closed.swap(true, Ordering::AcqRel) {
-                self.say_goodbye().await;
-            }
-        })
+        Box::pin(self.say_goodbye())
     }
 }
 
 impl Drop for Nats {
     fn drop(&mut self) {
-        self.is_closed.store(true, Ordering::Release);
-        self.keeper.abort();
+        self.task.abort();
     }
 }
 

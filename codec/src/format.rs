@@ -101,16 +101,9 @@ impl Format {
         }
     }
 
-    /// Joins encoded messages into one frame. One message is passed through without a copy.
+    /// What stands between messages of one frame.
     #[must_use]
-    pub fn join(self, messages: &[Encoded]) -> Bytes {
-        match messages {
-            [single] => single.clone(),
-            _ => messages.join(self.separator()).into(),
-        }
-    }
-
-    fn separator(self) -> &'static [u8] {
+    pub fn separator(self) -> &'static [u8] {
         match self {
             Self::Json => b"\n",
             Self::Protobuf => b"",

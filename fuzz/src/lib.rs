@@ -1,4 +1,4 @@
-//! What both targets check: frames decode the same way each time, and payloads lie inside their frame.
+//! What both targets of the client codec check: frames decode the same way each time, and payloads lie inside their frame.
 
 use bytes::Bytes;
 use tidegate_codec::{DecodeError, Event, Format, Frame, Publication, Push, Request};

@@ -1,19 +1,27 @@
-//! What a delivery costs in the hub: publications in, every outbox filled, every outbox drained into frames. No sockets.
+//! What a delivery costs in the hub: publications in, framed and logged, every outbox written to its end. No sockets.
 //!
 //! Elements per second are deliveries per second of one core.
 
 use std::hint::black_box;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::Poll;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use tidegate_backbone::embedded::Embedded;
 use tidegate_backbone::{Channel, Publication};
 use tidegate_codec::Format;
+use tidegate_gateway::broadcast::Broadcast;
 use tidegate_gateway::counters::Counters;
-use tidegate_gateway::hub::{Broadcast, Hub, Membership};
+use tidegate_gateway::hub::{Hub, Membership};
 use tidegate_gateway::interest::Interest;
 use tidegate_gateway::outbox::Outbox;
+use tidegate_gateway::wire::{Press, Wire};
+
+const JSON: Wire = Wire {
+    format: Format::Json,
+    deflate: None,
+};
 
 struct Crowd {
     hub: Rc<Hub>,
@@ -31,7 +39,7 @@ impl Crowd {
         let counters = Arc::new(Counters::default());
         let (interest, _queues) =
             Interest::new(Arc::new(Embedded::new()), 1, Arc::clone(&counters));
-        let hub = Hub::new(0, interest, Arc::clone(&counters));
+        let hub = Hub::new(0, interest, Arc::clone(&counters), Press::new(1, 0));
         let names = (0..channels).map(|n| Channel::parse(&format!("room-{n}")).expect("a channel"));
         let mut crowd = Self {
             hub,
@@ -42,14 +50,13 @@ impl Crowd {
         };
         for channel in &crowd.channels {
             for _ in 0..subscribers {
-                let outbox = Rc::new(Outbox::new(Format::Json, 1 << 20));
+                let outbox = Rc::new(Outbox::new(JSON, 1 << 20));
                 let topic = runtime
                     .block_on(crowd.hub.join(channel))
                     .expect("the embedded backbone joins");
-                let number = crowd.outboxes.len() as u64;
                 crowd
                     ._memberships
-                    .push(crowd.hub.attach(topic, number, &outbox));
+                    .push(crowd.hub.attach(topic, &outbox, &Arc::default()));
                 crowd.outboxes.push(outbox);
             }
         }
@@ -65,17 +72,20 @@ impl Crowd {
                     data: data.clone(),
                     ..Publication::default()
                 };
-                self.hub.deliver(&Broadcast::new(
+                self.hub.collect(Broadcast::new(
                     channel.clone(),
                     publication,
                     Arc::clone(&self.counters),
                 ));
             }
         }
+        self.hub.deliver();
         for outbox in &self.outboxes {
-            while let Some(frame) = outbox.take_frame() {
-                black_box(frame);
-            }
+            let flushed = outbox.poll_flush(&mut |bytes| {
+                black_box(bytes);
+                Poll::Ready(Ok(bytes.len()))
+            });
+            assert!(flushed.is_ready());
         }
     }
 }

@@ -26,7 +26,8 @@ pub(crate) struct Admitted(Arc<Admission>);
 #[derive(Debug)]
 pub(crate) struct AdmittedUser {
     admission: Arc<Admission>,
-    user: String,
+    /// Empty where users are not counted.
+    user: Box<str>,
 }
 
 /// The node is full: come back after this time.
@@ -83,7 +84,8 @@ impl Admission {
 
     /// Counts a connection of a user in; `None` when the user has as many as allowed. Anonymous users are not counted.
     pub(crate) fn admit_user(self: &Arc<Self>, user: &str) -> Option<AdmittedUser> {
-        if self.user_limit > 0 && !user.is_empty() {
+        let user = if self.user_limit > 0 { user } else { "" };
+        if !user.is_empty() {
             let mut users = self.users.lock().unwrap_or_else(PoisonError::into_inner);
             let count = users.entry(user.to_owned()).or_default();
             if *count >= self.user_limit {
@@ -93,7 +95,7 @@ impl Admission {
         }
         Some(AdmittedUser {
             admission: Arc::clone(self),
-            user: user.to_owned(),
+            user: user.into(),
         })
     }
 }
@@ -120,7 +122,7 @@ impl Drop for Admitted {
 
 impl Drop for AdmittedUser {
     fn drop(&mut self) {
-        if self.admission.user_limit == 0 || self.user.is_empty() {
+        if self.user.is_empty() {
             return;
         }
         let mut users = self
@@ -128,7 +130,7 @@ impl Drop for AdmittedUser {
             .users
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        if let Entry::Occupied(mut count) = users.entry(std::mem::take(&mut self.user)) {
+        if let Entry::Occupied(mut count) = users.entry(std::mem::take(&mut self.user).into()) {
             *count.get_mut() -= 1;
             if *count.get() == 0 {
                 count.remove();

@@ -2,73 +2,54 @@
 //! what is to be written stands in the outbox.
 
 mod operation;
+mod work;
 
-use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::Context;
 use std::time::{Instant, SystemTime};
 
 use bytes::Bytes;
-use futures_util::future::{LocalBoxFuture, OptionFuture};
-use futures_util::stream::FuturesOrdered;
-use futures_util::{FutureExt, StreamExt};
-use tidegate_backbone::{Channel, Error};
-use tidegate_codec::{Command, DisconnectCode, EncodeError, Frame, Push, Reply};
+use futures_util::FutureExt;
+use tidegate_backbone::Error;
+use tidegate_codec::{Command, DisconnectCode, EncodeError, Format, Frame, Push, Reply};
+use tidegate_websocket::{Opcode, write_frame};
 
 use crate::admission::AdmittedUser;
-use crate::hub::{Hub, Membership};
-use crate::interest::Topic;
+use crate::by_channel::ByChannel;
+use crate::hub::Membership;
 use crate::node::Node;
 use crate::outbox::Outbox;
 use crate::session::{Action, Actions, Entry, Moment, PingStyle, Session};
+use crate::wire::Wire;
+use crate::worker::Worker;
 use operation::Finished;
-
-/// Joins and publications of one connection that may be under way; its further commands wait.
-const UNDER_WAY_LIMIT: usize = 128;
-
-/// With as many commands waiting as this, no further frame is read from the client.
-const BACKLOG_LIMIT: usize = 16;
+use work::Work;
 
 /// One client, whatever its transport.
 pub(crate) struct Connection {
-    node: Arc<Node>,
-    hub: Rc<Hub>,
-    number: u64,
+    worker: Rc<Worker>,
     session: Session,
     pings: PingStyle,
     outbox: Rc<Outbox>,
-    /// Commands that wait, in order.
-    backlog: VecDeque<Command>,
-    /// What the next command waits for.
-    turn: Option<LocalBoxFuture<'static, Finished>>,
-    /// Joins and confirmations of publications, in the order of their commands; at most [`UNDER_WAY_LIMIT`].
-    under_way: FuturesOrdered<LocalBoxFuture<'static, Finished>>,
-    /// Channels that were joined and not attached yet.
-    joined: HashMap<Channel, Arc<Topic>>,
-    memberships: HashMap<Channel, Membership>,
+    /// What waits or is under way; `None` while there is nothing of that.
+    work: Option<Box<Work>>,
+    memberships: ByChannel<Membership>,
     user: Option<AdmittedUser>,
-    ping_due: bool,
     closing: Option<DisconnectCode>,
 }
 
 impl Connection {
-    pub(crate) fn new(node: Arc<Node>, hub: Rc<Hub>, entry: Entry) -> Self {
-        let outbox = Rc::new(Outbox::new(entry.format, node.config.client.queue_max_size));
-        let pings = entry.pings;
+    pub(crate) fn new(worker: &Rc<Worker>, entry: Entry, wire: Wire) -> Self {
+        let node = &worker.node;
         Self {
-            number: node.next_connection(),
+            outbox: Rc::new(Outbox::new(wire, node.config.client.queue_max_size)),
+            pings: entry.pings,
             session: Session::new(Arc::clone(&node.rules), entry, now()),
-            pings,
-            node,
-            hub,
-            outbox,
-            backlog: VecDeque::new(),
-            turn: None,
-            under_way: FuturesOrdered::new(),
-            joined: HashMap::new(),
-            memberships: HashMap::new(),
+            worker: Rc::clone(worker),
+            work: None,
+            memberships: ByChannel::default(),
             user: None,
-            ping_due: false,
             closing: None,
         }
     }
@@ -76,6 +57,16 @@ impl Connection {
     /// What waits to be written.
     pub(crate) fn outbox(&self) -> &Rc<Outbox> {
         &self.outbox
+    }
+
+    /// The worker that it lives on.
+    pub(crate) fn worker(&self) -> &Rc<Worker> {
+        &self.worker
+    }
+
+    /// The format of its messages.
+    pub(crate) fn format(&self) -> Format {
+        self.outbox.wire().format
     }
 
     /// The connection's id.
@@ -90,22 +81,12 @@ impl Connection {
 
     /// Whether another frame may be given.
     pub(crate) fn takes_frames(&self) -> bool {
-        self.backlog.len() < BACKLOG_LIMIT && self.closing.is_none()
+        self.closing.is_none() && self.work.as_ref().is_none_or(|work| work.takes_frames())
     }
 
     /// The code to close with, once what waits has been written.
     pub(crate) fn closing(&self) -> Option<DisconnectCode> {
         self.closing
-    }
-
-    /// Whether the transport has to send a ping frame.
-    pub(crate) fn has_ping(&self) -> bool {
-        self.ping_due
-    }
-
-    /// Whether it has to, asked once per ping.
-    pub(crate) fn take_ping(&mut self) -> bool {
-        std::mem::take(&mut self.ping_due)
     }
 
     /// When [`Connection::tick`] has something to do.
@@ -115,11 +96,8 @@ impl Connection {
 
     /// Takes a whole frame from the client.
     pub(crate) fn receive(&mut self, frame: &Bytes) {
-        match self
-            .outbox
-            .format()
-            .decode(frame, self.node.config.client.frame_command_limit)
-        {
+        let limit = self.node().config.client.frame_command_limit;
+        match self.format().decode(frame, limit) {
             Ok(elements) => {
                 elements.into_iter().for_each(|element| self.take(element));
                 // Not before all are there: a refused connect drops what came along with it.
@@ -138,7 +116,7 @@ impl Connection {
             Frame::Pong => {
                 self.step(|session, now, actions| session.handle(Frame::Pong, now, actions))
             }
-            Frame::Command(command) => self.backlog.push_back(command),
+            Frame::Command(command) => self.work().backlog.push_back(command),
         }
     }
 
@@ -159,31 +137,24 @@ impl Connection {
 
     /// Whether something was begun that has to be waited for.
     pub(crate) fn is_working(&self) -> bool {
-        self.turn.is_some() || !self.under_way.is_empty()
+        self.work.as_ref().is_some_and(|work| work.is_under_way())
     }
 
-    /// Waits until something that was begun has ended, and goes on from there. Never returns when there is nothing.
-    pub(crate) async fn progress(&mut self) {
-        let turn = OptionFuture::from(self.turn.as_mut());
-        tokio::select! {
-            Some(finished) = turn => {
-                self.turn = None;
-                self.finish(finished);
-            }
-            Some(finished) = self.under_way.next() => self.finish(finished),
-            else => std::future::pending().await,
+    /// Goes on with whatever has ended of what was begun. Wakes the task of `context` when more of it ends.
+    pub(crate) fn progress(&mut self, context: &mut Context<'_>) {
+        while let Some(finished) = self.work.as_mut().and_then(|work| work.poll(context)) {
+            self.finish(finished);
+            self.advance();
         }
-        self.advance();
+        self.work.take_if(|work| work.is_done());
     }
 
-    /// Ends the session, then waits for what it has published to arrive, so that a client that publishes and leaves loses
-    /// nothing. The replies stand in the outbox afterwards.
-    pub(crate) async fn settle(mut self) {
+    /// Ends the session. What it has published still has to arrive, so that a client that publishes and leaves loses
+    /// nothing: its task goes on with [`Connection::progress`] while the connection [is working](Self::is_working). The
+    /// replies stand in the outbox afterwards.
+    pub(crate) fn end(&mut self) {
         self.user = None;
         self.close(DisconnectCode::ConnectionClosed);
-        while self.is_working() {
-            self.progress().await;
-        }
     }
 
     fn finish(&mut self, finished: Finished) {
@@ -194,33 +165,27 @@ impl Connection {
                 user,
             } => {
                 self.user = user;
-                self.joined.extend(
-                    topics
-                        .into_iter()
-                        .map(|topic| (topic.channel().clone(), topic)),
-                );
+                self.work().joined = topics;
                 self.step(|session, now, actions| session.opened(result, now, actions));
             }
             Finished::Joined(channel, result) => {
-                let result = result.map(|topic| {
-                    self.joined.insert(channel.clone(), topic);
-                });
+                let result = result.map(|topic| self.work().joined.push(topic));
                 self.step(|session, _, actions| session.joined(channel, &result, actions));
             }
             Finished::Sent(id, Ok(confirmation)) => {
                 let confirmed = confirmation.map(move |result| Finished::Published(id, result));
-                self.under_way.push_back(confirmed.boxed_local());
+                self.work().begin(confirmed);
             }
             Finished::Sent(id, Err(error)) => self.published(id, Err(error)),
             Finished::Published(id, result) => self.published(id, result),
         }
         // What the session did not attach, because it has ended meanwhile, is let go.
-        self.joined.clear();
+        self.work().joined.clear();
     }
 
     fn published(&mut self, id: u32, result: Result<(), Error>) {
         match &result {
-            Ok(()) => self.node.counters.publications_in.add(1),
+            Ok(()) => self.node().counters.publications_in.add(1),
             Err(error) => tracing::debug!(client = self.client(), %error, "publish failed"),
         }
         self.step(|session, _, actions| session.published(id, &result, actions));
@@ -228,24 +193,22 @@ impl Connection {
 
     /// Gives the session what waits, until something has to be waited for.
     fn advance(&mut self) {
-        while self.is_free() {
-            let session = &self.session;
-            let Some(command) = self
-                .backlog
-                .pop_front_if(|command| !session.must_wait(command))
-            else {
-                return;
-            };
-            self.node.counters.commands.add(1);
+        while let Some(command) = self.next_command() {
+            self.node().counters.commands.add(1);
             self.step(|session, now, actions| {
                 session.handle(Frame::Command(command), now, actions)
             });
         }
     }
 
-    /// Whether the session can take a command now.
-    fn is_free(&self) -> bool {
-        self.turn.is_none() && self.under_way.len() < UNDER_WAY_LIMIT && self.closing.is_none()
+    /// The next command, if the session can take it now.
+    fn next_command(&mut self) -> Option<Command> {
+        let (work, session) = (self.work.as_mut()?, &self.session);
+        if self.closing.is_some() || !work.is_free() {
+            return None;
+        }
+        work.backlog
+            .pop_front_if(|command| !session.must_wait(command))
     }
 
     fn step(&mut self, input: impl FnOnce(&mut Session, Moment, &mut Actions)) {
@@ -261,62 +224,76 @@ impl Connection {
             Action::Reply(reply) => self.send_reply(&reply),
             Action::Push(push) => self.send_push(&push),
             Action::Ping => match self.pings {
-                PingStyle::Message => self.outbox.push(self.outbox.format().ping()),
-                PingStyle::Frame => self.ping_due = true,
+                PingStyle::Message => self.push(&self.format().ping()),
+                PingStyle::Frame => self
+                    .outbox
+                    .extend(|bytes| write_frame(bytes, Opcode::Ping, b"")),
             },
             Action::Attach(channel) => {
-                let topic = self
-                    .joined
-                    .remove(&channel)
-                    .expect("a session attaches only what it joined");
-                let membership = self.hub.attach(topic, self.number, &self.outbox);
+                let topic = self.work().take_joined(&channel);
+                let topic = topic.expect("a session attaches only what it joined");
+                let delivery = self.node().rules.delivery(&channel);
+                let membership = self.worker.hub.attach(topic, &self.outbox, &delivery);
                 self.memberships.insert(channel, membership);
             }
             Action::Detach(channel) => {
-                self.memberships.remove(&channel);
+                self.memberships.remove(channel.as_str());
             }
             Action::Open { user, channels } => {
-                let open =
-                    operation::open(Arc::clone(&self.node), Rc::clone(&self.hub), user, channels);
-                self.turn = Some(open.boxed_local());
+                let (node, hub) = (Arc::clone(self.node()), Rc::clone(&self.worker.hub));
+                self.work()
+                    .wait_for(operation::open(node, hub, user, channels));
             }
             Action::Join(channel) => {
-                let join = operation::join(Rc::clone(&self.hub), channel);
-                self.under_way.push_back(join.boxed_local());
+                let join = operation::join(Rc::clone(&self.worker.hub), channel);
+                self.work().begin(join);
             }
             Action::Publish {
                 id,
                 channel,
                 publication,
             } => {
-                let send = operation::send(Arc::clone(&self.node), id, channel, publication);
-                self.turn = Some(send.boxed_local());
+                let node = Arc::clone(self.node());
+                self.work()
+                    .wait_for(operation::send(node, id, channel, publication));
             }
-            Action::SkipFrame => self.backlog.clear(),
+            Action::SkipFrame => self.work().backlog.clear(),
             Action::Close(code) => {
                 self.closing = Some(code);
-                self.backlog.clear();
-                self.memberships.clear();
+                self.work().backlog.clear();
+                self.memberships = ByChannel::default();
             }
         }
     }
 
     fn send_reply(&mut self, reply: &Reply) {
-        let encoded = self.outbox.format().encode_reply(reply);
+        let encoded = self.format().encode_reply(reply);
         self.send(encoded);
     }
 
     fn send_push(&mut self, push: &Push) {
-        let encoded = self.outbox.format().encode_push(push);
+        let encoded = self.format().encode_push(push);
         self.send(encoded);
     }
 
     fn send(&mut self, encoded: Result<Bytes, EncodeError>) {
         match encoded {
-            Ok(message) => self.outbox.push(message),
+            Ok(message) => self.push(&message),
             // Data for this client alone that its format cannot carry, from a token's `b64data`.
             Err(EncodeError::NotJson) => self.close(DisconnectCode::InappropriateProtocol),
         }
+    }
+
+    fn push(&self, message: &Bytes) {
+        self.outbox.push(message, self.worker.hub.press());
+    }
+
+    fn node(&self) -> &Arc<Node> {
+        &self.worker.node
+    }
+
+    fn work(&mut self) -> &mut Work {
+        self.work.get_or_insert_default()
     }
 }
 

@@ -66,25 +66,6 @@ counters! {
     protocol_errors: "counter", "Connections ended for breaking the WebSocket protocol or its limits.";
 }
 
-/// A connection that is counted as open; dropping it, by a panic too, takes it off.
-#[derive(Debug)]
-pub(crate) struct OpenConnection<'a>(&'a Counter);
-
-impl Counters {
-    /// Counts a connection in.
-    pub(crate) fn count_connection(&self) -> OpenConnection<'_> {
-        self.connections.add(1);
-        self.connections_accepted.add(1);
-        OpenConnection(&self.connections)
-    }
-}
-
-impl Drop for OpenConnection<'_> {
-    fn drop(&mut self) {
-        self.0.sub(1);
-    }
-}
-
 fn render(text: &mut String, name: &str, kind: &str, help: &str, value: u64) {
     // Writing to a String cannot fail.
     let _ = writeln!(

@@ -1,26 +1,38 @@
-//! Who on this worker listens to what: publications in, one queue push per subscriber out.
+//! Who on this worker listens to what: publications in, frames in the logs of their channels out.
 //!
-//! A worker's hub belongs to one thread. A delivery costs, per worker, one hash of the channel name, and per
-//! subscriber one `Bytes` clone (an atomic increment) and one push onto the connection's outbox; the first push onto an
-//! empty outbox also wakes the connection's task, which then writes everything that waits as one frame. Nothing is
-//! encoded, allocated or locked per subscriber. `cargo bench -p tidegate-gateway` measures it, outbox and frame included:
-//! about 0.1 us a delivery to 10,000 subscribers of one channel, 0.3 us to 10 each of 10,000 channels.
+//! A worker's hub belongs to one thread. It takes what waits in the worker's queue, adds the publications of each
+//! channel to that channel's [`log`] as ready-made frames, and wakes the subscribers' tasks, which then write from where
+//! they stand to the head at once. While they write the next publications gather, so that a busy channel costs each
+//! subscriber one write for many. Nothing is encoded, copied, allocated or locked per subscriber.
+
+mod batch;
+mod delivery;
+pub(crate) mod log;
+mod newest;
+mod segments;
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::rc::Rc;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
+use std::time::Instant;
 
-use bytes::Bytes;
-use indexmap::IndexMap;
-use tidegate_backbone::{Channel, Error, Publication};
-use tidegate_codec::{ClientInfo, Encoded, Event, Format, Push};
+use smallvec::SmallVec;
+use tidegate_backbone::{Channel, Error};
+use tidegate_codec::Encoded;
 use tokio::sync::mpsc::Receiver;
 
+use crate::broadcast::Broadcast;
 use crate::counters::Counters;
 use crate::interest::{Interest, Topic};
 use crate::outbox::Outbox;
+use crate::wire::{Press, Wire};
+use batch::Batch;
+pub use delivery::Delivery;
+use delivery::GATHER_LIMIT;
+use log::{Cursor, Log};
+use segments::Spares;
 
 /// Publications taken from the worker's queue before other tasks of the worker get a turn.
 const BATCH: usize = 64;
@@ -29,86 +41,6 @@ const BATCH: usize = 64;
 /// that reads.
 const BATCH_BYTES: usize = 64 * 1024;
 
-/// One publication on its way to the node's workers, encoded once per format for all of them.
-#[derive(Debug, Clone)]
-pub struct Broadcast(Arc<Encodings>);
-
-#[derive(Debug)]
-struct Encodings {
-    channel: Channel,
-    publication: Publication,
-    json: OnceLock<Option<Encoded>>,
-    protobuf: OnceLock<Option<Encoded>>,
-    counters: Arc<Counters>,
-}
-
-impl Broadcast {
-    /// A publication that nobody has needed encoded yet.
-    #[must_use]
-    pub fn new(channel: Channel, publication: Publication, counters: Arc<Counters>) -> Self {
-        Self(Arc::new(Encodings {
-            channel,
-            publication,
-            json: OnceLock::new(),
-            protobuf: OnceLock::new(),
-            counters,
-        }))
-    }
-
-    /// Bytes of its payload.
-    #[must_use]
-    pub fn size(&self) -> usize {
-        self.0.publication.data.len()
-    }
-
-    /// The push for clients of `format`; `None` when the publication has no form there.
-    #[must_use]
-    pub fn encoded(&self, format: Format) -> Option<&Encoded> {
-        let cell = match format {
-            Format::Json => &self.0.json,
-            Format::Protobuf => &self.0.protobuf,
-        };
-        cell.get_or_init(|| self.encode(format)).as_ref()
-    }
-
-    fn encode(&self, format: Format) -> Option<Encoded> {
-        let event = Event::Publication(to_client(&self.0.publication, format));
-        let push = Push {
-            channel: self.0.channel.as_str().to_owned(),
-            event,
-        };
-        let encoded = format.encode_push(&push);
-        if encoded.is_err() {
-            self.0.counters.not_json.add(1);
-            tracing::debug!(
-                channel = self.0.channel.as_str(),
-                "publication is not valid JSON, JSON clients do not get it"
-            );
-        }
-        encoded.ok()
-    }
-}
-
-/// A publication as clients of `format` see it. Payloads about the publisher that the format cannot carry, from a token's
-/// `b64info`, are left out.
-fn to_client(publication: &Publication, format: Format) -> tidegate_codec::Publication {
-    let payload = |bytes: &Bytes| match format.accepts(bytes) {
-        true => bytes.clone(),
-        false => Bytes::new(),
-    };
-    tidegate_codec::Publication {
-        data: publication.data.clone(),
-        info: publication.info.as_ref().map(|info| ClientInfo {
-            user: info.user.clone(),
-            client: info.client.clone(),
-            conn_info: payload(&info.conn_info),
-            chan_info: payload(&info.chan_info),
-        }),
-        tags: publication.tags.clone(),
-        ..Default::default()
-    }
-}
-
 /// The subscribers of one worker.
 pub struct Hub {
     worker: usize,
@@ -116,82 +48,192 @@ pub struct Hub {
     counters: Arc<Counters>,
     /// Publications taken from the worker's queue so far.
     taken: Cell<u64>,
-    channels: RefCell<HashMap<Channel, Members>>,
+    channels: RefCell<HashMap<Channel, Rc<Members>>>,
+    /// Channels with publications to be delivered now.
+    touched: RefCell<Vec<Rc<Members>>>,
+    /// Channels with publications to be delivered later.
+    held: RefCell<BTreeMap<Turn, Rc<Members>>>,
+    /// Turns given out so far.
+    turns: Cell<u64>,
+    spares: Rc<Spares>,
+    press: Press,
 }
 
-/// The subscribers of one channel, by connection number.
+/// The subscribers of one channel.
 struct Members {
     topic: Arc<Topic>,
+    delivery: Arc<Delivery>,
     /// The first of the worker's publications that is for them. Those before it were queued for members who have left,
     /// and a gap may follow them.
     since: u64,
-    json: IndexMap<u64, Rc<Outbox>>,
-    protobuf: IndexMap<u64, Rc<Outbox>>,
+    /// One for each form of frames that somebody needs.
+    logs: RefCell<Vec<Rc<Log>>>,
+    /// Publications that stand in no log yet.
+    batch: RefCell<Batch>,
+    /// When there last was a delivery, where that matters.
+    delivered: Cell<Option<Instant>>,
 }
+
+/// A time, and a number that makes it unique.
+type Turn = (Instant, u64);
 
 /// A place among a channel's subscribers; dropping it gives it up.
 pub struct Membership {
     hub: Rc<Hub>,
-    channel: Channel,
-    connection: u64,
-    format: Format,
+    members: Rc<Members>,
+    cursor: Rc<Cursor>,
 }
 
 impl Hub {
     /// The hub of worker number `worker`.
     #[must_use]
-    pub fn new(worker: usize, interest: Arc<Interest>, counters: Arc<Counters>) -> Rc<Self> {
+    pub fn new(
+        worker: usize,
+        interest: Arc<Interest>,
+        counters: Arc<Counters>,
+        press: Press,
+    ) -> Rc<Self> {
         Rc::new(Self {
+            press,
             worker,
             interest,
             counters,
             taken: Cell::new(0),
             channels: RefCell::default(),
+            touched: RefCell::default(),
+            held: RefCell::default(),
+            turns: Cell::new(0),
+            spares: Rc::default(),
         })
     }
 
     /// Delivers what comes in for this worker until the node is gone.
     pub async fn run(self: Rc<Self>, mut queue: Receiver<Broadcast>) {
-        while let Some(first) = queue.recv().await {
-            let (mut next, mut count, mut bytes) = (Some(first), 0, 0);
-            while let Some(broadcast) = next {
-                self.deliver(&broadcast);
-                self.taken.set(self.taken.get() + 1);
-                count += 1;
-                self.interest.taken(self.worker, broadcast.size());
-                bytes += broadcast.size();
-                let has_room = count < BATCH && bytes < BATCH_BYTES;
-                next = has_room.then(|| queue.try_recv().ok()).flatten();
-            }
+        loop {
+            let first = tokio::select! {
+                first = queue.recv() => match first {
+                    Some(first) => Some(first),
+                    None => return,
+                },
+                () = sleep_until_some(self.next_turn()) => None,
+            };
+            self.take(first, &mut queue);
+            self.release_held();
+            self.deliver();
             // Connections' tasks run on this thread too: let them write.
             tokio::task::yield_now().await;
         }
     }
 
-    /// Puts one publication into the outbox of every subscriber of its channel on this worker.
-    pub fn deliver(&self, broadcast: &Broadcast) {
+    /// Collects what waits in the queue, within bounds.
+    fn take(&self, first: Option<Broadcast>, queue: &mut Receiver<Broadcast>) {
+        let (mut next, mut count, mut bytes) = (first, 0, 0);
+        while let Some(broadcast) = next {
+            let size = broadcast.size();
+            self.collect(broadcast);
+            self.taken.set(self.taken.get() + 1);
+            self.interest.taken(self.worker, size);
+            count += 1;
+            bytes += size;
+            let has_room = count < BATCH && bytes < BATCH_BYTES;
+            next = has_room.then(|| queue.try_recv().ok()).flatten();
+        }
+    }
+
+    /// Takes one publication, for [`Hub::deliver`] to put before the subscribers of its channel on this worker.
+    pub fn collect(&self, broadcast: Broadcast) {
         let channels = self.channels.borrow();
-        let Some(members) = channels.get(&broadcast.0.channel) else {
+        let Some(members) = channels.get(broadcast.channel()) else {
             return;
         };
         if self.taken.get() < members.since {
             return;
         }
-        for (format, outboxes) in [
-            (Format::Json, &members.json),
-            (Format::Protobuf, &members.protobuf),
-        ] {
-            if outboxes.is_empty() {
-                continue;
-            }
-            let Some(message) = broadcast.encoded(format) else {
-                continue;
-            };
-            for outbox in outboxes.values() {
-                outbox.push(message.clone());
-            }
-            self.counters.publications_out.add(outboxes.len() as u64);
+        let mut batch = members.batch.borrow_mut();
+        if batch.broadcasts.is_empty() {
+            self.schedule(members, &mut batch);
         }
+        batch.push(broadcast, &members.delivery);
+        if batch.bytes > GATHER_LIMIT
+            && let Some(turn) = batch.turn.take()
+        {
+            self.touched
+                .borrow_mut()
+                .extend(self.held.borrow_mut().remove(&turn));
+        }
+    }
+
+    /// Finds the time for a batch that begins to gather.
+    fn schedule(&self, members: &Rc<Members>, batch: &mut Batch) {
+        let delivery = &members.delivery;
+        let due = delivery
+            .is_paced()
+            .then(|| delivery.due(now(), members.delivered.get()));
+        let Some(due) = due.flatten() else {
+            return self.touched.borrow_mut().push(Rc::clone(members));
+        };
+        let turn = (due, self.turns.replace(self.turns.get() + 1));
+        batch.turn = Some(turn);
+        self.held.borrow_mut().insert(turn, Rc::clone(members));
+    }
+
+    /// When the next batch has gathered for long enough.
+    fn next_turn(&self) -> Option<Instant> {
+        self.held.borrow().first_key_value().map(|((at, _), _)| *at)
+    }
+
+    /// Moves batches whose time has come to those that are delivered.
+    fn release_held(&self) {
+        let mut held = self.held.borrow_mut();
+        if held.is_empty() {
+            return;
+        }
+        let now = now();
+        while let Some(first) = held.first_entry().filter(|first| first.key().0 <= now) {
+            let members = first.remove();
+            members.batch.borrow_mut().turn = None;
+            self.touched.borrow_mut().push(members);
+        }
+    }
+
+    /// Puts what was collected into the logs, and wakes whoever has to write it.
+    pub fn deliver(&self) {
+        for members in self.touched.take() {
+            let batch = members.batch.take();
+            if members.delivery.is_paced() {
+                members.delivered.set(Some(now()));
+            }
+            for log in members.logs.borrow().iter() {
+                let delivered = self.append(log, &batch.broadcasts, &members.delivery);
+                self.counters
+                    .publications_out
+                    .add((delivered * log.len()) as u64);
+            }
+        }
+    }
+
+    /// Adds publications to a log; gives the number of those that clients of its form can read.
+    fn append(&self, log: &Log, batch: &[Broadcast], delivery: &Delivery) -> usize {
+        let format = log.wire().format;
+        if let Some(tag) = &delivery.newest_by {
+            let readable = batch
+                .iter()
+                .filter_map(|it| Some((it, it.encoded(format)?)));
+            return readable
+                .map(|(broadcast, message)| log.put(broadcast.key(tag), message, &self.press))
+                .count();
+        }
+        let encoded = batch.iter().filter_map(|it| it.encoded(format).cloned());
+        let messages: SmallVec<[Encoded; 4]> = encoded.collect();
+        if !messages.is_empty() {
+            log.append(&messages, delivery.batch, &self.press);
+        }
+        messages.len()
+    }
+
+    /// What the worker makes frames with.
+    pub(crate) fn press(&self) -> &Press {
+        &self.press
     }
 
     /// Makes sure that this node receives a channel. Joins nobody yet: see [`Hub::attach`].
@@ -209,53 +251,68 @@ impl Hub {
     pub fn attach(
         self: &Rc<Self>,
         topic: Arc<Topic>,
-        connection: u64,
         outbox: &Rc<Outbox>,
+        delivery: &Arc<Delivery>,
     ) -> Membership {
-        let channel = topic.channel().clone();
-        let format = outbox.format();
         let mut channels = self.channels.borrow_mut();
-        let members = channels.entry(channel.clone()).or_insert_with(|| {
+        let channel = topic.channel().clone();
+        let members = channels.entry(channel).or_insert_with(|| {
             topic.add_worker(self.worker);
-            Members {
+            Rc::new(Members {
                 topic,
+                delivery: Arc::clone(delivery),
                 since: self.taken.get() + self.interest.waiting(self.worker),
-                json: IndexMap::new(),
-                protobuf: IndexMap::new(),
-            }
+                logs: RefCell::default(),
+                batch: RefCell::default(),
+                delivered: Cell::new(None),
+            })
         });
-        members.of(format).insert(connection, Rc::clone(outbox));
+        let log = members.log(outbox.wire(), &self.spares);
+        let cursor = log.join(outbox);
         self.counters.subscriptions.add(1);
         Membership {
             hub: Rc::clone(self),
-            channel,
-            connection,
-            format,
+            members: Rc::clone(members),
+            cursor,
         }
     }
 
     fn detach(&self, membership: &Membership) {
-        let mut channels = self.channels.borrow_mut();
-        let Some(members) = channels.get_mut(&membership.channel) else {
-            return;
-        };
-        members
-            .of(membership.format)
-            .swap_remove(&membership.connection);
+        membership.cursor.leave();
         self.counters.subscriptions.sub(1);
-        if members.json.is_empty() && members.protobuf.is_empty() {
+        let log = membership.cursor.log();
+        if log.len() > 0 {
+            return;
+        }
+        let members = &membership.members;
+        let mut logs = members.logs.borrow_mut();
+        logs.retain(|other| !Rc::ptr_eq(other, log));
+        if logs.is_empty() {
             members.topic.remove_worker(self.worker);
-            channels.remove(&membership.channel);
+            self.channels.borrow_mut().remove(members.topic.channel());
         }
     }
 }
 
 impl Members {
-    fn of(&mut self, format: Format) -> &mut IndexMap<u64, Rc<Outbox>> {
-        match format {
-            Format::Json => &mut self.json,
-            Format::Protobuf => &mut self.protobuf,
+    /// The log for clients of this form.
+    fn log(&self, wire: Wire, spares: &Rc<Spares>) -> Rc<Log> {
+        let mut logs = self.logs.borrow_mut();
+        if let Some(log) = logs.iter().find(|log| log.wire() == wire) {
+            return Rc::clone(log);
         }
+        let is_newest = self.delivery.newest_by.is_some();
+        let log = Log::new(wire, Rc::clone(spares), is_newest);
+        logs.push(Rc::clone(&log));
+        log
+    }
+}
+
+impl Membership {
+    /// The channel.
+    #[must_use]
+    pub fn channel(&self) -> &Channel {
+        self.members.topic.channel()
     }
 }
 
@@ -263,6 +320,17 @@ impl Drop for Membership {
     fn drop(&mut self) {
         self.hub.detach(self);
     }
+}
+
+async fn sleep_until_some(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
 }
 
 impl fmt::Debug for Hub {
@@ -278,83 +346,10 @@ impl fmt::Debug for Hub {
 impl fmt::Debug for Membership {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Membership")
-            .field("channel", &self.channel)
+            .field("channel", self.channel())
             .finish_non_exhaustive()
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use futures_util::FutureExt;
-    use tidegate_backbone::Backbone;
-    use tidegate_backbone::embedded::Embedded;
-
-    use super::*;
-
-    /// Numbers of the publications that wait in an outbox.
-    fn received(outbox: &Outbox) -> Vec<u32> {
-        let frame = outbox.take_frame().unwrap_or_default();
-        let text = String::from_utf8(frame.to_vec()).unwrap();
-        let number = |line: &str| {
-            line.split_once("\"data\":")?
-                .1
-                .trim_matches('}')
-                .parse()
-                .ok()
-        };
-        text.lines().filter_map(number).collect()
-    }
-
-    #[test]
-    fn info_that_is_not_json_is_left_out_for_json_clients_alone() {
-        let info = tidegate_backbone::ClientInfo {
-            user: "42".to_owned(),
-            conn_info: Bytes::from_static(b"\xffhello"),
-            chan_info: Bytes::from_static(b"{}"),
-            ..Default::default()
-        };
-        let publication = Publication {
-            data: Bytes::from_static(b"1"),
-            info: Some(info),
-            ..Publication::default()
-        };
-        let json = to_client(&publication, Format::Json).info.unwrap();
-        assert_eq!(
-            (json.conn_info.as_ref(), json.chan_info.as_ref()),
-            (&b""[..], &b"{}"[..])
-        );
-        assert_eq!(json.user, "42");
-        let protobuf = to_client(&publication, Format::Protobuf).info.unwrap();
-        assert_eq!(protobuf.conn_info.as_ref(), b"\xffhello");
-    }
-
-    #[tokio::test]
-    async fn what_was_queued_for_members_who_left_is_not_for_those_who_came() {
-        let backbone = Arc::new(Embedded::new());
-        let counters = Arc::new(Counters::default());
-        let (interest, mut queues) =
-            Interest::new(Arc::clone(&backbone) as _, 1, Arc::clone(&counters));
-        let hub = Hub::new(0, interest, counters);
-        let channel = Channel::parse("news").unwrap();
-        let publish = async |number: u32| {
-            let publication = Publication {
-                data: number.to_string().into(),
-                ..Publication::default()
-            };
-            backbone.publish(&channel, publication).await.unwrap();
-        };
-        let outbox = Rc::new(Outbox::new(Format::Json, 10_000));
-        let topic = hub.join(&channel).await.unwrap();
-
-        let first = hub.attach(Arc::clone(&topic), 1, &outbox);
-        publish(1).await;
-        drop(first);
-        publish(2).await;
-        let _second = hub.attach(topic, 1, &outbox);
-        publish(3).await;
-        publish(4).await;
-        let run = Rc::clone(&hub).run(queues.remove(0));
-        assert!(run.now_or_never().is_none(), "it ended");
-        assert_eq!(received(&outbox), [3, 4]);
-    }
-}
+mod tests;

@@ -13,8 +13,8 @@ use tidegate_backbone::{Backbone, Channel, Error, Listener, Publication, Subscri
 use tokio::sync::OnceCell;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
+use crate::broadcast::Broadcast;
 use crate::counters::Counters;
-use crate::hub::Broadcast;
 
 /// Workers a node can have: one bit each in a topic's set.
 pub const MAX_WORKERS: usize = 64;

@@ -1,17 +1,22 @@
 //! The edge: terminates client connections and joins them to channels.
 //!
 //! A publication's way through: `transport` (socket bytes to frames) -> `session` (what the client may do, pure) ->
-//! `backbone` (to every node) -> `interest` (which workers care) -> `hub` (who on this worker listens) -> `outbox` ->
-//! `transport`. Everything of one connection stays on the worker thread that accepted it; only publications cross.
+//! `backbone` (to every node) -> `interest` (which workers care) -> `hub` (each channel's log of ready-made frames) ->
+//! `outbox` (how far one client has been written) -> `transport`. Everything of one connection stays on the worker
+//! thread that accepted it; only publications cross.
 
+mod accept;
 mod admission;
 pub mod auth;
+pub mod broadcast;
+mod by_channel;
 pub mod cli;
 pub mod config;
 mod connection;
 pub mod counters;
 pub mod hub;
 pub mod interest;
+mod listener;
 pub mod logging;
 pub mod node;
 pub mod outbox;
@@ -21,7 +26,12 @@ pub mod rules;
 mod run;
 pub mod server;
 pub mod session;
+mod signal;
+mod site;
 mod transport;
+mod wheel;
+pub mod wire;
+mod worker;
 
 pub use run::run;
 pub use tidegate_codec::codes;

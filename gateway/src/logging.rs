@@ -18,10 +18,8 @@ pub fn start(config: &LogConfig) {
     } else {
         "warn"
     };
-    // What happens to the connection to NATS is told by the backbone, once; its client would say it at every attempt.
-    let nats = if level == "trace" { level } else { "off" };
     let filter = EnvFilter::new(format!(
-        "{others},async_nats={nats},tidegate={level},tidegate_gateway={level},tidegate_backbone={level}"
+        "{others},tidegate={level},tidegate_gateway={level},tidegate_backbone={level}"
     ));
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)

@@ -2,11 +2,10 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use tidegate_backbone::Backbone;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use crate::admission::Admission;
 use crate::auth::OriginPolicy;
@@ -25,7 +24,8 @@ pub struct Node {
     pub(crate) interest: Arc<Interest>,
     pub(crate) admission: Arc<Admission>,
     pub(crate) counters: Arc<Counters>,
-    connection_numbers: AtomicU64,
+    /// Told when the last connection of a node that is stopping has ended.
+    deserted: Notify,
     drain: watch::Sender<Option<Drain>>,
 }
 
@@ -55,14 +55,30 @@ impl Node {
             backbone,
             interest,
             counters,
-            connection_numbers: AtomicU64::new(0),
+            deserted: Notify::new(),
             drain: watch::Sender::new(None),
         })
     }
 
-    /// A number that no other connection of this node has.
-    pub(crate) fn next_connection(&self) -> u64 {
-        self.connection_numbers.fetch_add(1, Ordering::Relaxed)
+    /// Counts a connection in.
+    pub(crate) fn connection_opened(&self) {
+        self.counters.connections.add(1);
+        self.counters.connections_accepted.add(1);
+    }
+
+    /// Takes one off.
+    pub(crate) fn connection_closed(&self) {
+        self.counters.connections.sub(1);
+        if self.is_draining() && self.counters.connections.get() == 0 {
+            self.deserted.notify_one();
+        }
+    }
+
+    /// Waits until a node that is stopping has no connections.
+    pub(crate) async fn deserted(&self) {
+        while self.counters.connections.get() > 0 {
+            self.deserted.notified().await;
+        }
     }
 
     /// Tells every connection to close within the drain period.

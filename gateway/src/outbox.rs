@@ -1,207 +1,292 @@
-//! Messages waiting to be written to one connection: shared bytes in, whole frames out.
+//! What waits to be written to one connection.
 //!
-//! Bounded in bytes. Every message is charged [`MESSAGE_OVERHEAD`] besides its length, so the byte bound is a bound on
-//! their number too. When it is full everything waiting is dropped and the connection ends as slow (3008): a client
-//! that cannot be given every message is told so. Lives on one worker thread; nothing here locks.
+//! Two kinds: bytes of its own (replies, and the rest of a frame that the socket took a part of), which go first, and
+//! places in the logs of channels that it has not been written up to. A publication costs a subscriber no memory of its
+//! own. Bounded in bytes, those in logs included: when more wait, all of it is dropped and the connection ends as slow
+//! (3008), for a client that cannot be given every message is told so. Lives on one worker thread; nothing here locks.
+
+mod unsent;
 
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
+use std::io;
+use std::rc::Rc;
+use std::task::{Poll, ready};
 
-use bytes::Bytes;
-use tidegate_codec::{Encoded, Format};
-use tokio::sync::Notify;
+use smallvec::SmallVec;
+use tidegate_codec::{DisconnectCode, Encoded};
 
-/// Bytes charged for a message besides its own: the handle that waits in the queue.
-pub const MESSAGE_OVERHEAD: usize = size_of::<Encoded>();
-
-/// Messages are joined into one frame up to this size; some WebSocket clients refuse frames above 1 MiB.
-const FRAME_TARGET: usize = 64 * 1024;
+use crate::hub::log::Cursor;
+use crate::signal::Signal;
+use crate::wire::{Press, Wire};
+use unsent::Unsent;
 
 /// The queue of one connection.
 #[derive(Debug)]
 pub struct Outbox {
-    format: Format,
+    wire: Wire,
     limit: usize,
-    queue: RefCell<VecDeque<Encoded>>,
-    bytes: Cell<usize>,
-    overflowed: Cell<bool>,
-    filled: Notify,
-    overflow: Notify,
+    own: RefCell<Unsent>,
+    /// Cursors that stand behind the head of their log, in the order in which they fell behind.
+    behind: RefCell<SmallVec<[Rc<Cursor>; 1]>>,
+    /// Bytes that wait, of both kinds.
+    waiting: Cell<usize>,
+    state: Cell<State>,
+    signal: Signal,
+    asked_to_close: Cell<Option<DisconnectCode>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Open,
+    /// More had to wait than may.
+    Overflowed,
+    /// Nobody is there to read it.
+    Abandoned,
 }
 
 impl Outbox {
-    /// An empty queue for messages of `format`, holding at most `limit` bytes.
+    /// An empty queue in which at most `limit` bytes may wait.
     #[must_use]
-    pub fn new(format: Format, limit: usize) -> Self {
+    pub fn new(wire: Wire, limit: usize) -> Self {
         Self {
-            format,
+            wire,
             limit,
-            queue: RefCell::default(),
-            bytes: Cell::new(0),
-            overflowed: Cell::new(false),
-            filled: Notify::new(),
-            overflow: Notify::new(),
+            own: RefCell::default(),
+            behind: RefCell::default(),
+            waiting: Cell::new(0),
+            state: Cell::new(State::Open),
+            signal: Signal::default(),
+            asked_to_close: Cell::new(None),
         }
     }
 
-    /// The format of its messages.
+    /// The form of what is sent.
     #[must_use]
-    pub fn format(&self) -> Format {
-        self.format
+    pub fn wire(&self) -> Wire {
+        self.wire
     }
 
-    /// Adds a message, or drops everything and marks the outbox as overflowed when there is no room.
-    pub fn push(&self, message: Encoded) {
-        if self.overflowed.get() {
-            return;
-        }
-        let bytes = self.bytes.get() + message.len() + MESSAGE_OVERHEAD;
-        let mut queue = self.queue.borrow_mut();
-        if bytes > self.limit {
-            self.overflowed.set(true);
-            *queue = VecDeque::new();
-            self.bytes.set(0);
-            self.overflow.notify_one();
-            return;
-        }
-        self.bytes.set(bytes);
-        queue.push_back(message);
-        if queue.len() == 1 {
-            self.filled.notify_one();
-        }
+    /// Adds a message for this client alone.
+    pub fn push(&self, message: &Encoded, press: &Press) {
+        let messages = std::slice::from_ref(message);
+        self.extend(|bytes| self.wire.write(messages, press, bytes));
     }
 
-    /// Whether there was no room for a message.
+    /// Adds what precedes the first frame.
+    pub(crate) fn begin_with(&self, bytes: &[u8]) {
+        self.take_over(bytes, bytes.len());
+        self.charge(bytes.len());
+    }
+
+    /// Adds whole frames, which `write` appends.
+    pub(crate) fn extend(&self, write: impl FnOnce(&mut Vec<u8>)) {
+        if self.state.get() != State::Open {
+            return;
+        }
+        let added = self.own.borrow_mut().extend(write);
+        self.charge(added);
+        self.signal.wake();
+    }
+
+    /// Whether more had to wait than may.
     #[must_use]
     pub fn has_overflowed(&self) -> bool {
-        self.overflowed.get()
+        self.state.get() == State::Overflowed
     }
 
-    /// Whether nothing waits.
+    /// Bytes that wait.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.queue.borrow().is_empty()
+    pub fn waiting(&self) -> usize {
+        self.waiting.get()
     }
 
-    /// Waits until something waits to be written.
-    pub async fn filled(&self) {
-        while self.is_empty() {
-            self.filled.notified().await;
+    /// Drops what waits, but for the rest of a frame that the client has a part of, and takes nothing more.
+    pub(crate) fn abandon(&self) {
+        self.shut(State::Abandoned);
+    }
+
+    /// Takes what its owner has to say at the end, after an overflow too.
+    pub(crate) fn reopen(&self) {
+        self.state.set(State::Open);
+    }
+
+    /// Wakes the connection's task.
+    pub(crate) fn signal(&self) -> &Signal {
+        &self.signal
+    }
+
+    /// Asks the connection to end with a code.
+    pub(crate) fn ask_to_close(&self, code: DisconnectCode) {
+        self.asked_to_close.set(Some(code));
+        self.signal.wake();
+    }
+
+    /// What it was asked to end with, told once.
+    pub(crate) fn take_asked_to_close(&self) -> Option<DisconnectCode> {
+        self.asked_to_close.take()
+    }
+
+    /// Gives what waits to `write`, which says how many bytes it took, until nothing waits or it takes no more.
+    ///
+    /// # Errors
+    /// Those of `write`; it is written to no more.
+    pub fn poll_flush(
+        &self,
+        write: &mut dyn FnMut(&[u8]) -> Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<()>> {
+        loop {
+            while let Some(taken) = self.own.borrow_mut().write(write) {
+                self.discharge(ready!(taken)?);
+            }
+            let Some(cursor) = self.behind.borrow().first().cloned() else {
+                return Poll::Ready(Ok(()));
+            };
+            self.discharge(ready!(cursor.write(write))?);
         }
     }
 
-    /// Waits until there was no room for a message.
-    pub async fn overflowed(&self) {
-        while !self.has_overflowed() {
-            self.overflow.notified().await;
+    /// Whether a log's frames count for this connection; accounts for them and wakes its task if so.
+    pub(crate) fn follow(&self, cursor: &Rc<Cursor>, added: usize, is_first: bool) -> bool {
+        if self.state.get() != State::Open {
+            return false;
+        }
+        if is_first {
+            self.behind.borrow_mut().push(Rc::clone(cursor));
+        }
+        self.charge(added);
+        self.signal.wake();
+        self.state.get() == State::Open
+    }
+
+    /// Forgets a cursor that stands at its head.
+    pub(crate) fn forget(&self, cursor: &Cursor) {
+        self.behind
+            .borrow_mut()
+            .retain(|other| !std::ptr::eq(&raw const **other, cursor));
+    }
+
+    /// Takes over bytes of a log that were accounted for already. The first `rest` of them end a frame that was begun.
+    pub(crate) fn take_over(&self, bytes: &[u8], rest: usize) {
+        self.own.borrow_mut().take_over(bytes, rest);
+    }
+
+    fn charge(&self, bytes: usize) {
+        let waiting = self.waiting.get() + bytes;
+        self.waiting.set(waiting);
+        if waiting > self.limit {
+            self.shut(State::Overflowed);
         }
     }
 
-    /// Takes what waits, up to the size of a frame, as one frame. `None` when nothing waits.
-    pub fn take_frame(&self) -> Option<Bytes> {
-        let mut queue = self.queue.borrow_mut();
-        let mut size = 0;
-        let count = queue.iter().take_while(|message| {
-            let fits = size == 0 || size + message.len() <= FRAME_TARGET;
-            size += message.len() + 1;
-            fits
-        });
-        let count = count.count();
-        if count == 0 {
-            return None;
+    /// Accounts for bytes that wait no longer.
+    pub(crate) fn discharge(&self, bytes: usize) {
+        self.waiting.set(self.waiting.get() - bytes);
+    }
+
+    fn shut(&self, state: State) {
+        self.state.set(state);
+        for cursor in self.behind.take() {
+            cursor.skip();
         }
-        let messages: Vec<Encoded> = queue.drain(..count).collect();
-        if queue.is_empty() && queue.capacity() > 64 {
-            queue.shrink_to(0);
-        }
-        let taken: usize = messages
-            .iter()
-            .map(|message| message.len() + MESSAGE_OVERHEAD)
-            .sum();
-        self.bytes.set(self.bytes.get() - taken);
-        Some(self.format.join(&messages))
+        let mut own = self.own.borrow_mut();
+        own.keep_rest();
+        self.waiting.set(own.len());
+        self.signal.wake();
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+    use tidegate_codec::Format;
+
     use super::*;
 
+    const JSON: Wire = Wire {
+        format: Format::Json,
+        deflate: None,
+    };
+
+    fn push(outbox: &Outbox, message: &'static str) {
+        push_bytes(outbox, Bytes::from_static(message.as_bytes()));
+    }
+
+    fn push_bytes(outbox: &Outbox, message: Bytes) {
+        outbox.push(&message, &Press::new(1, 0));
+    }
+
+    /// What is written when the socket takes as many bytes at a time as the list says, and then no more.
+    fn flush(outbox: &Outbox, takes: &[usize]) -> Vec<u8> {
+        let mut written = Vec::new();
+        let mut takes = takes.iter().copied();
+        let flushed = outbox.poll_flush(&mut |bytes| match takes.next() {
+            Some(takes) => {
+                let taken = takes.min(bytes.len());
+                written.extend_from_slice(&bytes[..taken]);
+                Poll::Ready(Ok(taken))
+            }
+            None => Poll::Pending,
+        });
+        assert_eq!(flushed.is_ready(), outbox.waiting() == 0);
+        written
+    }
+
     fn message(size: usize) -> Bytes {
-        Bytes::from(vec![b'x'; size])
+        vec![b'x'; size].into()
     }
 
     #[test]
-    fn what_waits_leaves_as_one_frame() {
-        let outbox = Outbox::new(Format::Json, 1_000);
-        outbox.push(Bytes::from_static(b"{\"a\":1}"));
-        outbox.push(Bytes::from_static(b"{}"));
-        assert_eq!(outbox.take_frame().as_deref(), Some(&b"{\"a\":1}\n{}"[..]));
-        assert_eq!(outbox.take_frame(), None);
+    fn messages_leave_in_order_as_frames() {
+        let outbox = Outbox::new(JSON, 1_000);
+        push(&outbox, "{\"a\":1}");
+        push(&outbox, "{}");
+        assert_eq!(outbox.waiting(), 13);
+        assert_eq!(flush(&outbox, &[100]), b"\x81\x07{\"a\":1}\x81\x02{}");
+        assert_eq!(flush(&outbox, &[100]), b"");
     }
 
     #[test]
-    fn frames_stay_under_their_target_unless_one_message_is_larger() {
-        let outbox = Outbox::new(Format::Protobuf, 10 * FRAME_TARGET);
-        outbox.push(message(FRAME_TARGET * 2));
-        outbox.push(message(FRAME_TARGET / 2));
-        outbox.push(message(FRAME_TARGET / 4));
-        outbox.push(message(FRAME_TARGET / 2));
-        let sizes: Vec<usize> = std::iter::from_fn(|| outbox.take_frame())
-            .map(|frame| frame.len())
-            .collect();
-        assert_eq!(
-            sizes,
-            [
-                FRAME_TARGET * 2,
-                FRAME_TARGET / 2 + FRAME_TARGET / 4,
-                FRAME_TARGET / 2
-            ]
-        );
+    fn a_socket_may_take_a_byte_at_a_time() {
+        let outbox = Outbox::new(JSON, 1_000);
+        push_bytes(&outbox, message(3));
+        push_bytes(&outbox, message(2));
+        assert_eq!(flush(&outbox, &[1; 4]), b"\x81\x03xx");
+        assert_eq!(flush(&outbox, &[1; 5]), b"x\x81\x02xx");
     }
 
     #[test]
-    fn overflow_drops_everything_and_stays() {
-        let outbox = Outbox::new(Format::Json, 3 * (10 + MESSAGE_OVERHEAD));
-        for _ in 0..3 {
-            outbox.push(message(10));
+    fn overflow_drops_everything_but_the_rest_of_a_frame_and_stays() {
+        for (sent, rest) in [(0, 0), (1, 11), (12, 0), (13, 11)] {
+            let outbox = Outbox::new(JSON, 36);
+            (0..3).for_each(|_| push_bytes(&outbox, message(10)));
+            assert!(!outbox.has_overflowed());
+            flush(&outbox, &[sent]);
+            push_bytes(&outbox, message(34));
+            assert!(outbox.has_overflowed(), "{sent}");
+            push_bytes(&outbox, message(1));
+            assert_eq!(outbox.waiting(), rest, "{sent}");
+            outbox.reopen();
+            push_bytes(&outbox, message(1));
+            assert_eq!(flush(&outbox, &[100]).len(), rest + 3, "{sent}");
         }
-        assert!(!outbox.has_overflowed());
-        outbox.push(message(1));
-        assert!(outbox.has_overflowed());
-        assert!(outbox.is_empty());
-        outbox.push(message(1));
-        assert_eq!(outbox.take_frame(), None);
     }
 
     #[test]
     fn empty_messages_are_bounded_in_number() {
-        let outbox = Outbox::new(Format::Json, 100 * MESSAGE_OVERHEAD);
-        for _ in 0..=100 {
-            outbox.push(Bytes::new());
-        }
+        let outbox = Outbox::new(JSON, 200);
+        (0..100).for_each(|_| push(&outbox, ""));
+        assert!(!outbox.has_overflowed());
+        push(&outbox, "");
         assert!(outbox.has_overflowed());
     }
 
     #[test]
-    fn room_comes_back_when_a_frame_is_taken() {
-        let outbox = Outbox::new(Format::Json, 2 * (10 + MESSAGE_OVERHEAD));
-        for _ in 0..10 {
-            outbox.push(message(10));
-            outbox.push(message(10));
-            assert!(outbox.take_frame().is_some());
-        }
-        assert!(!outbox.has_overflowed());
-    }
-
-    #[tokio::test]
-    async fn filled_wakes_for_a_message_and_for_overflow() {
-        let outbox = Outbox::new(Format::Json, 100);
-        outbox.push(message(1));
-        outbox.filled().await;
-        outbox.take_frame();
-        outbox.push(message(1_000));
-        outbox.overflowed().await;
-        assert!(outbox.is_empty());
+    fn what_precedes_the_first_frame_is_whole_too() {
+        let outbox = Outbox::new(JSON, 100);
+        outbox.begin_with(b"HTTP/1.1 101\r\n\r\n");
+        push_bytes(&outbox, message(1));
+        assert_eq!(flush(&outbox, &[5]), b"HTTP/");
+        outbox.abandon();
+        assert_eq!(flush(&outbox, &[100]), b"1.1 101\r\n\r\n");
     }
 }

@@ -3,6 +3,7 @@
 //! The order of checks is that of Centrifugo, so that a team that moves over finds the same answers.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use regex::Regex;
 use tidegate_backbone::{Channel, ChannelError};
@@ -10,6 +11,7 @@ use tidegate_codec::ErrorCode;
 
 use crate::auth::Verifier;
 use crate::config::{ClientConfig, Config, NamespaceOptions};
+use crate::hub::Delivery;
 
 /// The configuration in the form that sessions ask.
 #[derive(Debug)]
@@ -28,6 +30,8 @@ pub struct Rules {
 pub struct ChannelRules {
     /// What is allowed.
     pub options: NamespaceOptions,
+    /// How publications are delivered.
+    pub delivery: Arc<Delivery>,
     name: Option<Regex>,
 }
 
@@ -81,13 +85,23 @@ impl Rules {
             ChannelError::Empty | ChannelError::TooLong => ErrorCode::BadRequest,
             ChannelError::Namespace => ErrorCode::UnknownChannel,
         })?;
-        let rules = match channel.namespace() {
-            None => Some(&self.without_namespace),
-            Some(namespace) => self.namespaces.get(namespace),
-        };
-        rules
+        self.of(&channel)
             .map(|rules| (channel, rules))
             .ok_or(ErrorCode::UnknownChannel)
+    }
+
+    fn of(&self, channel: &Channel) -> Option<&ChannelRules> {
+        match channel.namespace() {
+            None => Some(&self.without_namespace),
+            Some(namespace) => self.namespaces.get(namespace),
+        }
+    }
+
+    /// How the publications of a channel are delivered.
+    #[must_use]
+    pub fn delivery(&self, channel: &Channel) -> Arc<Delivery> {
+        let rules = self.of(channel).unwrap_or(&self.without_namespace);
+        Arc::clone(&rules.delivery)
     }
 
     /// Whether someone may subscribe to a channel without a token.
@@ -129,6 +143,7 @@ impl ChannelRules {
         };
         Ok(Self {
             options: options.clone(),
+            delivery: Arc::new(options.delivery()),
             name,
         })
     }

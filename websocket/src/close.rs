@@ -43,7 +43,8 @@ mod tests {
 
     #[test]
     fn close_payloads_are_judged() {
-        let cases: [(&[u8], Result<Option<(u16, &str)>, u16>); 19] = [
+        type Read<'a> = Result<Option<(u16, &'a str)>, u16>;
+        let cases: [(&[u8], Read); 19] = [
             (b"", Ok(None)),
             (b"\x03", Err(1002)),
             (b"\x03\xe8", Ok(Some((1000, "")))),

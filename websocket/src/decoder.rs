@@ -13,7 +13,7 @@ use bytes::Bytes;
 
 use crate::event::Kind;
 use crate::violation::RESERVED_BIT;
-use crate::{CloseReason, Event, Head, Inflater, Opcode, Violation, mask};
+use crate::{Agreement, CloseReason, Event, Head, Inflater, Opcode, Violation, WindowBits, mask};
 use assembly::Assembly;
 use pending::Pending;
 
@@ -40,20 +40,33 @@ pub struct Limits {
 pub struct Decoder {
     pending: Option<Box<Pending>>,
     role: Role,
+    /// What compressed messages may refer to, under context takeover.
+    context: Option<WindowBits>,
 }
 
 impl Decoder {
     /// A decoder at the beginning of a connection.
     pub fn new(role: Role) -> Self {
-        let pending = None;
-        Self { pending, role }
+        Self {
+            pending: None,
+            role,
+            context: None,
+        }
+    }
+
+    /// A decoder at the beginning of a connection that agreed on permessage-deflate. Under context takeover it keeps 160
+    /// bytes and a [window](crate::Window) from the first compressed message on.
+    pub fn with_deflate(role: Role, agreement: &Agreement) -> Self {
+        Self {
+            context: agreement.incoming(role),
+            ..Self::new(role)
+        }
     }
 
     /// Takes one event off the front of `input`, which is unmasked in place and advanced past what was taken. `None`
     /// when the input is used up; what was incomplete is kept, and counts against the limits.
     ///
-    /// An inflater is given when permessage-deflate was agreed on, the same one throughout a connection unless that was
-    /// without context takeover.
+    /// An inflater is given when permessage-deflate was agreed on. Any will do.
     ///
     /// # Errors
     /// When the peer broke the protocol or a limit: told as soon as it shows, and nothing that follows has a meaning.
@@ -65,10 +78,11 @@ impl Decoder {
     ) -> Result<Option<Event>, Violation> {
         let gate = Gate {
             role: self.role,
+            context: self.context,
             limits,
             compression: inflater.is_some(),
         };
-        if self.pending.is_none() {
+        if self.is_idle() {
             if let Some(event) = take_whole(input, &gate, inflater.as_deref_mut())? {
                 return Ok(Some(event));
             }
@@ -78,7 +92,7 @@ impl Decoder {
         }
         let mut pending = self.pending.take().unwrap_or_default();
         let event = pending.take(input, &gate, inflater)?;
-        if !pending.is_idle() {
+        if !pending.is_empty() {
             self.pending = Some(pending);
         }
         Ok(event)
@@ -86,7 +100,9 @@ impl Decoder {
 
     /// Whether nothing incomplete is kept.
     pub fn is_idle(&self) -> bool {
-        self.pending.is_none()
+        self.pending
+            .as_ref()
+            .is_none_or(|pending| pending.is_idle())
     }
 }
 
@@ -94,6 +110,7 @@ impl Decoder {
 #[derive(Debug)]
 struct Gate<'a> {
     role: Role,
+    context: Option<WindowBits>,
     limits: &'a Limits,
     compression: bool,
 }
@@ -138,7 +155,8 @@ fn take_whole(
         return Ok(None);
     };
     let length = gate.admit(&head, None)?;
-    if !head.last || input.len() - size < length {
+    let needs_window = head.compressed && gate.context.is_some();
+    if !head.last || needs_window || input.len() - size < length {
         return Ok(None);
     }
     take_front(input, size);
@@ -150,7 +168,7 @@ fn take_whole(
         return control_event(head.opcode, payload);
     };
     let data = match inflater.filter(|_| head.compressed) {
-        Some(inflater) => inflater.inflate(payload, gate.limits.message)?,
+        Some(inflater) => inflater.inflate(payload, None, gate.limits.message)?,
         None => Bytes::copy_from_slice(payload),
     };
     kind.message(data)

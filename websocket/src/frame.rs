@@ -12,6 +12,9 @@ pub(crate) const CONTROL_LIMIT: usize = 125;
 /// Bytes of the longest head.
 pub(crate) const HEAD_LIMIT: usize = 14;
 
+/// RSV1 in the first byte.
+pub(crate) const COMPRESSED: u8 = 0x40;
+
 /// What a frame is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
@@ -73,7 +76,7 @@ impl Head {
         let Some(&first) = bytes.first() else {
             return Ok(None);
         };
-        let (last, compressed) = (first & 0x80 != 0, first & 0x40 != 0);
+        let (last, compressed) = (first & 0x80 != 0, first & COMPRESSED != 0);
         let opcode = Opcode::read(first & 0x0f)?;
         if first & 0x30 != 0 {
             return Err(RESERVED_BIT);
@@ -110,9 +113,10 @@ impl Head {
 
     /// Appends the head's bytes.
     pub fn write(&self, out: &mut Vec<u8>) {
-        let flags = u8::from(self.last) << 7 | u8::from(self.compressed) << 6;
+        let last = u8::from(self.last) << 7;
+        let compressed = u8::from(self.compressed) * COMPRESSED;
         let masked = u8::from(self.mask.is_some()) << 7;
-        let first = flags | self.opcode as u8;
+        let first = last | compressed | self.opcode as u8;
         match self.length {
             length @ 0..=125 => out.extend_from_slice(&[first, masked | length as u8]),
             length @ 126..=0xffff => {

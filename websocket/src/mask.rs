@@ -1,27 +1,27 @@
 //! Masking of payloads (RFC 6455 section 5.3), which is its own inverse.
 
-/// Bytes that are masked at a time: as much as the compiler turns into two or more vector registers.
+/// Bytes that are masked at a time: what the compiler turns into a few vector registers.
 const BLOCK: usize = 64;
 
 /// Masks or unmasks in place. `offset` is where `payload` begins in the whole payload of its frame.
 pub fn mask(payload: &mut [u8], key: [u8; 4], offset: usize) {
-    let mut key = key;
-    key.rotate_left(offset % 4);
+    // By arithmetic: a key that is written byte by byte and read in words has to wait for memory.
+    let key = u32::from_le_bytes(key).rotate_right(8 * (offset % 4) as u32);
+    let word = u64::from(key) * 0x1_0000_0001;
     let (blocks, rest) = payload.as_chunks_mut::<BLOCK>();
-    if !blocks.is_empty() {
-        let wide: [u8; BLOCK] = std::array::from_fn(|index| key[index % 4]);
-        for block in blocks {
-            for (byte, key) in block.iter_mut().zip(wide) {
-                *byte ^= key;
-            }
-        }
+    for block in blocks {
+        mask_words(block.as_chunks_mut().0, word);
     }
-    let (words, rest) = rest.as_chunks_mut::<4>();
-    for word in words {
-        *word = (u32::from_ne_bytes(*word) ^ u32::from_ne_bytes(key)).to_ne_bytes();
-    }
-    for (byte, key) in rest.iter_mut().zip(key) {
+    let (words, rest) = rest.as_chunks_mut();
+    mask_words(words, word);
+    for (byte, key) in rest.iter_mut().zip(word.to_le_bytes()) {
         *byte ^= key;
+    }
+}
+
+fn mask_words(words: &mut [[u8; 8]], key: u64) {
+    for word in words {
+        *word = (u64::from_le_bytes(*word) ^ key).to_le_bytes();
     }
 }
 

@@ -1,6 +1,6 @@
 //! Frames to be sent, appended to a buffer that may hold others already.
 
-use crate::frame::CONTROL_LIMIT;
+use crate::frame::{COMPRESSED, CONTROL_LIMIT, HEAD_LIMIT};
 use crate::{Head, Opcode, mask};
 
 /// Bytes of a close frame's text at most: the code takes two.
@@ -21,6 +21,13 @@ pub fn write_masked_frame(out: &mut Vec<u8>, opcode: Opcode, payload: &[u8], key
     mask(&mut out[end..], key, 0);
 }
 
+/// Appends one whole frame of a message that was deflated, as a server sends it.
+pub fn write_deflated_frame(out: &mut Vec<u8>, opcode: Opcode, deflated: &[u8]) {
+    let begin = out.len();
+    write_frame(out, opcode, deflated);
+    out[begin] |= COMPRESSED;
+}
+
 /// Appends a close frame as a server sends it. The reason is cut to what fits, between characters.
 pub fn write_close(out: &mut Vec<u8>, code: u16, reason: &str) {
     let reason = &reason[..reason.floor_char_boundary(REASON_LIMIT)];
@@ -34,7 +41,7 @@ pub fn write_close(out: &mut Vec<u8>, code: u16, reason: &str) {
 /// Appends a frame and says where its payload begins.
 fn write(out: &mut Vec<u8>, opcode: Opcode, payload: &[u8], mask: Option<[u8; 4]>) -> usize {
     debug_assert!(!opcode.is_control() || payload.len() <= CONTROL_LIMIT);
-    out.reserve(crate::frame::HEAD_LIMIT + payload.len());
+    out.reserve(HEAD_LIMIT + payload.len());
     let head = Head {
         last: true,
         compressed: false,

@@ -1,47 +1,183 @@
-//! Whether the server is reached, and whether it still is the connection that it was.
+//! The task that keeps the connection: reads, writes, notices when it is lost, and gets it back.
 //!
-//! A generation is one TCP connection's life. A command is known to be processed only if the proof of it arrives in
-//! the generation in which it was sent: the NATS client drops what it had not yet written when a connection ends.
+//! In: bytes of a server. Out: `deliver` at the listener of each message, called here, so between a socket and its
+//! listener there is no queue and no other task. A listener that takes its time holds back the socket and with it the
+//! server, which ends the connection of a client that lags too far behind.
 
-use std::sync::atomic::Ordering;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
 
-use async_nats::Client;
-use async_nats::connection::State;
-use tokio::sync::watch;
+use bytes::BytesMut;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf, split};
+use tokio::task::yield_now;
+use tokio::time::{Instant, timeout};
 
-/// A NATS client and the news of its connection.
-#[derive(Clone)]
-pub(super) struct Connection {
-    pub(super) client: Client,
-    /// Changes after the connection may have; closed when the client has ended.
-    news: watch::Receiver<()>,
+use super::connector::{Accepted, Connector, Socket};
+use super::link::Link;
+use super::node::Node;
+use super::wire::{Decoder, Operation, WireError, encoder};
+
+/// A server that says nothing for this long is asked.
+const PING_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Questions without any answer after which it is given up.
+const MAX_QUESTIONS: u32 = 2;
+
+/// What was read at once is so much that others should have a turn.
+const LONG_READ: usize = 16 * 1024;
+
+/// A connection that ended sooner is not made again at once.
+const SHORT_LIFE: Duration = Duration::from_secs(1);
+
+/// Attempts that a short life counts as.
+const SHORT_LIFE_ATTEMPTS: u32 = 3;
+
+/// Why a connection ended.
+#[derive(Debug, thiserror::Error)]
+enum Lost {
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    #[error(transparent)]
+    Wire(#[from] WireError),
+    #[error("the server closed the connection")]
+    Closed,
+    #[error("the server says nothing any more")]
+    Silent,
 }
 
-impl Connection {
-    pub(super) fn new(client: Client, news: watch::Receiver<()>) -> Self {
-        Self { client, news }
-    }
+/// A connection in use.
+pub(super) struct Life {
+    link: Arc<Link>,
+    accepted: Accepted,
+    start: Instant,
+}
 
-    /// The number of the connection, while there is one.
-    pub(super) fn generation(&self) -> Option<u64> {
-        let is_connected =
-            self.news.has_changed().is_ok() && self.client.connection_state() == State::Connected;
-        is_connected.then(|| self.client.statistics().connects.load(Ordering::Relaxed))
-    }
-
-    /// Waits until the connection is another one than `generation`, or none.
-    pub(super) async fn lost(&self, generation: u64) {
-        let mut news = self.news.clone();
-        while self.generation() == Some(generation) {
-            if news.changed().await.is_err() {
-                return;
-            }
+impl Life {
+    /// Takes a connection into use.
+    pub(super) fn begin(node: &Node, accepted: Accepted) -> Self {
+        let link = Arc::new(Link::new(accepted.info.max_payload));
+        node.open(&link);
+        tracing::info!("connected to nats");
+        Self {
+            link,
+            accepted,
+            start: Instant::now(),
         }
     }
 
-    /// Waits until the client has ended: it was closed, or it broke.
-    pub(super) async fn ended(&self) {
-        let mut news = self.news.clone();
-        while news.changed().await.is_ok() {}
+    /// Reads and writes until the connection is lost. Says how many failed attempts that counts as.
+    async fn run(self, node: &Node, connector: &mut Connector) -> u32 {
+        let (reader, writer) = split(self.accepted.socket);
+        let mut reading = Reading {
+            node,
+            connector,
+            link: &self.link,
+            decoder: self.accepted.decoder,
+        };
+        let ended = tokio::select! {
+            ended = write(&self.link, writer) => ended,
+            ended = reading.run(reader) => ended,
+        };
+        node.close();
+        self.link.end();
+        node.counters.lost.add();
+        let lost = ended.err().unwrap_or(Lost::Closed);
+        tracing::warn!(%lost, "connection to nats lost, trying to get it back");
+        match self.start.elapsed() < SHORT_LIFE {
+            true => SHORT_LIFE_ATTEMPTS,
+            false => 0,
+        }
     }
+}
+
+/// Runs until it is aborted.
+pub(super) async fn keep(node: Arc<Node>, mut connector: Connector, first: Option<Life>) {
+    let mut attempts = 1;
+    if let Some(life) = first {
+        attempts = life.run(&node, &mut connector).await;
+    }
+    loop {
+        let accepted = connector.again(attempts).await;
+        let life = Life::begin(&node, accepted);
+        attempts = life.run(&node, &mut connector).await;
+    }
+}
+
+async fn write(link: &Link, mut writer: WriteHalf<Box<dyn Socket>>) -> Result<(), Lost> {
+    let mut buffer = BytesMut::new();
+    while link.take(&mut buffer).await.is_some() {
+        writer.write_all(&buffer).await?;
+        writer.flush().await?;
+    }
+    Ok(())
+}
+
+/// What is read, and who is to know.
+struct Reading<'a> {
+    node: &'a Node,
+    connector: &'a mut Connector,
+    link: &'a Link,
+    decoder: Decoder,
+}
+
+impl Reading<'_> {
+    async fn run(&mut self, mut reader: ReadHalf<Box<dyn Socket>>) -> Result<(), Lost> {
+        let (mut questions, mut size) = (0, 0);
+        loop {
+            self.handle()?;
+            if size >= LONG_READ {
+                yield_now().await;
+            }
+            size = match timeout(PING_INTERVAL, reader.read_buf(self.decoder.room())).await {
+                Ok(Ok(0)) => return Err(Lost::Closed),
+                Ok(Ok(size)) => {
+                    questions = 0;
+                    size
+                }
+                Ok(Err(error)) => return Err(error.into()),
+                Err(_) if questions == MAX_QUESTIONS => return Err(Lost::Silent),
+                Err(_) => {
+                    questions += 1;
+                    self.link.ping();
+                    0
+                }
+            };
+        }
+    }
+
+    /// Does what the operations that were read ask for.
+    fn handle(&mut self) -> Result<(), WireError> {
+        while let Some(operation) = self.decoder.next()? {
+            match operation {
+                Operation::Message {
+                    sid,
+                    headers,
+                    payload,
+                } => self.node.deliver(sid, headers, payload),
+                Operation::Pong => self.link.pong(),
+                Operation::Ping => self
+                    .link
+                    .add(|buffer| buffer.extend_from_slice(encoder::PONG)),
+                Operation::Info(info) => {
+                    self.link.limit_payload(info.max_payload);
+                    self.connector.learn(&info.connect_urls);
+                }
+                Operation::Error(error) => {
+                    if let Some(subject) = forbidden_subject(&error) {
+                        self.link.forbid(subject);
+                    }
+                    self.node.refused(&error);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The subject of `Permissions Violation for Subscription to "<subject>"`.
+fn forbidden_subject(error: &str) -> Option<&str> {
+    let (_, rest) = error.split_once("Violation for Subscription to \"")?;
+    let (subject, _) = rest.split_once('"')?;
+    Some(subject)
 }

@@ -13,9 +13,8 @@ const LOG_INTERVAL: Duration = Duration::from_secs(10);
 #[derive(Debug, Default)]
 pub struct Counters {
     pub(super) malformed: Counter,
-    pub(super) overflowed: Counter,
     pub(super) refused: Counter,
-    pub(super) restarted: Counter,
+    pub(super) lost: Counter,
 }
 
 impl Counters {
@@ -25,22 +24,16 @@ impl Counters {
         self.malformed.total()
     }
 
-    /// Messages dropped because the queue of a subscription was full. At least: a flood of them is counted in part.
-    #[must_use]
-    pub fn overflowed(&self) -> u64 {
-        self.overflowed.total()
-    }
-
     /// Errors that the server reported, such as a subject that we have no permission on.
     #[must_use]
     pub fn refused(&self) -> u64 {
         self.refused.total()
     }
 
-    /// Times that the NATS client had to be replaced, because it broke over what it received.
+    /// Times that the connection to NATS was lost. What is published until it is back is lost to this node.
     #[must_use]
-    pub fn restarted(&self) -> u64 {
-        self.restarted.total()
+    pub fn lost(&self) -> u64 {
+        self.lost.total()
     }
 
     /// All of them.
@@ -52,19 +45,14 @@ impl Counters {
                 &self.malformed,
             ),
             (
-                "nats_overflowed",
-                "Messages dropped because a subscription's queue was full, at least.",
-                &self.overflowed,
-            ),
-            (
                 "nats_refused",
                 "Errors that the NATS server reported, such as a forbidden subject.",
                 &self.refused,
             ),
             (
-                "nats_restarted",
-                "Times that the NATS client had to be replaced.",
-                &self.restarted,
+                "nats_lost",
+                "Times that the connection to NATS was lost.",
+                &self.lost,
             ),
         ]
         .map(|(name, help, counter)| Count {

@@ -1,150 +1,237 @@
-//! One life of the NATS client: commands, each confirmed by the barrier within the time-out.
+//! One connection's life, as those see it who send: commands go into its buffer, confirmations come out.
+//!
+//! In: commands, from any thread. Out: bytes for the connection's task to write, many commands together. A server
+//! processes the commands of a connection in order, so the answer to a ping proves all that were sent before it; who
+//! wants a proof while a ping is about to be sent shares it. When the connection ends everyone who waits is told.
 
-use std::future::ready;
-use std::time::Duration;
+use std::collections::{HashSet, VecDeque};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use async_nats::{PublishErrorKind, SubscribeError, Subscriber};
-use tokio::time::{Instant, timeout_at};
+use bytes::BytesMut;
+use tokio::sync::{Notify, oneshot};
 
-use super::barrier::{Barrier, no_answer};
-use super::connection::Connection;
-use super::metadata;
-use crate::{Error, Publication};
+use super::wire::encoder;
+use crate::Error;
 
-/// A client with its barrier.
+/// Publications wait while this many bytes have not been written.
+const MAX_UNWRITTEN: usize = 4 * 1024 * 1024;
+
+/// Confirmations that may be waited for. Those that were given up make room.
+const MAX_WAITERS: usize = 65_536;
+
+/// A buffer that had to hold more is not kept.
+const MAX_KEPT: usize = 1024 * 1024;
+
+/// Subjects that are remembered as forbidden; when there are more, all are forgotten.
+const MAX_FORBIDDEN: usize = 65_536;
+
+/// `outgoing` is locked to add bytes or to take them, `forbidden` for a look-up or a change.
 pub(super) struct Link {
-    connection: Connection,
-    barrier: Barrier,
-    timeout: Duration,
+    outgoing: Mutex<Outgoing>,
+    forbidden: Mutex<HashSet<String>>,
+    /// There is something to write, or the link has ended.
+    written: Notify,
+    /// What was there to write was taken, or the link has ended.
+    taken: Notify,
+    max_payload: AtomicUsize,
 }
 
-/// A command on its way: in which generation it was sent, and until when its proof is waited for.
-#[derive(Clone, Copy)]
-pub(super) struct Sent {
-    generation: u64,
-    deadline: Instant,
+#[derive(Default)]
+struct Outgoing {
+    buffer: BytesMut,
+    /// Pings that were sent so far.
+    pings: u64,
+    /// Pings that were answered so far.
+    pongs: u64,
+    wants_ping: bool,
+    /// In the order of the pings whose answers they wait for.
+    waiters: VecDeque<Waiter>,
+    has_ended: bool,
+}
+
+impl Outgoing {
+    /// Whether there is no place for one who waits. Those who gave up, the oldest first, make room.
+    fn is_crowded(&mut self) -> bool {
+        while self.waiters.len() >= MAX_WAITERS {
+            if self
+                .waiters
+                .pop_front_if(|waiter| waiter.answer.is_closed())
+                .is_none()
+            {
+                return true;
+            }
+        }
+        false
+    }
+}
+
+struct Waiter {
+    ping: u64,
+    answer: oneshot::Sender<()>,
 }
 
 impl Link {
-    pub(super) async fn over(
-        connection: Connection,
-        timeout: Duration,
-    ) -> Result<Self, SubscribeError> {
-        let barrier = Barrier::start(connection.clone(), timeout).await?;
-        Ok(Self {
-            connection,
-            barrier,
-            timeout,
-        })
-    }
-
-    pub(super) fn is_connected(&self) -> bool {
-        self.connection.generation().is_some()
-    }
-
-    pub(super) async fn ended(&self) {
-        self.connection.ended().await;
-    }
-
-    /// Sends a publication, for [`Link::confirm`] to wait until the server has it.
-    pub(super) async fn publish(
-        &self,
-        subject: String,
-        publication: Publication,
-    ) -> Result<Sent, Error> {
-        let sent = self.sent()?;
-        self.in_time(sent, self.send(subject, publication)).await?;
-        Ok(sent)
-    }
-
-    /// Waits for the proof that the server processed what was sent.
-    pub(super) async fn confirm(&self, sent: Sent) -> Result<(), Error> {
-        self.in_time(sent, self.barrier.pass(sent.generation)).await
-    }
-
-    /// Subscribes and waits until the server knows it.
-    pub(super) async fn subscribe(&self, subject: &str) -> Result<Subscriber, Error> {
-        self.confirmed(async { self.subscribe_later(subject).await.map_err(unavailable) })
-            .await
-    }
-
-    /// Subscribes as soon as there is a connection.
-    pub(super) async fn subscribe_later(
-        &self,
-        subject: &str,
-    ) -> Result<Subscriber, SubscribeError> {
-        self.connection.client.subscribe(subject.to_owned()).await
-    }
-
-    /// Sends what is left and ends the client. Without a connection there is nobody to send it to.
-    pub(super) async fn close(&self) {
-        if self.confirmed(ready(Ok(()))).await.is_ok()
-            && self.connection.client.drain().await.is_ok()
-        {
-            self.ended().await;
+    pub(super) fn new(max_payload: usize) -> Self {
+        Self {
+            outgoing: Mutex::default(),
+            forbidden: Mutex::default(),
+            written: Notify::new(),
+            taken: Notify::new(),
+            max_payload: AtomicUsize::new(max_payload),
         }
     }
 
-    async fn send(&self, subject: String, publication: Publication) -> Result<(), Error> {
-        let client = &self.connection.client;
-        let headers = metadata::encode(&publication)?;
+    pub(super) fn limit_payload(&self, max_payload: usize) {
+        self.max_payload.store(max_payload, Ordering::Relaxed);
+    }
+
+    /// Adds a publication; waits while there is no room for it.
+    pub(super) async fn publish(
+        &self,
+        subject: &str,
+        headers: &[u8],
+        payload: &[u8],
+    ) -> Result<(), Error> {
         let (size, limit) = (
-            metadata::wire_size(headers.as_ref(), &publication.data),
-            client.max_payload(),
+            headers.len() + payload.len(),
+            self.max_payload.load(Ordering::Relaxed),
         );
-        let sent = match headers {
-            _ if size > limit => return Err(Error::TooLarge { size, limit }),
-            Some(headers) => {
-                client
-                    .publish_with_headers(subject, headers, publication.data)
-                    .await
+        if size > limit {
+            return Err(Error::TooLarge { size, limit });
+        }
+        loop {
+            let taken = self.taken.notified();
+            {
+                let mut outgoing = self.outgoing();
+                if outgoing.has_ended {
+                    return Err(lost());
+                }
+                if outgoing.buffer.len() < MAX_UNWRITTEN {
+                    encoder::publish(&mut outgoing.buffer, subject, headers, payload);
+                    break;
+                }
             }
-            None => client.publish(subject, publication.data).await,
+            taken.await;
+        }
+        self.written.notify_one();
+        Ok(())
+    }
+
+    /// Adds what is small and never waits.
+    pub(super) fn add(&self, encode: impl FnOnce(&mut BytesMut)) {
+        let mut outgoing = self.outgoing();
+        if !outgoing.has_ended {
+            encode(&mut outgoing.buffer);
+            drop(outgoing);
+            self.written.notify_one();
+        }
+    }
+
+    /// Waits until the server has processed everything that was added before.
+    pub(super) async fn confirm(&self) -> Result<(), Error> {
+        let (answer, answered) = oneshot::channel();
+        {
+            let mut outgoing = self.outgoing();
+            if outgoing.has_ended {
+                return Err(lost());
+            }
+            if outgoing.is_crowded() {
+                let reason = "too many wait for an answer from nats";
+                return Err(Error::Unavailable(reason.to_owned()));
+            }
+            let ping = outgoing.pings + 1;
+            outgoing.wants_ping = true;
+            outgoing.waiters.push_back(Waiter { ping, answer });
+        }
+        self.written.notify_one();
+        answered.await.map_err(|_| lost())
+    }
+
+    /// The server does not let us subscribe to this subject. It says so before it answers the ping behind.
+    pub(super) fn forbid(&self, subject: &str) {
+        let mut forbidden = self.forbidden();
+        if forbidden.len() >= MAX_FORBIDDEN {
+            forbidden.clear();
+        }
+        forbidden.insert(subject.to_owned());
+    }
+
+    pub(super) fn is_forbidden(&self, subject: &str) -> bool {
+        self.forbidden().contains(subject)
+    }
+
+    /// Asks the server for a sign of life.
+    pub(super) fn ping(&self) {
+        self.outgoing().wants_ping = true;
+        self.written.notify_one();
+    }
+
+    /// The server answered a ping.
+    pub(super) fn pong(&self) {
+        let mut outgoing = self.outgoing();
+        outgoing.pongs += 1;
+        let pongs = outgoing.pongs;
+        while let Some(waiter) = outgoing.waiters.pop_front_if(|waiter| waiter.ping <= pongs) {
+            // One that no longer listens has answered its own time-out.
+            let _gone = waiter.answer.send(());
+        }
+    }
+
+    /// Waits for bytes to write, and puts them into `buffer`. `None` when the link has ended.
+    pub(super) async fn take(&self, buffer: &mut BytesMut) -> Option<()> {
+        buffer.clear();
+        if buffer.capacity() > MAX_KEPT {
+            *buffer = BytesMut::new();
+        }
+        loop {
+            {
+                let mut outgoing = self.outgoing();
+                if outgoing.has_ended {
+                    return None;
+                }
+                if std::mem::take(&mut outgoing.wants_ping) {
+                    outgoing.pings += 1;
+                    outgoing.buffer.extend_from_slice(encoder::PING);
+                }
+                if !outgoing.buffer.is_empty() {
+                    std::mem::swap(&mut outgoing.buffer, buffer);
+                    break;
+                }
+            }
+            self.written.notified().await;
+        }
+        self.taken.notify_waiters();
+        Some(())
+    }
+
+    /// Nothing is sent any more, and nothing will be confirmed.
+    pub(super) fn end(&self) {
+        let mut outgoing = self.outgoing();
+        *outgoing = Outgoing {
+            has_ended: true,
+            ..Outgoing::default()
         };
-        sent.map_err(|error| match error.kind() {
-            // The server lowered its limit just now.
-            PublishErrorKind::MaxPayloadExceeded => Error::TooLarge {
-                size,
-                limit: client.max_payload(),
-            },
-            PublishErrorKind::InvalidSubject | PublishErrorKind::Send => unavailable(error),
-        })
+        drop(outgoing);
+        self.written.notify_one();
+        self.taken.notify_waiters();
     }
 
-    /// Runs a command that sends, then waits for the proof that the server processed it.
-    async fn confirmed<T>(
-        &self,
-        command: impl Future<Output = Result<T, Error>>,
-    ) -> Result<T, Error> {
-        let sent = self.sent()?;
-        let value = self.in_time(sent, command).await?;
-        self.confirm(sent).await?;
-        Ok(value)
+    fn forbidden(&self) -> MutexGuard<'_, HashSet<String>> {
+        self.forbidden
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A command that begins now.
-    fn sent(&self) -> Result<Sent, Error> {
-        let generation = self.connection.generation();
-        let generation =
-            generation.ok_or_else(|| Error::Unavailable("not connected to nats".to_owned()))?;
-        let deadline = Instant::now() + self.timeout;
-        Ok(Sent {
-            generation,
-            deadline,
-        })
-    }
-
-    async fn in_time<T>(
-        &self,
-        sent: Sent,
-        step: impl Future<Output = Result<T, Error>>,
-    ) -> Result<T, Error> {
-        timeout_at(sent.deadline, step)
-            .await
-            .unwrap_or_else(|_| Err(no_answer(self.timeout)))
+    fn outgoing(&self) -> MutexGuard<'_, Outgoing> {
+        // A panic while it was held leaves at worst half a command, which the server answers by ending the connection.
+        self.outgoing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn unavailable(error: impl std::error::Error) -> Error {
-    Error::Unavailable(error.to_string())
+pub(super) fn lost() -> Error {
+    Error::Unavailable("the connection to nats was lost".to_owned())
 }
+
+#[cfg(test)]
+mod tests;

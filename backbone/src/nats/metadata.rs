@@ -3,9 +3,6 @@
 //! `Tide-Info` is `{"user":"…","client":"…","conn_info":"<base64>","chan_info":"<base64>"}`, `Tide-Tags` an object of
 //! texts; each is absent when there is nothing to say. Members that we do not know are ignored, absent ones are empty.
 
-use std::collections::BTreeMap;
-
-use async_nats::{HeaderMap, HeaderValue, Message};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
@@ -22,6 +19,9 @@ pub const MAX_TAGS_BYTES: usize = 64 * 1024;
 const INFO: &str = "Tide-Info";
 const TAGS: &str = "Tide-Tags";
 
+/// Every block of headers begins so; a status may follow.
+const VERSION: &[u8] = b"NATS/1.0";
+
 #[derive(Serialize, Deserialize)]
 struct InfoHeader {
     #[serde(default)]
@@ -37,6 +37,8 @@ struct InfoHeader {
 /// Why a message is no publication.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Malformed {
+    #[error("its headers are none")]
+    Version,
     #[error("a header stands twice")]
     Repeated,
     #[error("a header is too long")]
@@ -47,12 +49,12 @@ pub(super) enum Malformed {
     Base64,
 }
 
-/// The headers of a publication, if it needs any.
+/// The block of headers of a publication; empty if it needs none.
 ///
 /// # Errors
 /// [`Error::TooLarge`] when no receiver would take them.
-pub(super) fn encode(publication: &Publication) -> Result<Option<HeaderMap>, Error> {
-    let mut headers = HeaderMap::new();
+pub(super) fn encode(publication: &Publication) -> Result<Vec<u8>, Error> {
+    let mut block = Vec::new();
     if let Some(info) = &publication.info {
         let header = InfoHeader {
             user: info.user.clone(),
@@ -60,51 +62,55 @@ pub(super) fn encode(publication: &Publication) -> Result<Option<HeaderMap>, Err
             conn_info: BASE64.encode(&info.conn_info),
             chan_info: BASE64.encode(&info.chan_info),
         };
-        headers.insert(INFO, json_line(&header, MAX_INFO_BYTES)?);
+        push_line(&mut block, INFO, &header, MAX_INFO_BYTES)?;
     }
     if !publication.tags.is_empty() {
-        headers.insert(TAGS, json_line(&publication.tags, MAX_TAGS_BYTES)?);
+        push_line(&mut block, TAGS, &publication.tags, MAX_TAGS_BYTES)?;
     }
-    Ok(Some(headers).filter(|headers| !headers.is_empty()))
+    if !block.is_empty() {
+        block.extend_from_slice(b"\r\n");
+    }
+    Ok(block)
 }
 
-/// The bytes that a message takes of the server's `max_payload`.
-pub(super) fn wire_size(headers: Option<&HeaderMap>, payload: &Bytes) -> usize {
-    let line =
-        |(name, value): (&str, &HeaderValue)| name.len() + value.as_str().len() + ": \r\n".len();
-    let block = |headers: &HeaderMap| {
-        let lines = headers
-            .iter()
-            .flat_map(|(name, values)| values.iter().map(move |value| (name.as_ref(), value)));
-        "NATS/1.0\r\n\r\n".len() + lines.map(line).sum::<usize>()
+/// The publication that a message carries, by its block of headers and its payload.
+///
+/// The payload is copied, because a few bytes of it would otherwise keep a whole read buffer.
+pub(super) fn decode(block: &[u8], payload: &[u8]) -> Result<Publication, Malformed> {
+    let mut publication = Publication {
+        data: Bytes::copy_from_slice(payload),
+        ..Publication::default()
     };
-    headers.map_or(0, block) + payload.len()
+    if block.is_empty() {
+        return Ok(publication);
+    }
+    let mut lines = block.split(|byte| *byte == b'\n');
+    if !lines.next().is_some_and(|line| line.starts_with(VERSION)) {
+        return Err(Malformed::Version);
+    }
+    let mut tags = None;
+    for line in lines {
+        let Some(colon) = line.iter().position(|byte| *byte == b':') else {
+            continue;
+        };
+        let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
+        if name == INFO.as_bytes() {
+            let info = decode_info(bounded(value, MAX_INFO_BYTES)?)?;
+            once(&mut publication.info, info)?;
+        } else if name == TAGS.as_bytes() {
+            let value = bounded(value, MAX_TAGS_BYTES)?;
+            once(
+                &mut tags,
+                serde_json::from_slice(value).map_err(|_| Malformed::Json)?,
+            )?;
+        }
+    }
+    publication.tags = tags.unwrap_or_default();
+    Ok(publication)
 }
 
-/// The publication that a message carries.
-pub(super) fn decode(message: Message) -> Result<Publication, Malformed> {
-    let Some(headers) = message.headers else {
-        return Ok(Publication {
-            data: message.payload,
-            ..Publication::default()
-        });
-    };
-    let info = header(&headers, INFO, MAX_INFO_BYTES)?
-        .map(decode_info)
-        .transpose()?;
-    let tags: BTreeMap<_, _> = match header(&headers, TAGS, MAX_TAGS_BYTES)? {
-        Some(line) => serde_json::from_str(line).map_err(|_| Malformed::Json)?,
-        None => BTreeMap::new(),
-    };
-    Ok(Publication {
-        data: message.payload,
-        info,
-        tags,
-    })
-}
-
-fn decode_info(line: &str) -> Result<ClientInfo, Malformed> {
-    let header: InfoHeader = serde_json::from_str(line).map_err(|_| Malformed::Json)?;
+fn decode_info(line: &[u8]) -> Result<ClientInfo, Malformed> {
+    let header: InfoHeader = serde_json::from_slice(line).map_err(|_| Malformed::Json)?;
     let payload = |text: &str| {
         BASE64
             .decode(text)
@@ -119,54 +125,53 @@ fn decode_info(line: &str) -> Result<ClientInfo, Malformed> {
     })
 }
 
-fn header<'a>(
-    headers: &'a HeaderMap,
-    name: &str,
-    limit: usize,
-) -> Result<Option<&'a str>, Malformed> {
-    let mut values = headers.get_all(name);
-    let value = values.next().map(HeaderValue::as_str);
-    match value {
-        _ if values.next().is_some() => Err(Malformed::Repeated),
-        Some(value) if value.len() > limit => Err(Malformed::TooLong),
-        value => Ok(value),
+fn bounded(value: &[u8], limit: usize) -> Result<&[u8], Malformed> {
+    match value.len() <= limit {
+        true => Ok(value),
+        false => Err(Malformed::TooLong),
     }
 }
 
-/// One line, because JSON escapes every line break inside a text.
-fn json_line(value: &impl Serialize, limit: usize) -> Result<HeaderValue, Error> {
-    let line = serde_json::to_string(value).expect("texts and maps of texts are JSON");
-    if line.len() > limit {
-        return Err(Error::TooLarge {
-            size: line.len(),
-            limit,
-        });
+fn once<T>(place: &mut Option<T>, value: T) -> Result<(), Malformed> {
+    match place.replace(value) {
+        None => Ok(()),
+        Some(_) => Err(Malformed::Repeated),
     }
-    Ok(line.parse().expect("JSON of one line has no line break"))
+}
+
+/// Adds one header. Its value is one line, because JSON escapes every line break inside a text.
+fn push_line(
+    block: &mut Vec<u8>,
+    name: &str,
+    value: &impl Serialize,
+    limit: usize,
+) -> Result<(), Error> {
+    if block.is_empty() {
+        block.extend_from_slice(VERSION);
+        block.extend_from_slice(b"\r\n");
+    }
+    block.extend_from_slice(name.as_bytes());
+    block.extend_from_slice(b": ");
+    let start = block.len();
+    serde_json::to_writer(&mut *block, value).expect("texts and maps of texts are JSON");
+    let size = block.len() - start;
+    if size > limit {
+        return Err(Error::TooLarge { size, limit });
+    }
+    block.extend_from_slice(b"\r\n");
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
-    fn message(headers: Option<HeaderMap>) -> Message {
-        Message {
-            subject: "tide.pub._.a".into(),
-            reply: None,
-            payload: Bytes::from_static(b"data"),
-            headers,
-            status: None,
-            description: None,
-            length: 0,
-        }
-    }
-
-    fn with(name: &str, values: &[&str]) -> Message {
-        let mut headers = HeaderMap::new();
-        for value in values {
-            headers.append(name, *value);
-        }
-        message(Some(headers))
+    fn with(name: &str, values: &[&str]) -> Result<Publication, Malformed> {
+        let lines = values.iter().map(|value| format!("{name}: {value}\r\n"));
+        let block = format!("NATS/1.0\r\n{}\r\n", lines.collect::<String>());
+        decode(block.as_bytes(), b"data")
     }
 
     #[test]
@@ -181,8 +186,8 @@ mod tests {
             }),
             tags: [("k\n".to_owned(), " v: \u{2028}".to_owned())].into(),
         };
-        let headers = encode(&publication).unwrap();
-        assert_eq!(decode(message(headers)), Ok(publication));
+        let block = encode(&publication).unwrap();
+        assert_eq!(decode(&block, b"data"), Ok(publication));
     }
 
     #[test]
@@ -191,9 +196,9 @@ mod tests {
             data: Bytes::from_static(b"data"),
             ..Publication::default()
         };
-        assert_eq!(encode(&publication), Ok(None));
-        assert_eq!(decode(message(None)), Ok(publication.clone()));
-        assert_eq!(decode(with("Other", &["x"])), Ok(publication));
+        assert_eq!(encode(&publication), Ok(Vec::new()));
+        assert_eq!(decode(b"", b"data"), Ok(publication.clone()));
+        assert_eq!(with("Other", &["x", "y"]), Ok(publication));
     }
 
     #[test]
@@ -210,7 +215,28 @@ mod tests {
             (INFO, &["{\"conn_info\":\"!\"}"], Malformed::Base64),
         ];
         for (name, values, malformed) in table {
-            assert_eq!(decode(with(name, values)), Err(malformed), "{name}");
+            assert_eq!(with(name, values), Err(malformed), "{name}");
+        }
+    }
+
+    #[test]
+    fn blocks_that_are_no_headers_harm_nobody() {
+        let nothing_in = Ok(Publication {
+            data: Bytes::from_static(b"data"),
+            ..Publication::default()
+        });
+        let table: [(&[u8], Result<Publication, Malformed>); 8] = [
+            (b"HTTP/1.1\r\n\r\n", Err(Malformed::Version)),
+            (b"x", Err(Malformed::Version)),
+            (b"NATS/1.0\r\nTide-Info: a\rb\r\n\r\n", Err(Malformed::Json)),
+            (b"NATS/1.0\r\nTide-Tags:\xff\r\n\r\n", Err(Malformed::Json)),
+            (b"NATS/1.0\r\nTide-Tags", nothing_in.clone()),
+            (b"NATS/1.0 503\r\n\r\n", nothing_in.clone()),
+            (b"NATS/1.0\r\nBad Name: x\r\n: \r\n\r\n", nothing_in.clone()),
+            (b"NATS/1.0\r\n\xff\xfe: x\r\n\r\n", nothing_in),
+        ];
+        for (block, outcome) in table {
+            assert_eq!(decode(block, b"data"), outcome, "{}", block.escape_ascii());
         }
     }
 
@@ -228,5 +254,18 @@ mod tests {
                 ..
             })
         ));
+    }
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn no_block_panics(parts in prop::collection::vec(prop_oneof![
+            prop::sample::select(vec![
+                "NATS/1.0", "\r\n", "Tide-Info", "Tide-Tags", ":", "{", "}", "\"a\"", "\"conn_info\"", ",", "\\u",
+            ]).prop_map(|text| text.as_bytes().to_vec()),
+            prop::collection::vec(any::<u8>(), 0..3),
+        ], 0..16)) {
+            let _outcome = decode(&parts.concat(), b"data");
+        }
     }
 }

@@ -205,16 +205,10 @@ fn payloads_keep_what_only_their_reader_can_judge() {
 
 #[test]
 fn joined_messages_are_one_frame() {
-    let messages = |format: Format| [format.ping(), format.ping(), format.ping()];
-    assert_eq!(Format::Json.join(&messages(Format::Json)), "{}\n{}\n{}");
-    assert_eq!(
-        Format::Protobuf.join(&messages(Format::Protobuf)),
-        &b"\0\0\0"[..]
-    );
-    let single = Bytes::from("{\"id\":1}".to_owned());
-    assert_eq!(
-        Format::Json.join(std::slice::from_ref(&single)).as_ptr(),
-        single.as_ptr()
-    );
-    assert!(Format::Json.join(&[]).is_empty());
+    for (format, expected) in [(Format::Json, "{}\n{}"), (Format::Protobuf, "\0\0")] {
+        let frame = [format.ping(), format.ping()].join(format.separator());
+        assert_eq!(frame, expected.as_bytes());
+        let pongs = format.decode(&frame.into(), 10).unwrap();
+        assert_eq!(pongs, [Frame::Pong, Frame::Pong]);
+    }
 }

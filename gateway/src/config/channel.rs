@@ -1,8 +1,12 @@
 //! `channel.*`: namespaces and what is allowed in them.
 
+use std::time::Duration;
+
 use regex::Regex;
 
+use super::duration;
 use super::schema::{Described, Kind, options};
+use crate::hub::Delivery;
 
 options! {
     /// Options of channels.
@@ -60,6 +64,20 @@ options! {
         pub allow_publish_for_subscriber: bool,
         /// Whether anonymous users may publish as well.
         pub allow_publish_for_anonymous: bool,
+        /// Time for which the first of several publications waits for the others, so that they are written together.
+        #[serde(with = "duration")]
+        pub write_delay: Duration,
+        /// Publications that are written to a client as one frame at most.
+        pub batch_max_size: usize = 16,
+        /// `all`: every publication counts, and a client that lags behind by too much is closed with 3008. `latest`: only
+        /// the newest does; a client that lags, or that `max_rate` holds up, never gets those before it.
+        pub delivery: String = "all".to_owned(),
+        /// With `latest`: the tag whose values are told apart, each with a newest publication of its own, 1,024 at most.
+        /// Empty: the channel has one.
+        pub latest_tag: String,
+        /// Times a second at most that a client is written publications of a channel; zero for no limit. Those in between
+        /// gather: 256 KiB of them are written at once.
+        pub max_rate: usize,
         /// Who is in a channel. Accepted, without effect in this version.
         pub presence: bool,
         /// Whether joining and leaving are published. Accepted, without effect in this version.
@@ -70,6 +88,20 @@ options! {
 }
 
 impl NamespaceOptions {
+    /// How publications are delivered.
+    #[must_use]
+    pub fn delivery(&self) -> Delivery {
+        let per_second = u32::try_from(self.max_rate).unwrap_or(u32::MAX);
+        Delivery {
+            batch: self.batch_max_size,
+            delay: self.write_delay,
+            interval: Duration::from_secs(1)
+                .checked_div(per_second)
+                .unwrap_or_default(),
+            newest_by: (self.delivery == "latest").then(|| self.latest_tag.clone()),
+        }
+    }
+
     /// The pattern of `channel_regex`, `None` when it is empty.
     ///
     /// # Errors

@@ -99,10 +99,15 @@ impl Config {
         let levels = ["none", "trace", "debug", "info", "warn", "error"];
         findings.one_of("log.level", &self.log.level, &levels);
         findings.one_of("log.format", &self.log.format, &["text", "json"]);
+        let engine = &self.websocket.engine;
+        findings.one_of("websocket.engine", engine, &["lean", "actix"]);
         findings.zero(
             "websocket.message_size_limit",
             self.websocket.message_size_limit,
         );
+        let wrong = !(1..=9).contains(&self.websocket.compression_level);
+        let message = "must be from 1 (fast) to 9 (small)";
+        findings.when(wrong, "websocket.compression_level", message);
         let wrong = self.client.queue_max_size < self.websocket.message_size_limit;
         let options = ["client.queue_max_size", "websocket.message_size_limit"];
         let message = "must not be less than websocket.message_size_limit, \

@@ -46,6 +46,7 @@ macro_rules! described {
 described! {
     bool => Kind::Flag,
     u16 => Kind::Whole(0, u16::MAX.into()),
+    u32 => Kind::Whole(0, u32::MAX.into()),
     usize => Kind::Whole(0, usize::MAX as i128),
     i64 => Kind::Whole(i64::MIN.into(), i64::MAX.into()),
     String => Kind::Text,

@@ -27,8 +27,20 @@ options! {
         pub disabled: bool,
         /// Path of the endpoint.
         pub handler_prefix: String = "/connection/websocket".to_owned(),
+        /// `lean`: a socket is taken over from the HTTP server, and an idle client has no buffer. `actix`: it stays with the
+        /// HTTP server, which keeps its buffers; the reference that the other is compared with.
+        pub engine: String = "lean".to_owned(),
         /// Bytes of one message from a client, or close 1009.
         pub message_size_limit: usize = 65_536,
+        /// Whether messages are compressed (permessage-deflate, RFC 7692) for clients that ask for it. What is secret and
+        /// what others can choose should then not stand in one message: its size tells of both.
+        pub compression: bool,
+        /// Bytes from which on what is sent is compressed.
+        pub compression_min_size: usize = 128,
+        /// From 1 (fast) to 9 (small).
+        pub compression_level: u32 = 1,
+        /// Whether what a client sends may refer to its earlier messages: smaller, and up to 32 KiB of memory a connection.
+        pub compression_client_context: bool,
     }
 }
 

@@ -9,6 +9,7 @@ use tidegate_codec::{
     ConnectRequest, ConnectResult, DisconnectCode, ErrorCode, Reply, SubscribeResult, Success,
 };
 
+use super::heartbeat::announced_seconds;
 use super::{
     Action, Actions, Identity, Moment, OpenError, Refusal, Session, State, Subscription, Term,
     VERSION,
@@ -35,7 +36,7 @@ impl Session {
     ) {
         match self.identify(id, &request, now) {
             Ok(connecting) => {
-                let user = connecting.identity.user.clone();
+                let user = connecting.identity.user.to_string();
                 let channels = connecting.subscriptions.keys().cloned().collect();
                 self.connecting = Some(Box::new(connecting));
                 actions.push(Action::Open { user, channels });
@@ -67,8 +68,11 @@ impl Session {
                 return self.refuse_connect(id, ErrorCode::Internal.into(), actions);
             }
         }
-        self.state = State::Open(identity);
-        self.heartbeat.start(now.instant, self.entry.phase);
+        let before = std::mem::replace(&mut self.state, State::Open(identity));
+        if let State::Fresh(fresh) = before {
+            self.heartbeat
+                .start(&self.rules.client, now.instant, fresh.phase);
+        }
         let result = self.connect_result(term, &subscriptions, now.wall);
         actions.push(Action::Reply(Reply {
             id,
@@ -98,7 +102,7 @@ impl Session {
         let token_channels = claims.subs.keys().cloned().collect();
         let subscriptions = self.server_side(&claims.user, claims.subs, request)?;
         let identity = Identity {
-            user: claims.user,
+            user: claims.user.into(),
             info: claims.info,
             deadline: term.deadline,
             token_channels,
@@ -119,10 +123,9 @@ impl Session {
         now: SystemTime,
     ) -> Result<ConnectionClaims, Refusal> {
         let client = &self.rules.client;
-        let token = if command_token.is_empty() {
-            &self.entry.token
-        } else {
-            command_token
+        let token = match &self.state {
+            State::Fresh(fresh) if command_token.is_empty() => &fresh.token,
+            _ => command_token,
         };
         if token.is_empty() {
             if client.insecure || client.allow_anonymous_connect_without_token {
@@ -211,14 +214,15 @@ impl Session {
             };
             (channel.as_str().to_owned(), result)
         });
+        let ping = announced_seconds(&self.rules.client, self.pings);
         ConnectResult {
-            client: self.entry.client.clone(),
+            client: self.client.to_string(),
             version: VERSION.to_owned(),
             expires: term.expires(),
             ttl: term.ttl(),
             subs: subs.collect(),
-            ping: self.heartbeat.announced_seconds(),
-            pong: self.heartbeat.announces_pong(),
+            ping,
+            pong: ping > 0,
             time: if self.rules.client.connect_include_server_time {
                 time as i64
             } else {
@@ -231,8 +235,8 @@ impl Session {
     /// A connect that failed with an error leaves the connection without use: what came along in its frame is dropped,
     /// another command breaks the protocol, and it is closed when it gets stale.
     fn refuse_connect(&mut self, id: u32, refusal: Refusal, actions: &mut Actions) {
-        if let State::Fresh(stale) = self.state {
-            self.state = State::Refused(stale);
+        if let State::Fresh(fresh) = &self.state {
+            self.state = State::Refused(fresh.stale);
         }
         self.refuse(id, refusal, actions);
         actions.push(Action::SkipFrame);

@@ -1,7 +1,7 @@
 //! When to ping, and whether the answers come. The first ping comes at a random moment between half an interval and a
 //! whole one, so that the pings of clients that connected together are spread in time.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::config::ClientConfig;
 
@@ -14,12 +14,9 @@ pub enum PingStyle {
     Frame,
 }
 
-/// Pings of one connection.
-#[derive(Debug)]
+/// Pings of one connection. Rests until [`Heartbeat::start`].
+#[derive(Debug, Default)]
 pub(super) struct Heartbeat {
-    style: PingStyle,
-    interval: Duration,
-    timeout: Duration,
     next_ping: Option<Instant>,
     /// Until when the last ping must be answered; `None` once it is.
     pong_until: Option<Instant>,
@@ -34,35 +31,12 @@ pub(super) enum Due {
 }
 
 impl Heartbeat {
-    /// A heartbeat that rests until [`Heartbeat::start`].
-    pub(super) fn new(config: &ClientConfig, style: PingStyle) -> Self {
-        Self {
-            style,
-            interval: config.ping_interval,
-            timeout: config.pong_timeout,
-            next_ping: None,
-            pong_until: None,
-        }
-    }
-
     /// Starts pinging, unless pings are off. `phase` is between 0 and 1.
-    pub(super) fn start(&mut self, now: Instant, phase: f64) {
-        if !self.interval.is_zero() {
-            self.next_ping = Some(now + self.interval.mul_f64(0.5 + phase.clamp(0.0, 1.0) / 2.0));
+    pub(super) fn start(&mut self, config: &ClientConfig, now: Instant, phase: f64) {
+        let interval = config.ping_interval;
+        if !interval.is_zero() {
+            self.next_ping = Some(now + interval.mul_f64(0.5 + phase.clamp(0.0, 1.0) / 2.0));
         }
-    }
-
-    /// Seconds between pings, as the connect reply tells them; zero when the client need not know.
-    pub(super) fn announced_seconds(&self) -> u32 {
-        match self.style {
-            PingStyle::Message => super::seconds_of(self.interval),
-            PingStyle::Frame => 0,
-        }
-    }
-
-    /// Whether the connect reply asks the client for pongs.
-    pub(super) fn announces_pong(&self) -> bool {
-        self.announced_seconds() > 0
     }
 
     /// Takes an answer. False when nothing was asked.
@@ -70,14 +44,14 @@ impl Heartbeat {
         self.pong_until.take().is_some()
     }
 
-    pub(super) fn tick(&mut self, now: Instant) -> Due {
+    pub(super) fn tick(&mut self, config: &ClientConfig, now: Instant) -> Due {
         if self.pong_until.is_some_and(|until| until <= now) {
             return Due::NoPong;
         }
         match self.next_ping {
             Some(at) if at <= now => {
-                self.next_ping = Some(now + self.interval);
-                self.pong_until = Some(now + self.timeout);
+                self.next_ping = Some(now + config.ping_interval);
+                self.pong_until = Some(now + config.pong_timeout);
                 Due::Ping
             }
             _ => Due::Nothing,
@@ -86,5 +60,13 @@ impl Heartbeat {
 
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.pong_until.into_iter().chain(self.next_ping).min()
+    }
+}
+
+/// Seconds between pings, as the connect reply tells them; zero when the client need not know.
+pub(super) fn announced_seconds(config: &ClientConfig, style: PingStyle) -> u32 {
+    match style {
+        PingStyle::Message => super::seconds_of(config.ping_interval),
+        PingStyle::Frame => 0,
     }
 }

@@ -25,7 +25,7 @@ impl Session {
         }
         let asker = Asker {
             user: &self.identity().user,
-            subscribed: self.subscriptions.contains_key(&channel),
+            subscribed: self.subscriptions.contains(channel.as_str()),
         };
         if !self.rules.may_publish(asker, rules) {
             return Err(ErrorCode::PermissionDenied.into());

@@ -1,6 +1,5 @@
 //! `refresh` and `sub_refresh`: a new token for what would expire.
 
-use tidegate_backbone::Channel;
 use tidegate_codec::{
     DisconnectCode, ErrorCode, RefreshRequest, RefreshResult, Reply, SubRefreshRequest,
     SubRefreshResult, Success,
@@ -33,7 +32,7 @@ impl Session {
         let State::Open(identity) = &mut self.state else {
             return Ok(());
         };
-        if claims.user != identity.user {
+        if *claims.user != *identity.user {
             return Err(DisconnectCode::InvalidToken.into());
         }
         if !claims.subs.keys().eq(identity.token_channels.iter()) {
@@ -42,7 +41,7 @@ impl Session {
         identity.deadline = term.deadline;
         identity.info = claims.info;
         let result = RefreshResult {
-            client: self.entry.client.clone(),
+            client: self.client.to_string(),
             version: VERSION.to_owned(),
             expires: term.expires(),
             ttl: term.ttl(),
@@ -64,8 +63,7 @@ impl Session {
         if request.channel.is_empty() {
             return Err(DisconnectCode::BadRequest.into());
         }
-        let channel = Channel::parse(&request.channel).map_err(|_| ErrorCode::PermissionDenied)?;
-        if !self.subscriptions.contains_key(&channel) {
+        if !self.subscriptions.contains(&request.channel) {
             return Err(ErrorCode::PermissionDenied.into());
         }
         if request.kind != 0 || request.token.is_empty() {
@@ -79,10 +77,10 @@ impl Session {
                 TokenError::Expired => Refusal::from(ErrorCode::Expired),
                 TokenError::Invalid(_) => DisconnectCode::InvalidToken.into(),
             })?;
-        self.check_token_is_for(&claims, channel.as_str())?;
+        self.check_token_is_for(&claims, &request.channel)?;
         let grace = self.rules.client.expired_sub_close_delay;
         let term = Term::new(claims.expiry, grace, now).ok_or(ErrorCode::Expired)?;
-        if let Some(subscription) = self.subscriptions.get_mut(&channel) {
+        if let Some(subscription) = self.subscriptions.get_mut(&request.channel) {
             subscription.deadline = term.deadline;
             subscription.info = claims.options.info;
         }

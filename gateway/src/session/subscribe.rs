@@ -70,7 +70,7 @@ impl Session {
 
     /// Takes the outcome of [`Action::Join`].
     pub fn joined(&mut self, channel: Channel, result: &Result<(), Error>, actions: &mut Actions) {
-        let Some(subscribing) = self.joining.remove(&channel) else {
+        let Some((_, subscribing)) = self.joining.remove(channel.as_str()) else {
             return;
         };
         let Subscribing {
@@ -101,9 +101,7 @@ impl Session {
         if channel.is_empty() {
             return Err(DisconnectCode::BadRequest.into());
         }
-        if let Ok(channel) = Channel::parse(channel)
-            && self.subscriptions.remove(&channel).is_some()
-        {
+        if let Some((channel, _)) = self.subscriptions.remove(channel) {
             actions.push(Action::Detach(channel));
         }
         actions.push(Action::Reply(Reply {
@@ -115,10 +113,7 @@ impl Session {
 
     /// Checks 4 to 8 of a subscribe: the name, and the room for one more.
     fn channel_to_join(&self, name: &str) -> Result<(Channel, &ChannelRules), Refusal> {
-        let parsed = Channel::parse(name);
-        if let Ok(channel) = &parsed
-            && self.subscriptions.contains_key(channel)
-        {
+        if self.subscriptions.contains(name) {
             return Err(ErrorCode::AlreadySubscribed.into());
         }
         // A name that is too long is told so even when there is no room for it.
@@ -184,8 +179,8 @@ impl Session {
         claims: &SubscriptionClaims,
         channel: &str,
     ) -> Result<(), Refusal> {
-        let for_client = claims.client.is_empty() || claims.client == self.entry.client;
-        if claims.channel == channel && claims.user == self.identity().user && for_client {
+        let for_client = claims.client.is_empty() || *claims.client == *self.client;
+        if claims.channel == channel && *claims.user == *self.identity().user && for_client {
             return Ok(());
         }
         tracing::info!(

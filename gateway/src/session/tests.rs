@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use tidegate_backbone::Error;
 use tidegate_codec::Format;
 
-use super::{Action, Actions, Entry, Moment, OpenError, PingStyle, Session};
+use super::{Action, Actions, Entry, Moment, OpenError, PingStyle, Session, State};
 use crate::config::{Config, Namespace};
 use crate::rules::Rules;
 
@@ -72,7 +72,6 @@ impl Client {
         let client = "c-1".to_owned();
         let entry = Entry {
             client,
-            format: Format::Json,
             token: token.to_owned(),
             pings,
             phase: 0.0,
@@ -84,6 +83,14 @@ impl Client {
             open: Ok(()),
             join: Ok(()),
             publish: Ok(()),
+        }
+    }
+
+    /// Sets the number that spreads the first ping.
+    fn set_phase(&mut self, phase: f64) {
+        match &mut self.session.state {
+            State::Fresh(fresh) => fresh.phase = phase,
+            state => panic!("{state:?}"),
         }
     }
 

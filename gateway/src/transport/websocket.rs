@@ -1,236 +1,396 @@
-//! The loop that moves frames between a WebSocket and a connection.
+//! One WebSocket: moves bytes between a socket and a conversation.
 //!
-//! In: messages under the size limits. Out: the connection's outbox, in as few frames and writes as the client's reading
-//! allows. Knows nothing of channels or NATS.
+//! In: frames under the size limits. Out: the conversation's outbox, as much at a time as the socket takes. It is one small
+//! task: what is read goes through the worker's scratch buffer, so that a connection has no buffer of its own while
+//! nothing is under way, and it is woken by its socket, its outbox, the worker's timer wheel and what the conversation
+//! waits for. Knows nothing of channels or NATS.
 
+use std::io;
+use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
-use actix_http::ws::{CloseCode, CloseReason};
-use tidegate_codec::{DisconnectCode, Format};
-use tokio::sync::mpsc::Permit;
-use tokio::sync::watch;
-use tokio::time::{sleep_until, timeout};
+use tidegate_codec::DisconnectCode;
+use tidegate_websocket::{Decoder, Event, Opcode, Violation, write_frame};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::incoming::{Broken, Event, Incoming};
-use super::message::Message;
-use super::outgoing::{Frame, Gone, Outgoing};
+use super::conversation::Conversation;
+use super::ending::Ending;
 use crate::admission::Admitted;
-use crate::connection::Connection;
-use crate::node::{Drain, Node};
-use crate::outbox::Outbox;
+use crate::wheel::Tick;
+use crate::worker::Worker;
 
 /// Time for the last frames to leave when a connection is closed, and for the client to close too. What it has not taken
 /// by then is dropped.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How the socket's side ended.
-enum End {
-    /// The network, or the client without a word.
-    Gone,
-    /// The client closed.
-    Left,
-    /// The client broke RFC 6455 or a limit: this close code.
-    Violation(CloseCode),
-    /// The session ended with this code.
-    Disconnect(DisconnectCode),
-}
+/// Reads in a row after which others get a turn.
+const READS: usize = 8;
 
-/// Serves one connection until it ends.
-pub(super) async fn run(
-    node: Arc<Node>,
-    mut connection: Connection,
-    outgoing: Outgoing,
-    mut incoming: Incoming,
+/// A client's socket as a task.
+pub(super) struct Socket<T, C: Conversation> {
+    io: T,
+    decoder: Decoder,
+    conversation: C,
+    /// `None` while frames move both ways.
+    end: Option<Box<End>>,
+    /// The first of the entries in the timer wheel that have not come up.
+    timer: Tick,
+    /// In the worker's list.
+    place: u32,
     _admitted: Admitted,
-) {
-    let _counted = node.counters.count_connection();
-    tracing::debug!(client = connection.client(), "connected");
-    let end = exchange(&node, &mut connection, &outgoing, &mut incoming).await;
-    let reason = farewell(&node, &connection, &end);
-    let outbox = Rc::clone(connection.outbox());
-    connection.settle().await;
-    if let Some(reason) = reason {
-        // A client that reads nothing is left to the transport's own time-out.
-        let _ = timeout(CLOSE_TIMEOUT, say(&outgoing, &outbox, reason)).await;
-        // Bytes that nobody has read when the socket is closed make the kernel throw away what was written last.
-        if !matches!(end, End::Left) {
-            let _ = timeout(CLOSE_TIMEOUT, incoming.closed()).await;
-        }
-    }
 }
 
-/// Sends what waits, and the close frame.
-async fn say(outgoing: &Outgoing, outbox: &Outbox, reason: CloseReason) -> Result<(), Gone> {
-    while let Some(frame) = outbox.take_frame() {
-        let permit = outgoing.ready().await?;
-        permit.send(Frame::Data(outbox.format(), frame));
-    }
-    outgoing.ready().await?.send(Frame::Close(reason));
-    Ok(())
+/// How far the end of a conversation has come.
+struct End {
+    ending: Ending,
+    stage: Stage,
+    /// When the stage is over at the latest, if it has such a time.
+    until: Instant,
 }
 
-/// Says and counts how a connection ended; gives what its close frame is to say.
-fn farewell(node: &Node, connection: &Connection, end: &End) -> Option<CloseReason> {
-    let (client, user) = (connection.client(), connection.user());
-    match *end {
-        End::Gone => {
-            tracing::debug!(client, user, "gone");
-            None
-        }
-        End::Left => {
-            tracing::debug!(client, user, "left");
-            Some(CloseReason::from(CloseCode::Normal))
-        }
-        End::Violation(code) => {
-            node.counters.protocol_errors.add(1);
-            let code_number = u16::from(code);
-            tracing::info!(
-                client,
-                user,
-                code = code_number,
-                "closed for breaking RFC 6455 or a limit"
-            );
-            Some(CloseReason::from(code))
-        }
-        End::Disconnect(code) => {
-            node.counters.closed_by_server.add(1);
-            match code {
-                // Every client of the node, and the log says already that it is stopping.
-                DisconnectCode::Shutdown => tracing::debug!(client, user, %code, "closed"),
-                _ => tracing::info!(client, user, %code, "closed"),
-            }
-            Some(close_reason(code))
-        }
-    }
+#[derive(Debug, Clone, Copy)]
+enum Stage {
+    /// The client says nothing more; what it said before is done first.
+    Leaving,
+    /// The session is over, and what it has published still has to arrive.
+    Settling,
+    /// What waits, and the close frame, are leaving.
+    Closing,
+    /// Waits for the client to close. Bytes that nobody has read when a socket is closed make the kernel throw away what
+    /// was written last.
+    Lingering,
 }
 
-/// Moves frames both ways until one side ends.
-async fn exchange(
-    node: &Node,
-    connection: &mut Connection,
-    outgoing: &Outgoing,
-    incoming: &mut Incoming,
-) -> End {
-    let mut drain = node.drain();
-    let mut drain_at = None;
-    let mut pong = None;
-    let mut leaving = None;
-    let outbox = Rc::clone(connection.outbox());
-    loop {
-        if outbox.has_overflowed() {
-            node.counters.closed_slow.add(1);
-            return End::Disconnect(DisconnectCode::Slow);
+/// What a turn of the task came to.
+enum Turn {
+    /// The stage changed: another turn is due.
+    Again,
+    /// Nothing is to be done now.
+    Rest,
+    /// The socket can be closed.
+    Done,
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + 'static, C: Conversation + Unpin> Socket<T, C> {
+    /// Starts the task of a client whose upgrade was granted. `early` is what came behind its request.
+    pub(super) fn start(
+        io: T,
+        decoder: Decoder,
+        conversation: C,
+        admitted: Admitted,
+        early: &mut [u8],
+    ) {
+        tracing::debug!(client = conversation.names().0, "connected");
+        let mut socket = Self {
+            io,
+            decoder,
+            place: conversation.worker().enter(conversation.outbox()),
+            conversation,
+            end: None,
+            timer: Tick::NEVER,
+            _admitted: admitted,
+        };
+        socket.take(early);
+        socket.set_timer();
+        actix_web::rt::spawn(socket);
+    }
+
+    fn turn(&mut self, context: &mut Context<'_>) -> Turn {
+        let Some(End {
+            ending,
+            stage,
+            until,
+        }) = self.end.as_deref()
+        else {
+            return self.serve(context);
+        };
+        let (ending, until) = (*ending, *until);
+        match stage {
+            Stage::Leaving => self.leave(ending, context),
+            Stage::Settling => self.settle(ending, context),
+            Stage::Closing => self.close(ending, until, context),
+            Stage::Lingering => self.linger(ending, until, context),
         }
-        if let Some(code) = connection.closing() {
-            return End::Disconnect(code);
+    }
+
+    /// Moves frames both ways until one side ends.
+    fn serve(&mut self, context: &mut Context<'_>) -> Turn {
+        if self.conversation.outbox().signal().take_due() {
+            self.timer = Tick::NEVER;
+            self.look_at_the_time();
         }
-        if !connection.is_working()
-            && let Some(end) = leaving.take()
+        if let Some(code) = self.conversation.outbox().take_asked_to_close() {
+            self.conversation.close(code);
+        }
+        self.conversation.progress(context);
+        self.read(context);
+        // Sends the answers to what was read together.
+        match self.flush(context) {
+            Poll::Ready(Err(_)) if self.is_open() => self.enter(Stage::Leaving, Ending::Gone),
+            _ => {}
+        }
+        if self.is_open() {
+            self.look_for_an_end();
+        }
+        if self.is_open() {
+            self.set_timer();
+            return Turn::Rest;
+        }
+        Turn::Again
+    }
+
+    fn is_open(&self) -> bool {
+        self.end.is_none()
+    }
+
+    fn worker(&self) -> &Rc<Worker> {
+        self.conversation.worker()
+    }
+
+    /// Goes on to a stage that has no time of its own.
+    fn enter(&mut self, stage: Stage, ending: Ending) {
+        let until = now();
+        self.end = Some(Box::new(End {
+            ending,
+            stage,
+            until,
+        }));
+    }
+
+    /// Goes on to a stage that lasts [`CLOSE_TIMEOUT`].
+    fn enter_for_a_while(&mut self, stage: Stage, ending: Ending) {
+        let until = now() + CLOSE_TIMEOUT;
+        self.end = Some(Box::new(End {
+            ending,
+            stage,
+            until,
+        }));
+        let wheel = &self.worker().wheel;
+        wheel.set(wheel.tick(until), self.conversation.outbox());
+    }
+
+    fn look_for_an_end(&mut self) {
+        if self.conversation.outbox().has_overflowed() {
+            self.worker().node.counters.closed_slow.add(1);
+            self.end(Ending::Disconnect(DisconnectCode::Slow));
+        } else if let Some(code) = self.conversation.closing() {
+            self.end(Ending::Disconnect(code));
+        }
+    }
+
+    fn look_at_the_time(&mut self) {
+        let deadline = self.conversation.deadline();
+        if deadline.is_some_and(|at| at <= now()) {
+            self.conversation.tick();
+        }
+    }
+
+    /// Makes sure to be woken when the conversation has something to do.
+    fn set_timer(&mut self) {
+        let deadline = self.conversation.deadline();
+        if let Some(at) = deadline.map(|at| self.worker().wheel.tick(at))
+            && at < self.timer
         {
-            return end;
+            self.timer = at;
+            self.worker().wheel.set(at, self.conversation.outbox());
         }
-        let deadline = connection.deadline().into_iter().chain(drain_at).min();
-        let listens = leaving.is_none();
-        let has_control = pong.is_some() || connection.has_ping();
-        tokio::select! {
-            writable = writable(outgoing, &outbox, has_control), if listens => match writable {
-                Ok(permit) => {
-                    let ping = connection.take_ping().then_some(Frame::Ping);
-                    write(permit, ping.or_else(|| pong.take()), &outbox);
-                }
-                Err(Gone) => leaving = Some(End::Gone),
-            },
-            () = outbox.overflowed() => {}
-            () = connection.progress(), if connection.is_working() => {}
-            event = incoming.next(), if listens && connection.takes_frames() => {
-                match take(event, connection) {
-                    Ok(None) => {}
-                    // Of several pings the last may be answered alone (RFC 6455 section 5.5.3).
-                    Ok(answer) => pong = answer,
-                    Err(end @ End::Violation(_)) => return end,
-                    // What it said before is done first.
-                    Err(end) => leaving = Some(end),
-                }
+    }
+
+    /// Reads what is there, as long as the conversation takes it.
+    fn read(&mut self, context: &mut Context<'_>) {
+        let worker = Rc::clone(self.worker());
+        for _ in 0..READS {
+            if !self.is_open() || !self.conversation.takes_messages() {
+                return;
             }
-            () = sleep_until_some(deadline) => connection.tick(),
-            at = drain_time(&mut drain), if drain_at.is_none() => drain_at = Some(at),
+            let mut scratch = worker.scratch.borrow_mut();
+            match self.read_into(&mut scratch, context) {
+                Poll::Ready(Ok(0) | Err(_)) => self.enter(Stage::Leaving, Ending::Gone),
+                Poll::Ready(Ok(size)) => self.take(&mut scratch[..size]),
+                Poll::Pending => return,
+            }
+            drop(scratch);
+            self.conversation.progress(context);
         }
-        if drain_at.is_some_and(|at| at <= Instant::now()) {
-            connection.close(DisconnectCode::Shutdown);
+        context.waker().wake_by_ref();
+    }
+
+    fn read_into(
+        &mut self,
+        buffer: &mut [u8],
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
+        let mut buffer = ReadBuf::new(buffer);
+        ready!(Pin::new(&mut self.io).poll_read(context, &mut buffer))?;
+        Poll::Ready(Ok(buffer.filled().len()))
+    }
+
+    /// Takes bytes of the client, until they end or the conversation does.
+    fn take(&mut self, mut input: &mut [u8]) {
+        while self.is_open() {
+            match self.next_event(&mut input) {
+                Ok(Some(event)) => self.take_event(event),
+                Ok(None) => return,
+                Err(violation) => self.end(Ending::Violation(violation)),
+            }
+        }
+    }
+
+    fn take_event(&mut self, event: Event) {
+        match event {
+            Event::Message(message) => self.conversation.message(message),
+            Event::Ping(data) => self
+                .conversation
+                .outbox()
+                .extend(|bytes| write_frame(bytes, Opcode::Pong, &data)),
+            Event::Pong(_) => self.conversation.pong(),
+            Event::Close(_) => self.enter(Stage::Leaving, Ending::Left),
+        }
+    }
+
+    fn next_event(&mut self, input: &mut &mut [u8]) -> Result<Option<Event>, Violation> {
+        let worker = self.conversation.worker();
+        let limits = self.conversation.limits();
+        let is_compressed = self.conversation.outbox().wire().deflate.is_some();
+        let mut inflater = is_compressed.then(|| worker.inflater.borrow_mut());
+        self.decoder.next(input, &limits, inflater.as_deref_mut())
+    }
+
+    fn flush(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Self {
+            io, conversation, ..
+        } = self;
+        let mut io = Pin::new(io);
+        ready!(
+            conversation
+                .outbox()
+                .poll_flush(&mut |bytes| io.as_mut().poll_write(context, bytes))
+        )?;
+        io.poll_flush(context)
+    }
+
+    /// Does what the client asked for before it left.
+    fn leave(&mut self, ending: Ending, context: &mut Context<'_>) -> Turn {
+        if matches!(ending, Ending::Gone) {
+            self.conversation.outbox().abandon();
+        }
+        self.conversation.progress(context);
+        if self.conversation.is_working() {
+            return Turn::Rest;
+        }
+        self.end(ending);
+        Turn::Again
+    }
+
+    fn end(&mut self, ending: Ending) {
+        ending.tell(&self.worker().node, self.conversation.names());
+        self.conversation.end();
+        self.enter(Stage::Settling, ending);
+    }
+
+    fn settle(&mut self, ending: Ending, context: &mut Context<'_>) -> Turn {
+        self.conversation.progress(context);
+        if self.conversation.is_working() {
+            return Turn::Rest;
+        }
+        if matches!(ending, Ending::Gone) {
+            return Turn::Done;
+        }
+        let outbox = self.conversation.outbox();
+        outbox.reopen();
+        outbox.extend(|bytes| ending.write(bytes));
+        self.enter_for_a_while(Stage::Closing, ending);
+        Turn::Again
+    }
+
+    fn close(&mut self, ending: Ending, until: Instant, context: &mut Context<'_>) -> Turn {
+        let written = match (self.flush(context), ending) {
+            // What the client says has no meaning, its answer to the close frame included: it is told not to wait.
+            (Poll::Ready(Ok(())), Ending::Violation(_)) => {
+                Pin::new(&mut self.io).poll_shutdown(context)
+            }
+            (flushed, _) => flushed,
+        };
+        match written {
+            Poll::Ready(Ok(())) => {}
+            // A client that reads nothing.
+            Poll::Pending if now() < until => return Turn::Rest,
+            Poll::Pending | Poll::Ready(Err(_)) => return Turn::Done,
+        }
+        if matches!(ending, Ending::Left) {
+            return Turn::Done;
+        }
+        self.enter_for_a_while(Stage::Lingering, ending);
+        Turn::Again
+    }
+
+    /// Throws away what the client still says.
+    fn linger(&mut self, ending: Ending, until: Instant, context: &mut Context<'_>) -> Turn {
+        // After a violation nothing that the client says has a meaning.
+        let is_understood = !matches!(ending, Ending::Violation(_));
+        let worker = Rc::clone(self.worker());
+        for _ in 0..READS {
+            let mut scratch = worker.scratch.borrow_mut();
+            match self.read_into(&mut scratch, context) {
+                Poll::Ready(Ok(0) | Err(_)) => return Turn::Done,
+                Poll::Ready(Ok(size))
+                    if is_understood && self.is_farewell(&mut scratch[..size]) =>
+                {
+                    return Turn::Done;
+                }
+                Poll::Ready(Ok(_)) if now() < until => {}
+                Poll::Pending if now() < until => return Turn::Rest,
+                Poll::Ready(Ok(_)) | Poll::Pending => return Turn::Done,
+            }
+        }
+        context.waker().wake_by_ref();
+        Turn::Rest
+    }
+
+    /// Whether the client closes too.
+    fn is_farewell(&mut self, mut input: &mut [u8]) -> bool {
+        loop {
+            match self.next_event(&mut input) {
+                Ok(Some(Event::Close(_))) => return true,
+                Ok(Some(_)) => {}
+                Ok(None) | Err(_) => return false,
+            }
         }
     }
 }
 
-/// Gives what the client said to the connection; gives the control frame that answers it, if one does.
-fn take(event: Result<Event, Broken>, connection: &mut Connection) -> Result<Option<Frame>, End> {
-    let message = match event {
-        Ok(Event::Message(message)) => message,
-        Ok(Event::Ping(data)) => {
-            return Ok(Some(Frame::Pong(data)));
+impl<T, C> Future for Socket<T, C>
+where
+    T: AsyncRead + AsyncWrite + Unpin + 'static,
+    C: Conversation + Unpin,
+{
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let socket = self.get_mut();
+        socket.conversation.outbox().signal().running(context);
+        loop {
+            match socket.turn(context) {
+                Turn::Again => {}
+                Turn::Rest => {
+                    socket.conversation.outbox().signal().resting();
+                    return Poll::Pending;
+                }
+                Turn::Done => return Poll::Ready(()),
+            }
         }
-        Ok(Event::Pong) => {
-            connection.pong_frame();
-            return Ok(None);
-        }
-        Ok(Event::Close) => return Err(End::Left),
-        Err(Broken::Gone) => return Err(End::Gone),
-        Err(Broken::Violation(code)) => return Err(End::Violation(code)),
-    };
-    match (connection.outbox().format(), message) {
-        (Format::Json, Message::Text(frame)) | (Format::Protobuf, Message::Binary(frame)) => {
-            connection.receive(&frame)
-        }
-        (Format::Json, Message::Binary(_)) => {
-            connection.close(DisconnectCode::InappropriateProtocol)
-        }
-        (Format::Protobuf, Message::Text(_)) => connection.close(DisconnectCode::BadRequest),
-    }
-    Ok(None)
-}
-
-/// Waits until there is something to write and room to write it.
-async fn writable<'a>(
-    outgoing: &'a Outgoing,
-    outbox: &Outbox,
-    has_control: bool,
-) -> Result<Permit<'a, Frame>, Gone> {
-    if !has_control {
-        outbox.filled().await;
-    }
-    outgoing.ready().await
-}
-
-fn write(permit: Permit<'_, Frame>, control: Option<Frame>, outbox: &Outbox) {
-    let data = || Some(Frame::Data(outbox.format(), outbox.take_frame()?));
-    if let Some(frame) = control.or_else(data) {
-        permit.send(frame);
     }
 }
 
-async fn sleep_until_some(deadline: Option<Instant>) {
-    match deadline {
-        Some(at) => sleep_until(at.into()).await,
-        None => std::future::pending().await,
+impl<T, C: Conversation> Drop for Socket<T, C> {
+    fn drop(&mut self) {
+        self.conversation.outbox().signal().ended();
+        self.conversation.worker().leave(self.place);
     }
 }
 
-/// Waits until the node is stopping; gives this connection's moment in the drain period.
-async fn drain_time(drain: &mut watch::Receiver<Option<Drain>>) -> Instant {
-    let plan = match drain.wait_for(Option::is_some).await {
-        Ok(plan) => *plan,
-        Err(_) => None,
-    };
-    plan.map_or_else(Instant::now, |plan| {
-        plan.since + plan.period.mul_f64(rand::random())
-    })
-}
-
-fn close_reason(code: DisconnectCode) -> CloseReason {
-    let number = u16::try_from(code.code()).expect("disconnect codes are WebSocket close codes");
-    CloseReason {
-        code: CloseCode::Other(number),
-        description: Some(code.message().to_owned()),
-    }
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
 }

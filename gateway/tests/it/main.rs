@@ -5,6 +5,7 @@
     reason = "helpers of tests fail the test, as tests do themselves"
 )]
 
+mod autobahn;
 mod bad_input;
 mod bounds;
 mod bystander;
@@ -16,6 +17,7 @@ mod http;
 mod playground;
 mod process;
 mod raw;
+mod reference;
 mod site;
 mod stalled;
 mod stop;

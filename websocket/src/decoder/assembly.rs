@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::Limits;
 use crate::event::Kind;
 use crate::violation::{NOT_UTF_8, RESERVED_BIT};
-use crate::{Head, Inflater, Message, Violation};
+use crate::{Head, Inflater, Message, Violation, Window};
 
 /// The message under way.
 #[derive(Debug)]
@@ -90,19 +90,26 @@ impl Assembly {
         }
     }
 
-    /// The message, all of whose frames are there.
-    pub(super) fn finish(
+    pub(super) fn is_compressed(&self) -> bool {
+        self.compressed
+    }
+
+    /// The message, all of whose frames are there, inflated.
+    pub(super) fn inflate(
         self,
+        inflater: &mut Inflater,
+        window: Option<&mut Window>,
         limits: &Limits,
-        inflater: Option<&mut Inflater>,
     ) -> Result<Message, Violation> {
-        if self.compressed {
-            let inflater = inflater.ok_or(RESERVED_BIT)?;
-            let data = inflater.inflate(&self.data, limits.message)?;
-            return self.kind.message(data);
-        }
+        let data = inflater.inflate(&self.data, window, limits.message)?;
+        self.kind.message(data)
+    }
+
+    /// The message, all of whose frames are there.
+    pub(super) fn finish(self) -> Result<Message, Violation> {
         let is_whole = self.checked == self.data.len();
         match self.kind {
+            _ if self.compressed => Err(RESERVED_BIT),
             Kind::Binary => Ok(Message::Binary(Bytes::from(self.data))),
             Kind::Text if is_whole => Ok(Message::Text(Bytes::from(self.data))),
             Kind::Text => Err(NOT_UTF_8),

@@ -3,7 +3,7 @@
 use super::assembly::Assembly;
 use super::pending_head::PendingHead;
 use super::{Gate, control_event, take_front};
-use crate::{Event, Head, Inflater, Violation, mask};
+use crate::{Event, Head, Inflater, Violation, Window, mask};
 
 /// One owner: the decoder of the connection. A state of its own would cost every quiet connection its size.
 #[derive(Debug, Default)]
@@ -13,6 +13,8 @@ pub(super) struct Pending {
     /// The payload so far of a control frame under way.
     control: Vec<u8>,
     message: Option<Assembly>,
+    /// Kept between messages, under context takeover.
+    window: Option<Window>,
 }
 
 /// A frame that was admitted.
@@ -24,8 +26,14 @@ struct Frame {
 }
 
 impl Pending {
+    /// Whether nothing is under way.
     pub(super) fn is_idle(&self) -> bool {
         self.head.is_empty() && self.frame.is_none() && self.message.is_none()
+    }
+
+    /// Whether there is nothing to keep.
+    pub(super) fn is_empty(&self) -> bool {
+        self.is_idle() && self.window.is_none()
     }
 
     /// Bytes of payload that there is room for.
@@ -112,12 +120,18 @@ impl Pending {
             let payload = std::mem::take(&mut self.control);
             return control_event(frame.head.opcode, &payload);
         }
-        match self.message.take_if(|_| frame.head.last) {
-            Some(message) => {
-                let message = message.finish(gate.limits, inflater)?;
-                Ok(Some(Event::Message(message)))
-            }
-            None => Ok(None),
-        }
+        let Some(message) = self.message.take_if(|_| frame.head.last) else {
+            return Ok(None);
+        };
+        let message = match inflater.filter(|_| message.is_compressed()) {
+            Some(inflater) => message.inflate(inflater, self.window(gate), gate.limits)?,
+            None => message.finish()?,
+        };
+        Ok(Some(Event::Message(message)))
+    }
+
+    fn window(&mut self, gate: &Gate<'_>) -> Option<&mut Window> {
+        let bits = gate.context?;
+        Some(self.window.get_or_insert_with(|| Window::new(bits)))
     }
 }

@@ -102,7 +102,8 @@ fn control_frames_come_between_fragments() {
 
 #[test]
 fn violations_end_the_connection() {
-    let cases: [(&[(u8, &[u8])], u16); 15] = [
+    type Frames<'a> = &'a [(u8, &'a [u8])];
+    let cases: [(Frames, u16); 15] = [
         // Reserved bits, and the one of an extension that was not agreed on.
         (&[(0xa1, b"")], 1002),
         (&[(0x91, b"")], 1002),

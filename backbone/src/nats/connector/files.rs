@@ -3,19 +3,23 @@
 use std::fs;
 use std::path::Path;
 
-use async_nats::ConnectOptions;
-use async_nats::rustls::pki_types::pem::PemObject;
-use async_nats::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use nkeys::KeyPair;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::ConnectError;
+use super::failure::Failure;
 use crate::nats::options::{Authentication, TlsOptions};
+use crate::nats::wire::encoder::Proof;
 
 /// What to say to the server about ourselves. Without `Debug`, because it is secret.
 pub(super) enum Secret {
     None,
-    Credentials(String),
-    NkeySeed(String),
+    /// A user's JWT, and the key that it was made for.
+    Credentials(String, KeyPair),
+    Nkey(KeyPair),
     UserPassword(String, String),
     Token(String),
 }
@@ -24,8 +28,8 @@ impl Secret {
     pub(super) fn read(authentication: &Authentication) -> Result<Self, ConnectError> {
         Ok(match authentication {
             Authentication::None => Self::None,
-            Authentication::Credentials(path) => Self::Credentials(credentials(path)?),
-            Authentication::NkeySeedFile(path) => Self::NkeySeed(nkey_seed(path)?),
+            Authentication::Credentials(path) => credentials(path)?,
+            Authentication::NkeySeedFile(path) => Self::Nkey(nkey(path)?),
             Authentication::UserPassword { user, password } => {
                 Self::UserPassword(user.clone(), password.clone())
             }
@@ -33,43 +37,68 @@ impl Secret {
         })
     }
 
-    pub(super) fn apply(&self, options: ConnectOptions) -> ConnectOptions {
+    /// What proves it to a server that asks with `nonce`.
+    pub(super) fn proof(&self, nonce: &str) -> Result<Proof<'_>, Failure> {
+        let mut proof = Proof::default();
         match self {
-            Self::None => options,
-            Self::Credentials(text) => options
-                .credentials(text)
-                .expect("it was parsed when it was read"),
-            Self::NkeySeed(seed) => options.nkey(seed.clone()),
-            Self::UserPassword(user, password) => {
-                options.user_and_password(user.clone(), password.clone())
+            Self::None => {}
+            Self::Credentials(jwt, key) => {
+                proof.jwt = Some(jwt);
+                proof.sig = Some(sign(key, nonce)?);
             }
-            Self::Token(token) => options.token(token.clone()),
+            Self::Nkey(key) => {
+                proof.nkey = Some(key.public_key());
+                proof.sig = Some(sign(key, nonce)?);
+            }
+            Self::UserPassword(user, password) => {
+                proof.user = Some(user);
+                proof.pass = Some(password);
+            }
+            Self::Token(token) => proof.auth_token = Some(token),
         }
+        Ok(proof)
     }
 }
 
-fn credentials(path: &Path) -> Result<String, ConnectError> {
+fn sign(key: &KeyPair, nonce: &str) -> Result<String, Failure> {
+    let signature = key.sign(nonce.as_bytes());
+    signature
+        .map(|signature| URL_SAFE_NO_PAD.encode(signature))
+        .map_err(|error| Failure::Authentication(error.to_string()))
+}
+
+fn credentials(path: &Path) -> Result<Secret, ConnectError> {
     let file = File {
         purpose: "nats credentials file",
         path,
     };
     let text = file.read()?;
-    match ConnectOptions::new().credentials(&text) {
-        Ok(_) => Ok(text),
-        Err(_) => Err(file.error("it should hold a user's jwt and nkey seed between their marks")),
-    }
+    let parts = marked(&text, "NATS USER JWT").zip(marked(&text, "USER NKEY SEED"));
+    let secret = parts.and_then(|(jwt, seed)| {
+        let key = KeyPair::from_seed(seed).ok()?;
+        Some(Secret::Credentials(jwt.to_owned(), key))
+    });
+    secret
+        .ok_or_else(|| file.error("it should hold a user's jwt and nkey seed between their marks"))
 }
 
-fn nkey_seed(path: &Path) -> Result<String, ConnectError> {
+/// The line below `-----BEGIN <what>-----`, whatever its dashes.
+fn marked<'a>(text: &'a str, what: &str) -> Option<&'a str> {
+    let mark = format!("-BEGIN {what}-");
+    let mut lines = text.lines().map(str::trim);
+    lines.find(|line| line.contains(&mark))?;
+    let line = lines.find(|line| !line.is_empty())?;
+    Some(line).filter(|line| !line.starts_with("--"))
+}
+
+fn nkey(path: &Path) -> Result<KeyPair, ConnectError> {
     let file = File {
         purpose: "nkey seed file",
         path,
     };
-    let seed = file.read()?.trim().to_owned();
-    match KeyPair::from_seed(&seed) {
-        Ok(_) => Ok(seed),
-        Err(_) => Err(file.error("it should hold one nkey seed and nothing else")),
-    }
+    let seed = file.read()?;
+    KeyPair::from_seed(seed.trim())
+        .map_err(|_| file.error("it should hold one nkey seed and nothing else"))
 }
 
 /// Checks that the files hold what they should. TLS reads them again at each connection.
@@ -122,5 +151,19 @@ impl File<'_> {
             path: self.path.to_owned(),
             reason: reason.to_owned(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_stand_below_their_marks() {
+        let text = "-----BEGIN NATS USER JWT-----\r\n\n e30.e30.x- \n------END NATS USER JWT------\n\
+            -----BEGIN USER NKEY SEED-----\n------END USER NKEY SEED------\n";
+        assert_eq!(marked(text, "NATS USER JWT"), Some("e30.e30.x-"));
+        assert_eq!(marked(text, "USER NKEY SEED"), None);
+        assert_eq!(marked(text, "ELSE"), None);
     }
 }

@@ -8,12 +8,12 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use nkeys::KeyPair;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tidegate_backbone::Backbone;
 use tidegate_backbone::nats::{Authentication, ConnectError, Nats, NatsOptions};
+use tidegate_backbone::{Backbone, Channel, Error};
 use tidegate_testkit::deadline::until;
 use tidegate_testkit::nats::NatsServer;
 
-use super::node::{self, publication, room};
+use super::node::{self, Ear, publication, room};
 
 async fn check(config: &str, right: Authentication, wrong: Authentication) {
     let server = NatsServer::start_with(config).await.unwrap();
@@ -115,20 +115,23 @@ async fn credentials() {
     .await;
 }
 
-#[tokio::test]
-async fn a_forbidden_subject_is_counted() {
-    let config = "authorization { users: [{ user: ann, password: right, permissions: { publish: \"_INBOX.>\" } }] }";
-    let server = NatsServer::start_with(config).await.unwrap();
+async fn restricted(server: &NatsServer) -> Nats {
     let authentication = Authentication::UserPassword {
         user: "ann".to_owned(),
         password: "right".to_owned(),
     };
-    let node = Nats::connect(NatsOptions {
+    let options = NatsOptions {
         authentication,
-        ..node::options(&server)
-    })
-    .await
-    .unwrap();
+        ..node::options(server)
+    };
+    Nats::connect(options).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_forbidden_publish_is_counted() {
+    let config = "authorization { users: [{ user: ann, password: right, permissions: { publish: \"other.>\" } }] }";
+    let server = NatsServer::start_with(config).await.unwrap();
+    let node = restricted(&server).await;
     // The server does not answer a publish, so the refusal comes beside it.
     assert_eq!(
         node.publish(&room(), publication("forbidden")).await,
@@ -137,6 +140,23 @@ async fn a_forbidden_subject_is_counted() {
     until("the refusal is counted", || node.counters().refused() == 1)
         .await
         .unwrap();
+}
+
+#[tokio::test]
+async fn a_forbidden_subscribe_is_an_error() {
+    let config = "authorization { users: [{ user: ann, password: right, permissions: { subscribe: \"tide.pub._.>\" } }] }";
+    let server = NatsServer::start_with(config).await.unwrap();
+    let node = restricted(&server).await;
+    let (allowed, forbidden) = (Channel::parse("news").unwrap(), room());
+    for _ in 0..2 {
+        let (heard, refused) = tokio::join!(
+            Ear::try_open(&node, &allowed),
+            Ear::try_open(&node, &forbidden),
+        );
+        assert!(heard.is_ok());
+        assert!(matches!(refused, Err(Error::Unavailable(_))));
+    }
+    assert_eq!(node.counters().refused(), 2);
 }
 
 /// An account without limits.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tidegate_backbone::nats::{Nats, NatsOptions};
-use tidegate_backbone::{Backbone, Channel, Listener, Publication, Subscription};
+use tidegate_backbone::{Backbone, Channel, Error, Listener, Publication, Subscription};
 use tidegate_testkit::deadline::PATIENCE;
 use tidegate_testkit::nats::NatsServer;
 use tokio::sync::mpsc;
@@ -65,15 +65,16 @@ impl Listener for Recorder {
 
 impl Ear {
     pub(crate) async fn open(node: &Nats, channel: &Channel) -> Self {
+        Self::try_open(node, channel).await.expect("a subscription")
+    }
+
+    pub(crate) async fn try_open(node: &Nats, channel: &Channel) -> Result<Self, Error> {
         let (sender, heard) = mpsc::channel(1024);
-        let subscription = node
-            .subscribe(channel, Arc::new(Recorder(sender)))
-            .await
-            .expect("a subscription");
-        Self {
+        let listener = Arc::new(Recorder(sender));
+        Ok(Self {
+            _subscription: node.subscribe(channel, listener).await?,
             heard,
-            _subscription: subscription,
-        }
+        })
     }
 
     pub(crate) async fn next(&mut self) -> Publication {

@@ -55,7 +55,7 @@ fn no_pings_when_they_are_off() {
 fn the_first_pings_of_many_are_spread_over_half_an_interval() {
     let first_ping = |phase: f64| {
         let mut client = Client::new(|config| config.client.insecure = true);
-        client.session.entry.phase = phase;
+        client.set_phase(phase);
         client.send(r#"{"id":1,"connect":{}}"#);
         client.session.deadline().unwrap() - client.now.instant
     };

@@ -1,0 +1,91 @@
+//! What of a connection waits, and what is under way: joins, publications, and the commands behind them.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use futures_util::future::LocalBoxFuture;
+use futures_util::stream::FuturesOrdered;
+use futures_util::{FutureExt, StreamExt};
+use tidegate_backbone::Channel;
+use tidegate_codec::Command;
+
+use super::operation::Finished;
+use crate::interest::Topic;
+
+/// Joins and publications of one connection that may be under way; its further commands wait.
+const UNDER_WAY_LIMIT: usize = 128;
+
+/// With as many commands waiting as this, no further frame is read from the client.
+const BACKLOG_LIMIT: usize = 16;
+
+/// Everything that a connection waits for.
+#[derive(Default)]
+pub(super) struct Work {
+    /// Commands that wait, in order.
+    pub(super) backlog: VecDeque<Command>,
+    /// Channels that were joined and not attached yet.
+    pub(super) joined: Vec<Arc<Topic>>,
+    /// What the next command waits for.
+    turn: Option<LocalBoxFuture<'static, Finished>>,
+    /// Joins and confirmations of publications, in the order of their commands; at most [`UNDER_WAY_LIMIT`].
+    under_way: Option<FuturesOrdered<LocalBoxFuture<'static, Finished>>>,
+}
+
+impl Work {
+    /// Begins what the commands behind it need not wait for.
+    pub(super) fn begin(&mut self, operation: impl Future<Output = Finished> + 'static) {
+        let under_way = self.under_way.get_or_insert_default();
+        under_way.push_back(operation.boxed_local());
+    }
+
+    /// Begins what the next command waits for.
+    pub(super) fn wait_for(&mut self, operation: impl Future<Output = Finished> + 'static) {
+        self.turn = Some(operation.boxed_local());
+    }
+
+    /// Something that has ended.
+    pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Option<Finished> {
+        if let Some(turn) = &mut self.turn
+            && let Poll::Ready(finished) = turn.poll_unpin(context)
+        {
+            self.turn = None;
+            return Some(finished);
+        }
+        match self.under_way.as_mut()?.poll_next_unpin(context) {
+            Poll::Ready(finished) => finished,
+            Poll::Pending => None,
+        }
+    }
+
+    /// Whether a command can be taken now.
+    pub(super) fn is_free(&self) -> bool {
+        self.turn.is_none() && self.under_way_len() < UNDER_WAY_LIMIT
+    }
+
+    pub(super) fn takes_frames(&self) -> bool {
+        self.backlog.len() < BACKLOG_LIMIT
+    }
+
+    /// Whether there is something to wait for.
+    pub(super) fn is_under_way(&self) -> bool {
+        self.turn.is_some() || self.under_way_len() > 0
+    }
+
+    /// Whether nothing waits either.
+    pub(super) fn is_done(&self) -> bool {
+        !self.is_under_way() && self.backlog.is_empty()
+    }
+
+    pub(super) fn take_joined(&mut self, channel: &Channel) -> Option<Arc<Topic>> {
+        let index = self
+            .joined
+            .iter()
+            .position(|topic| topic.channel() == channel)?;
+        Some(self.joined.swap_remove(index))
+    }
+
+    fn under_way_len(&self) -> usize {
+        self.under_way.as_ref().map_or(0, FuturesOrdered::len)
+    }
+}

@@ -1,0 +1,49 @@
+//! What is served besides the clients' transports: whether the node lives and is of use, its metrics, the playground.
+
+use actix_web::{HttpResponse, web};
+
+use crate::node::Node;
+use crate::{playground, transport};
+
+/// Adds the routes that the configuration asks for.
+pub(crate) fn configure(app: &mut web::ServiceConfig, node: &Node) {
+    let config = &node.config;
+    if !config.websocket.disabled {
+        // With the lean engine what gets here is no upgrade, and is refused.
+        app.route(
+            &config.websocket.handler_prefix,
+            web::to(transport::upgrade_by_actix),
+        );
+    }
+    if config.health.enabled {
+        app.route(
+            "/health",
+            web::get().to(async || HttpResponse::Ok().body("ok\n")),
+        );
+        app.route("/ready", web::get().to(ready));
+    }
+    if config.prometheus.enabled {
+        app.route(&config.prometheus.handler_prefix, web::get().to(metrics));
+    }
+    if config.playground.enabled {
+        app.configure(playground::configure);
+    }
+}
+
+async fn ready(node: web::Data<Node>) -> HttpResponse {
+    if node.is_ready() {
+        return HttpResponse::Ok().body("ready\n");
+    }
+    let reason = if node.is_draining() {
+        "stopping"
+    } else {
+        "backbone is not reachable"
+    };
+    HttpResponse::ServiceUnavailable().body(format!("not ready: {reason}\n"))
+}
+
+async fn metrics(node: web::Data<Node>) -> HttpResponse {
+    HttpResponse::Ok()
+        .content_type("text/plain; version=0.0.4; charset=utf-8")
+        .body(node.counters.render(&node.backbone.counts()))
+}

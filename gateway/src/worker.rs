@@ -1,0 +1,113 @@
+//! What the connections of one worker thread share: their hub, their timers, the buffer that they read into, and the
+//! list of them, by which they are closed one after the other when the node stops.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::rc::{Rc, Weak};
+use std::sync::Arc;
+use std::time::Instant;
+
+use slab::Slab;
+use tidegate_codec::DisconnectCode;
+use tidegate_websocket::Inflater;
+use tokio::sync::mpsc::Receiver;
+use tokio::time::sleep_until;
+
+use crate::broadcast::Broadcast;
+use crate::hub::Hub;
+use crate::node::Node;
+use crate::outbox::Outbox;
+use crate::wheel::Wheel;
+use crate::wire::Press;
+
+/// Bytes that are taken from a socket at a time.
+const READ: usize = 16 * 1024;
+
+/// One worker thread.
+pub(crate) struct Worker {
+    pub(crate) node: Arc<Node>,
+    pub(crate) hub: Rc<Hub>,
+    pub(crate) wheel: Wheel,
+    /// Bytes of no connection in particular; in use only while one is reading.
+    pub(crate) scratch: RefCell<Box<[u8]>>,
+    /// Of no connection in particular either.
+    pub(crate) inflater: RefCell<Inflater>,
+    connections: RefCell<Slab<Weak<Outbox>>>,
+}
+
+impl Worker {
+    /// Starts the tasks of a worker on its thread.
+    pub(crate) fn start(node: Arc<Node>, number: usize, queue: Receiver<Broadcast>) -> Rc<Self> {
+        let websocket = &node.config.websocket;
+        let hub = Hub::new(
+            number,
+            Arc::clone(&node.interest),
+            Arc::clone(&node.counters),
+            Press::new(websocket.compression_level, websocket.compression_min_size),
+        );
+        let worker = Rc::new(Self {
+            node,
+            hub,
+            wheel: Wheel::new(),
+            scratch: RefCell::new(vec![0; READ].into()),
+            inflater: RefCell::default(),
+            connections: RefCell::default(),
+        });
+        actix_web::rt::spawn(Rc::clone(&worker.hub).run(queue));
+        let turning = Rc::clone(&worker);
+        actix_web::rt::spawn(async move { turning.wheel.run().await });
+        actix_web::rt::spawn(Rc::clone(&worker).drain());
+        worker
+    }
+
+    /// Lists and counts a connection; gives the number of its place, until it [leaves](Self::leave).
+    pub(crate) fn enter(&self, outbox: &Rc<Outbox>) -> u32 {
+        self.node.connection_opened();
+        let place = self.connections.borrow_mut().insert(Rc::downgrade(outbox));
+        u32::try_from(place).expect("a process has fewer files than that")
+    }
+
+    /// Takes a connection off the list.
+    pub(crate) fn leave(&self, place: u32) {
+        self.connections.borrow_mut().remove(place as usize);
+        self.node.connection_closed();
+    }
+
+    /// Once the node is stopping, closes the connections in the order of their numbers, spread over the drain period.
+    async fn drain(self: Rc<Self>) {
+        let Ok(plan) = self
+            .node
+            .drain()
+            .wait_for(Option::is_some)
+            .await
+            .map(|plan| *plan)
+        else {
+            return;
+        };
+        let Some(plan) = plan else { return };
+        let keys: Vec<usize> = self
+            .connections
+            .borrow()
+            .iter()
+            .map(|(key, _)| key)
+            .collect();
+        let count = keys.len();
+        for (index, key) in keys.into_iter().enumerate() {
+            let at: Instant = plan.since + plan.period.mul_f64(index as f64 / count as f64);
+            sleep_until(at.into()).await;
+            let outbox = self.connections.borrow().get(key).and_then(Weak::upgrade);
+            if let Some(outbox) = outbox {
+                outbox.ask_to_close(DisconnectCode::Shutdown);
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Worker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let connections = self.connections.borrow().len();
+        f.debug_struct("Worker")
+            .field("connections", &connections)
+            .finish_non_exhaustive()
+    }
+}
