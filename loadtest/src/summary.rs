@@ -92,15 +92,15 @@ fn write_server(outcome: &Outcome, text: &mut String) -> fmt::Result {
 
 fn write_tool(outcome: &Outcome, text: &mut String) -> fmt::Result {
     let tool = &outcome.tool;
-    write!(text, "this program  ")?;
+    let mut costs = Vec::new();
     if let Some(cost) = tool.cpu_us_per_delivery {
-        write!(text, "{cost:.3} us CPU per delivery, ")?;
+        costs.push(format!("{cost:.3} us CPU per delivery"));
     }
     if let Some(cores) = tool.cpu_cores {
-        write!(text, "{:.1} % of a processor, ", cores * 100.0)?;
+        costs.push(format!("{:.1} % of a processor", cores * 100.0));
     }
-    let others = outcome.foreign_cpu * 100.0;
-    writeln!(text, "others {others:.1} %")
+    costs.push(format!("others {:.1} %", outcome.foreign_cpu * 100.0));
+    writeln!(text, "this program  {}", costs.join(", "))
 }
 
 fn line(summary: &Summary) -> String {

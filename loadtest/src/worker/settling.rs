@@ -23,9 +23,6 @@ const PAUSE: u64 = SECOND / 5;
 /// Connections begun between two looks at what has come.
 const BATCH: usize = 16;
 
-/// Bytes that may wait for room in one socket.
-const UNSENT: usize = 64 << 20;
-
 impl Worker {
     pub(super) fn connect_all(&mut self) {
         for client in &mut self.clients {
@@ -282,47 +279,6 @@ impl Worker {
                 let _deleted = epoll::delete(&self.epoll, socket);
             }
         }
-    }
-
-    /// Sends what has been written for a client, or as much as there is room for.
-    pub(super) fn flush(&mut self, index: usize) {
-        let mut bytes = std::mem::take(&mut self.outgoing.bytes);
-        self.send(index, &mut bytes);
-        bytes.clear();
-        self.outgoing.bytes = bytes;
-    }
-
-    /// Sends bytes to a client after what waits already. What there is no room for waits, too.
-    pub(super) fn send(&mut self, index: usize, bytes: &mut Vec<u8>) {
-        let client = &mut self.clients[index];
-        let Some(socket) = &client.socket else {
-            return;
-        };
-        let mut waiting = std::mem::take(&mut client.backlog);
-        let unsent = waiting.as_mut().map(|backlog| &mut backlog.unsent);
-        let unsent = match unsent {
-            Some(unsent) if !unsent.is_empty() => {
-                unsent.append(bytes);
-                unsent
-            }
-            _ => bytes,
-        };
-        if unsent.is_empty() {
-            client.backlog = waiting;
-            return;
-        }
-        let sent = match socket::send(socket, unsent) {
-            Ok(sent) => sent,
-            Err(error) => return self.lost(index, &format!("connection broken: {error}")),
-        };
-        let rest = unsent.split_off(sent);
-        if rest.len() > UNSENT {
-            return self.lost(index, "the server does not read: 64 MiB wait for it");
-        }
-        if !rest.is_empty() || waiting.is_some() {
-            waiting.get_or_insert_default().unsent = rest;
-        }
-        client.backlog = waiting.filter(|backlog| !backlog.is_empty());
     }
 }
 
