@@ -62,9 +62,8 @@ pub enum Action {
 }
 
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Scenario")]
 pub struct Idle {
-    #[command(flatten)]
-    pub common: Common,
     /// Clients
     #[arg(long, default_value_t = 10_000)]
     pub clients: u32,
@@ -77,14 +76,13 @@ pub struct Idle {
     /// How long they are held
     #[arg(long, default_value = "60s", value_parser = length)]
     pub hold: Duration,
+    #[command(flatten)]
+    pub common: Common,
 }
 
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Scenario")]
 pub struct Fanout {
-    #[command(flatten)]
-    pub common: Common,
-    #[command(flatten)]
-    pub publishing: Publishing,
     /// Clients
     #[arg(long, default_value_t = 500)]
     pub clients: u32,
@@ -106,14 +104,15 @@ pub struct Fanout {
     /// Closed loop instead of a rate: one message to each channel, wait until all have it, so many times
     #[arg(long)]
     pub rounds: Option<u32>,
+    #[command(flatten)]
+    pub publishing: Publishing,
+    #[command(flatten)]
+    pub common: Common,
 }
 
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Scenario")]
 pub struct Rooms {
-    #[command(flatten)]
-    pub common: Common,
-    #[command(flatten)]
-    pub publishing: Publishing,
     /// Clients
     #[arg(long, default_value_t = 10_000)]
     pub clients: u32,
@@ -129,12 +128,15 @@ pub struct Rooms {
     /// Messages per second that each client sends besides
     #[arg(long, default_value_t = 0.0)]
     pub inputs_per_second: f64,
+    #[command(flatten)]
+    pub publishing: Publishing,
+    #[command(flatten)]
+    pub common: Common,
 }
 
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Scenario")]
 pub struct Storm {
-    #[command(flatten)]
-    pub common: Common,
     /// Clients
     #[arg(long, default_value_t = 10_000)]
     pub clients: u32,
@@ -150,14 +152,13 @@ pub struct Storm {
     /// How long the server has to give memory back after all are dropped
     #[arg(long, default_value = "5s", value_parser = length)]
     pub settle: Duration,
+    #[command(flatten)]
+    pub common: Common,
 }
 
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Scenario")]
 pub struct Recover {
-    #[command(flatten)]
-    pub common: Common,
-    #[command(flatten)]
-    pub publishing: Publishing,
     /// Clients
     #[arg(long, default_value_t = 1_000)]
     pub clients: u32,
@@ -176,14 +177,15 @@ pub struct Recover {
     /// Lose nobody: something else does, such as the end of a gateway. Clients come back, to the next --target
     #[arg(long, conflicts_with = "every")]
     pub undisturbed: bool,
+    #[command(flatten)]
+    pub publishing: Publishing,
+    #[command(flatten)]
+    pub common: Common,
 }
 
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Scenario")]
 pub struct Mixed {
-    #[command(flatten)]
-    pub common: Common,
-    #[command(flatten)]
-    pub publishing: Publishing,
     /// Clients of the hot channel
     #[arg(long, default_value_t = 500)]
     pub hot_clients: u32,
@@ -205,6 +207,10 @@ pub struct Mixed {
     /// Messages per second that each client sends
     #[arg(long, default_value_t = 0.0)]
     pub inputs_per_second: f64,
+    #[command(flatten)]
+    pub publishing: Publishing,
+    #[command(flatten)]
+    pub common: Common,
 }
 
 #[derive(Debug, Args)]
@@ -227,14 +233,14 @@ pub struct Compare {
         default_value = "tidegate,ws,socket.io,nats"
     )]
     pub server: Vec<Kind>,
-    /// Scenarios: idle, storm, hot, hot-4000, crowd, wide, rooms, game, near-idle, mixed; or "name=fanout --clients 7"
+    /// Scenarios: idle, storm, hot, hot-4000, crowd, wide, rooms, game, near-idle, mixed, blink, avalanche; or "name=fanout --clients 7"
     #[arg(long, default_values = ["hot", "crowd", "storm"])]
     pub scenario: Vec<String>,
     /// How often each scenario is run on each server
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
     pub repeats: u32,
     /// The folder for the page, index.html, and each run's figures
-    #[arg(long, short, default_value = "comparison")]
+    #[arg(long, short, default_value = "target/comparison")]
     pub output: PathBuf,
     /// The program to measure; tidegate beside this program if not given
     #[arg(long, value_name = "FILE")]

@@ -65,9 +65,14 @@ fn run(compare: &Compare, preset: &Preset, kind: Kind, repeat: usize) -> Result<
     command
         .args(preset.arguments.split_whitespace())
         .args(["--target", &server.url, "--dialect", kind.dialect()])
-        .args(["--server-pid", &server.process().to_string()])
         .args(["--name", &name, "--json"])
         .arg(&file);
+    for process in server.processes() {
+        command.args(["--server-pid", &process.to_string()]);
+    }
+    if let Some(url) = server.publish.as_ref().filter(|_| preset.publishes()) {
+        command.args(["--publish", url]);
+    }
     if !compare.allow_foreign_cpu {
         command.arg("--refuse-foreign-cpu");
     }

@@ -45,8 +45,6 @@ struct Conductor<'a> {
 struct Findings {
     /// The stretch for which costs are reckoned.
     window: Option<Window>,
-    /// Deliveries per second.
-    rate: Option<f64>,
     memories: Memories,
     /// Seconds that connecting took.
     connecting: f64,
@@ -88,9 +86,11 @@ pub fn run(plan: &Plan) -> Result<Outcome> {
     }
     let spinners = Spinners::start(plan.keep_cpus_awake)?;
     let crew = Crew::start(plan)?;
-    let mut tool = crew.processes();
-    tool.extend(spinners.processes());
-    let watch = Watch::new(plan.server.clone(), tool);
+    let watch = Watch::new(
+        plan.server.clone(),
+        crew.processes(),
+        spinners.processes().collect(),
+    );
     let mut conductor = Conductor {
         state: State::new(crew.len()),
         plan,
@@ -226,7 +226,7 @@ fn server(findings: &Findings) -> Server {
         cpu_us_per_connect: microseconds(findings.connect_cpu, findings.connects),
         connects_per_second: (findings.connecting > 0.0)
             .then(|| findings.connects as f64 / findings.connecting),
-        deliveries_per_second: findings.rate,
+        deliveries_per_second: window.map(|window| window.deliveries as f64 / window.seconds),
     }
 }
 

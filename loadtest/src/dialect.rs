@@ -110,8 +110,8 @@ pub enum Event<'a> {
     Subscribed {
         id: u32,
         position: Position,
-        /// False when recovery was asked for and not possible.
-        complete: bool,
+        /// Whether all that was missed came with it.
+        recovered: bool,
     },
     /// A command with this id was refused.
     Refused(u32, String),
@@ -135,6 +135,9 @@ pub trait Dialect: std::fmt::Debug {
 
     /// Whether messages are cut anywhere, rather than one or several whole ones in each frame.
     fn is_stream(&self) -> bool;
+
+    /// Whether a client can ask for what it missed. Where not, a reconnect only subscribes again.
+    fn recovers(&self) -> bool;
 
     /// The first words of a client, as soon as the server has accepted the WebSocket.
     fn open(&self, opening: &Opening, frames: &mut Frames<'_>);

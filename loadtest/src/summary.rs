@@ -59,21 +59,21 @@ fn write_server(outcome: &Outcome, text: &mut String) -> fmt::Result {
     }
     let memories = &server.memories;
     let megabytes = |bytes: u64| bytes as f64 / 1e6;
-    write!(text, "server        ")?;
+    let mut costs = Vec::new();
     if let Some(cost) = server.cpu_us_per_delivery {
-        write!(text, "{cost:.3} us CPU per delivery, ")?;
+        costs.push(format!("{cost:.3} us CPU per delivery"));
     }
     if let Some(cost) = server.cpu_us_per_connect {
-        write!(text, "{cost:.1} us CPU per connect, ")?;
+        costs.push(format!("{cost:.1} us CPU per connect"));
     }
     if let Some(cores) = server.cpu_cores {
-        write!(text, "{:.1} % of a processor, ", cores * 100.0)?;
-        if memories.connections > 0 {
+        costs.push(format!("{:.1} % of a processor", cores * 100.0));
+        if memories.connections > 0 && server.cpu_us_per_delivery.is_none() {
             let each = cores * 1e6 / memories.connections as f64;
-            write!(text, "{each:.2} us/s per connection")?;
+            costs.push(format!("{each:.2} us/s per connection"));
         }
     }
-    writeln!(text)?;
+    writeln!(text, "server        {}", costs.join(", "))?;
     write!(
         text,
         "memory        {:.1} MB before, {:.1} MB with {} connections, {:.1} MB at most, {:.1} MB at the end",
@@ -83,7 +83,8 @@ fn write_server(outcome: &Outcome, text: &mut String) -> fmt::Result {
         megabytes(memories.peak),
         megabytes(memories.after.resident)
     )?;
-    if let Some(bytes) = memories.per_connection() {
+    // A server that had as many before has grown by nothing.
+    if let Some(bytes) = memories.per_connection().filter(|bytes| *bytes > 0.0) {
         write!(text, "; {bytes:.0} bytes per connection")?;
     }
     writeln!(text)
@@ -91,15 +92,15 @@ fn write_server(outcome: &Outcome, text: &mut String) -> fmt::Result {
 
 fn write_tool(outcome: &Outcome, text: &mut String) -> fmt::Result {
     let tool = &outcome.tool;
-    write!(text, "this program  ")?;
+    let mut costs = Vec::new();
     if let Some(cost) = tool.cpu_us_per_delivery {
-        write!(text, "{cost:.3} us CPU per delivery, ")?;
+        costs.push(format!("{cost:.3} us CPU per delivery"));
     }
     if let Some(cores) = tool.cpu_cores {
-        write!(text, "{:.1} % of a processor, ", cores * 100.0)?;
+        costs.push(format!("{:.1} % of a processor", cores * 100.0));
     }
-    let others = outcome.foreign_cpu * 100.0;
-    writeln!(text, "others {others:.1} %")
+    costs.push(format!("others {:.1} %", outcome.foreign_cpu * 100.0));
+    writeln!(text, "this program  {}", costs.join(", "))
 }
 
 fn line(summary: &Summary) -> String {

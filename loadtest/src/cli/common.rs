@@ -56,10 +56,10 @@ pub struct Common {
     #[arg(long, default_value = "120s", value_parser = length, help_heading = "Clients")]
     pub connect_timeout: Duration,
     /// Keep processors from sleeping, which takes milliseconds to wake from, by spinning when nothing else runs
-    #[arg(long, help_heading = "Clients")]
+    #[arg(long, help_heading = "Machine")]
     pub keep_cpus_awake: bool,
     /// Do not run while other programs use more than 5 % of a processor; a minute is waited for an idle moment
-    #[arg(long, help_heading = "Clients")]
+    #[arg(long, help_heading = "Machine")]
     pub refuse_foreign_cpu: bool,
     /// What the run is called in the results; the scenario if not given
     #[arg(long, help_heading = "Results")]

@@ -9,7 +9,14 @@ pub(super) struct Preset {
     pub(super) arguments: String,
 }
 
-const PRESETS: [(&str, &str); 10] = [
+impl Preset {
+    /// Whether it takes the options for publishing.
+    pub(super) fn publishes(&self) -> bool {
+        !self.arguments.starts_with("idle") && !self.arguments.starts_with("storm")
+    }
+}
+
+const PRESETS: [(&str, &str); 12] = [
     ("idle", "idle --clients 10000 --hold 60s"),
     ("storm", "storm --clients 10000"),
     ("hot", "fanout --clients 500 --rate 1000"),
@@ -29,6 +36,14 @@ const PRESETS: [(&str, &str); 10] = [
         "fanout --clients 100 --rate 20 --keep-cpus-awake",
     ),
     ("mixed", "mixed"),
+    (
+        "blink",
+        "recover --clients 2000 --channels 20 --rate 2 --duration 60s --every 15s --offline 2s",
+    ),
+    (
+        "avalanche",
+        "recover --clients 10000 --channels 100 --rate 10 --duration 20s --offline 5s",
+    ),
 ];
 
 /// The names, for help.

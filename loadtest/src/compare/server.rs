@@ -29,6 +29,8 @@ pub enum Kind {
     Tidegate,
     /// Tidegate, in Protobuf
     TidegateProtobuf,
+    /// Two of Tidegate over nats-server: published at one, delivered by the other
+    TidegateNats,
     /// npm's ws, as a plain broadcast server
     Ws,
     /// npm's socket.io
@@ -43,6 +45,7 @@ impl Kind {
         match self {
             Self::Tidegate => "tidegate",
             Self::TidegateProtobuf => "tidegate-protobuf",
+            Self::TidegateNats => "tidegate-nats",
             Self::Ws => "ws",
             Self::SocketIo => "socket.io",
             Self::Nats => "nats",
@@ -51,7 +54,7 @@ impl Kind {
 
     pub(super) fn dialect(self) -> &'static str {
         match self {
-            Self::Tidegate => "centrifuge-json",
+            Self::Tidegate | Self::TidegateNats => "centrifuge-json",
             Self::TidegateProtobuf => "centrifuge-protobuf",
             Self::Ws => "raw",
             Self::SocketIo => "socket.io",
@@ -61,63 +64,94 @@ impl Kind {
 }
 
 /// A server that runs until this is dropped.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Server {
-    child: Child,
+    processes: Vec<Process>,
     /// Where clients connect.
     pub(super) url: String,
+    /// Where is published, if elsewhere.
+    pub(super) publish: Option<String>,
 }
 
 impl Server {
     /// Starts one, and waits until it listens. Peers are fetched first, if need be.
     pub(super) fn start(kind: Kind, compare: &Compare) -> Result<Self> {
-        let peers = Path::new(PEERS);
-        let program = match kind {
-            Kind::Tidegate | Kind::TidegateProtobuf => tidegate(compare)?,
-            Kind::Ws | Kind::SocketIo | Kind::Nats => {
-                let status = Command::new(peers.join("install")).status();
-                let installed = status.context("the peers' script cannot be run")?.success();
-                ensure!(installed, "the peers cannot be fetched");
-                match kind {
-                    Kind::Nats => peers.join("nats"),
-                    _ => PathBuf::from("node"),
-                }
+        let mut server = Self::default();
+        server.url = match kind {
+            Kind::Tidegate | Kind::TidegateProtobuf => server.tidegate(compare, &[])?,
+            Kind::TidegateNats => {
+                server.peer(compare, "nats", None)?;
+                let nats = server.next_address("nats://")?;
+                server.publish = Some(server.tidegate(compare, &["--nats", &nats])?);
+                server.tidegate(compare, &["--nats", &nats])?
             }
+            Kind::Ws => server.peer(compare, "node", Some("ws.mjs"))?,
+            Kind::SocketIo => server.peer(compare, "node", Some("socket-io.mjs"))?,
+            Kind::Nats => server.peer(compare, "nats", None)?,
+        };
+        Ok(server)
+    }
+
+    /// The ids of its processes.
+    pub(super) fn processes(&self) -> impl Iterator<Item = u32> {
+        self.processes.iter().map(|process| process.child.id())
+    }
+
+    fn tidegate(&mut self, compare: &Compare, options: &[&str]) -> Result<String> {
+        let mut command = pinned(compare.server_cpus.as_deref(), &tidegate(compare)?);
+        command.args(["--address", "127.0.0.1", "--port", "0"]);
+        command.args(compare.tidegate_options.split_whitespace());
+        self.add(command.args(options))
+    }
+
+    /// A program of the peers' folder, or one that runs a script there.
+    fn peer(&mut self, compare: &Compare, program: &str, script: Option<&str>) -> Result<String> {
+        let peers = Path::new(PEERS);
+        let status = Command::new(peers.join("install")).status();
+        let installed = status.context("the peers' script cannot be run")?;
+        ensure!(installed.success(), "the peers cannot be fetched");
+        let program = match script {
+            Some(_) => PathBuf::from(program),
+            None => peers.join(program),
         };
         let mut command = pinned(compare.server_cpus.as_deref(), &program);
-        match kind {
-            Kind::Tidegate | Kind::TidegateProtobuf => {
-                let options = compare.tidegate_options.split_whitespace();
-                command
-                    .args(["--address", "127.0.0.1", "--port", "0"])
-                    .args(options)
-            }
-            Kind::Ws => command.arg(peers.join("ws.mjs")),
-            Kind::SocketIo => command.arg(peers.join("socket-io.mjs")),
-            Kind::Nats => &mut command,
-        };
+        self.add(command.args(script.map(|script| peers.join(script))))
+    }
+
+    /// Starts a process, and waits for the URL that it names.
+    fn add(&mut self, command: &mut Command) -> Result<String> {
+        self.processes.push(Process::start(command)?);
+        self.next_address("ws://")
+    }
+
+    /// The next URL of this scheme that the last process names.
+    fn next_address(&self, scheme: &str) -> Result<String> {
+        let last = self.processes.last().context("no process")?;
+        address(&last.lines, scheme).context("a server does not say where it listens")
+    }
+}
+
+#[derive(Debug)]
+struct Process {
+    child: Child,
+    lines: Receiver<String>,
+}
+
+impl Process {
+    fn start(command: &mut Command) -> Result<Self> {
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
-            .with_context(|| format!("{} cannot be started", program.display()))?;
+            .with_context(|| format!("{:?} cannot be started", command.get_program()))?;
         let output = child.stdout.take().context("a server has no output")?;
-        let mut server = Self {
-            child,
-            url: String::new(),
-        };
-        server.url = address(&read(output))
-            .with_context(|| format!("{} does not say where it listens", kind.name()))?;
-        Ok(server)
-    }
-
-    pub(super) fn process(&self) -> u32 {
-        self.child.id()
+        let lines = read(output);
+        Ok(Self { child, lines })
     }
 }
 
-impl Drop for Server {
+impl Drop for Process {
     fn drop(&mut self) {
         // It may have ended already, which is as good.
         let _killed = self.child.kill();
@@ -150,13 +184,13 @@ fn read(output: ChildStdout) -> Receiver<String> {
     lines
 }
 
-/// The first WebSocket URL that a server names.
-fn address(lines: &Receiver<String>) -> Result<String> {
+/// The next URL of this scheme.
+fn address(lines: &Receiver<String>, scheme: &str) -> Result<String> {
     loop {
         let line = lines.recv_timeout(PATIENCE)?;
         if let Some(url) = line
             .split_whitespace()
-            .find(|word| word.starts_with("ws://"))
+            .find(|word| word.starts_with(scheme))
         {
             return Ok(url.to_owned());
         }

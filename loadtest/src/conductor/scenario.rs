@@ -131,26 +131,19 @@ fn traffic(
     drained(conductor, drain)?;
     let after = conductor.watch.sample();
     conductor.count()?;
-    let (first, before, earlier) =
+    let (before, earlier) =
         beginning(conductor, measure).context("the beginning of measuring was missed")?;
     let deliveries = conductor.state.counters().deliveries - earlier;
-    let window = window(&before, &after, deliveries);
-    findings.window = Some(window);
-    // Without what came after the end, if that is known.
-    let last = conductor.state.deliveries_from(end / SECOND).next();
-    findings.rate = Some(match last.filter(|(last, _)| *last > first) {
-        Some((last, sum)) => (sum - earlier) as f64 / (last - first) as f64,
-        None => deliveries as f64 / window.seconds,
-    });
+    findings.window = Some(window(&before, &after, deliveries));
     Ok(())
 }
 
 /// The first second, from this moment on, of which both the use of the processors and the deliveries are known.
-fn beginning(conductor: &Conductor<'_>, moment: u64) -> Option<(u64, Sample, u64)> {
+fn beginning(conductor: &Conductor<'_>, moment: u64) -> Option<(Sample, u64)> {
     let mut told = conductor.state.deliveries_from(moment / SECOND);
     told.find_map(|(second, deliveries)| {
         let sample = conductor.watch.sample_at(second)?;
-        Some((second, sample, deliveries))
+        Some((sample, deliveries))
     })
 }
 
@@ -213,9 +206,7 @@ fn turns(
     let after = conductor.watch.sample();
     conductor.count()?;
     let deliveries = conductor.state.counters().deliveries;
-    let window = window(&before, &after, deliveries);
-    findings.rate = Some(deliveries as f64 / window.seconds);
-    findings.window = Some(window);
+    findings.window = Some(window(&before, &after, deliveries));
     Ok(())
 }
 

@@ -14,13 +14,15 @@ pub(super) struct Sample {
     pub(super) at: u64,
     pub(super) server: Usage,
     pub(super) tool: Duration,
-    busy: Busy,
+    /// Of all but spinners.
+    busy: Duration,
 }
 
 #[derive(Debug)]
 pub(super) struct Watch {
     server: Vec<u32>,
     tool: Vec<u32>,
+    spinners: Vec<u32>,
     began: u64,
     last: Sample,
     last_deliveries: u64,
@@ -32,10 +34,11 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    pub(super) fn new(server: Vec<u32>, tool: Vec<u32>) -> Self {
+    pub(super) fn new(server: Vec<u32>, tool: Vec<u32>, spinners: Vec<u32>) -> Self {
         let mut watch = Self {
             server,
             tool,
+            spinners,
             began: clock::now(),
             last: Sample::default(),
             last_deliveries: 0,
@@ -54,7 +57,9 @@ impl Watch {
             at: clock::now(),
             server: Usage::of_all(&self.server),
             tool: Usage::of_all(&self.tool).cpu,
-            busy: Busy::now(),
+            busy: Busy::now()
+                .busy
+                .saturating_sub(Usage::of_all(&self.spinners).cpu),
         }
     }
 
@@ -78,7 +83,7 @@ impl Watch {
             |now: Duration, before: Duration| now.saturating_sub(before).as_secs_f64() / seconds;
         let server = cores(sample.server.cpu, self.last.server.cpu);
         let tool = cores(sample.tool, self.last.tool);
-        let busy = cores(sample.busy.busy, self.last.busy.busy);
+        let busy = cores(sample.busy, self.last.busy);
         let per_second = |now: u64, before: u64| now.saturating_sub(before) as f64 / seconds;
         let row = Row {
             second: (sample.at - self.began) as f64 / SECOND as f64,

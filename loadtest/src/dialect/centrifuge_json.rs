@@ -37,6 +37,10 @@ impl Dialect for CentrifugeJson {
         false
     }
 
+    fn recovers(&self) -> bool {
+        true
+    }
+
     fn open(&self, opening: &Opening, frames: &mut Frames<'_>) {
         frames.text(|message| {
             let connect = match &opening.token {
@@ -193,7 +197,6 @@ struct Subscribe {
     epoch: String,
     offset: u64,
     publications: Vec<Publication>,
-    was_recovering: bool,
     recovered: bool,
 }
 
@@ -213,7 +216,7 @@ impl Subscribe {
                 epoch: self.epoch,
                 offset,
             },
-            complete: self.recovered || !self.was_recovering,
+            recovered: self.recovered,
         }
     }
 }

@@ -27,6 +27,10 @@ impl Dialect for Nats {
         true
     }
 
+    fn recovers(&self) -> bool {
+        false
+    }
+
     fn open(&self, opening: &Opening, frames: &mut Frames<'_>) {
         frames.binary(|message| {
             message.extend_from_slice(CONNECT);

@@ -27,6 +27,10 @@ impl Dialect for Raw {
         false
     }
 
+    fn recovers(&self) -> bool {
+        false
+    }
+
     fn open(&self, opening: &Opening, frames: &mut Frames<'_>) {
         command(&json!({"id": CONNECT, "connect": true}), frames);
         for subscription in &opening.subscriptions {

@@ -25,6 +25,10 @@ impl Dialect for SocketIo {
         false
     }
 
+    fn recovers(&self) -> bool {
+        false
+    }
+
     fn open(&self, _opening: &Opening, _frames: &mut Frames<'_>) {}
 
     fn enter(&self, opening: &Opening, frames: &mut Frames<'_>) {

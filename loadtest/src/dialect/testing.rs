@@ -24,8 +24,8 @@ impl From<Event<'_>> for Said {
             Event::Subscribed {
                 id,
                 position,
-                complete,
-            } => Self::Subscribed(id, position, complete),
+                recovered,
+            } => Self::Subscribed(id, position, recovered),
             Event::Refused(id, reason) => Self::Refused(id, reason),
         }
     }

@@ -41,8 +41,6 @@ pub enum PlanError {
     TooFewChannels { subscriptions: u32, channels: u32 },
     #[error("this dialect has no tokens: --token and --hmac-secret are for centrifuge and nats")]
     NoTokens,
-    #[error("only centrifuge dialects recover")]
-    NoRecovery,
 }
 
 pub(super) fn check(plan: &Plan) -> Result<(), PlanError> {
@@ -91,17 +89,13 @@ pub(super) fn check(plan: &Plan) -> Result<(), PlanError> {
 }
 
 fn check_dialect(plan: &Plan) -> Result<(), PlanError> {
-    let (tokens, recovery) = match plan.dialect {
-        Name::CentrifugeJson | Name::CentrifugeProtobuf => (true, true),
-        Name::Nats => (true, false),
-        Name::SocketIo | Name::Raw => (false, false),
+    let tokens = match plan.dialect {
+        Name::CentrifugeJson | Name::CentrifugeProtobuf | Name::Nats => true,
+        Name::SocketIo | Name::Raw => false,
     };
-    if !tokens && !matches!(plan.credentials, Credentials::None) {
-        return Err(PlanError::NoTokens);
-    }
-    match recovery || plan.blink.is_none() {
+    match tokens || matches!(plan.credentials, Credentials::None) {
         true => Ok(()),
-        false => Err(PlanError::NoRecovery),
+        false => Err(PlanError::NoTokens),
     }
 }
 

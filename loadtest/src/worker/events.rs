@@ -19,7 +19,7 @@ pub(super) enum Happened {
     Subscribed {
         id: u32,
         position: Position,
-        complete: bool,
+        recovered: bool,
     },
     Refused {
         id: u32,
@@ -101,11 +101,11 @@ impl Intake<'_> {
             Event::Subscribed {
                 id,
                 position,
-                complete,
+                recovered,
             } => Happened::Subscribed {
                 id,
                 position,
-                complete,
+                recovered,
             },
             Event::Refused(id, reason) => Happened::Refused { id, reason },
         });

@@ -1,4 +1,4 @@
-//! Publishing on schedule: from publishers' connections to the channels in turn, and inputs from every client.
+//! Publishing on schedule, from publishers' connections to the channels in turn.
 //!
 //! The loop is open: what is late is sent at once, with the time that it was meant for.
 
@@ -6,7 +6,6 @@ use anyhow::Result;
 
 use super::Worker;
 use super::acknowledgement::Outstanding;
-use super::client::Stage;
 use super::events::Happened;
 use crate::clock::{self, SECOND};
 use crate::dialect::PUBLISH;
@@ -18,13 +17,10 @@ use crate::stamp::Stamp;
 use crate::wire::Outgoing;
 
 /// Messages sent between two looks at what has come.
-const BATCH: usize = 512;
+pub(super) const BATCH: usize = 512;
 
 /// How long replies are awaited after the last publish.
 const PATIENCE: u64 = 10 * SECOND;
-
-/// Where clients' inputs go: a channel that nobody subscribes to.
-const INPUTS: &str = "inputs";
 
 /// Messages of one group.
 #[derive(Debug)]
@@ -44,10 +40,10 @@ pub(super) struct Publishing {
     subjects: Vec<String>,
     /// What is to be sent, by connection.
     outgoing: Vec<Outgoing>,
-    outstanding: Outstanding,
-    inputs: Option<Progress>,
-    input_size: usize,
-    payload: Vec<u8>,
+    pub(super) outstanding: Outstanding,
+    pub(super) inputs: Option<Progress>,
+    pub(super) input_size: usize,
+    pub(super) payload: Vec<u8>,
     began: u64,
     /// When publishing ends; none while there is none.
     end: Option<u64>,
@@ -200,40 +196,6 @@ impl Worker {
             }
             self.publishing.outgoing[index].bytes = bytes;
         }
-    }
-
-    /// Sends what clients are to send by now, one after the other.
-    pub(super) fn send_inputs(&mut self, now: u64) {
-        for _ in 0..BATCH {
-            let due = self
-                .publishing
-                .inputs
-                .as_mut()
-                .and_then(|inputs| inputs.due(now));
-            let Some((number, intended)) = due else {
-                return;
-            };
-            let index = (number % self.clients.len() as u64) as usize;
-            if self.clients[index].stage == Stage::Live {
-                self.send_input(index, intended);
-            }
-        }
-    }
-
-    fn send_input(&mut self, index: usize, intended: u64) {
-        let publishing = &mut self.publishing;
-        let stamp = Stamp {
-            channel: u32::MAX,
-            sequence: 1,
-            intended,
-        };
-        stamp.write(publishing.input_size, &mut publishing.payload);
-        let id = publishing.outstanding.add(intended);
-        let mut frames = self.outgoing.frames(self.framing);
-        self.dialect
-            .publish(id, INPUTS, &publishing.payload, &mut frames);
-        self.tally.counters.inputs += 1;
-        self.flush(index);
     }
 
     /// A publish has its reply.

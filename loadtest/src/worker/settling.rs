@@ -23,9 +23,6 @@ const PAUSE: u64 = SECOND / 5;
 /// Connections begun between two looks at what has come.
 const BATCH: usize = 16;
 
-/// Bytes that may wait for room in one socket.
-const UNSENT: usize = 64 << 20;
-
 impl Worker {
     pub(super) fn connect_all(&mut self) {
         for client in &mut self.clients {
@@ -186,11 +183,16 @@ impl Worker {
             Happened::Subscribed {
                 id,
                 position,
-                complete,
+                recovered,
             } => {
-                let track = self.clients[index].first_track + (id - SUBSCRIBE);
-                self.positions.set(track, position);
-                self.tally.counters.unrecovered += u64::from(!complete);
+                let client = &mut self.clients[index];
+                self.positions
+                    .set(client.first_track + (id - SUBSCRIBE), position);
+                if client.lost > 0 && !recovered {
+                    self.tally.counters.unrecovered += 1;
+                    // What it lost does not come any more.
+                    client.lost = 0;
+                }
                 self.entered(index);
             }
             Happened::Refused { reason, .. } => self.lost(index, &reason),
@@ -212,10 +214,10 @@ impl Worker {
         self.tally.counters.live += 1;
         self.tally.counters.connects += 1;
         self.tally.record(Metric::Connect, now - client.began);
-        if client.lost > 0 {
+        if client.lost > 0 && self.dialect.recovers() {
             self.tally.recovered(client, now);
-            client.lost = 0;
         }
+        client.lost = 0;
         self.connecting.ended();
         self.tried(index);
     }
@@ -277,47 +279,6 @@ impl Worker {
                 let _deleted = epoll::delete(&self.epoll, socket);
             }
         }
-    }
-
-    /// Sends what has been written for a client, or as much as there is room for.
-    pub(super) fn flush(&mut self, index: usize) {
-        let mut bytes = std::mem::take(&mut self.outgoing.bytes);
-        self.send(index, &mut bytes);
-        bytes.clear();
-        self.outgoing.bytes = bytes;
-    }
-
-    /// Sends bytes to a client after what waits already. What there is no room for waits, too.
-    pub(super) fn send(&mut self, index: usize, bytes: &mut Vec<u8>) {
-        let client = &mut self.clients[index];
-        let Some(socket) = &client.socket else {
-            return;
-        };
-        let mut waiting = std::mem::take(&mut client.backlog);
-        let unsent = waiting.as_mut().map(|backlog| &mut backlog.unsent);
-        let unsent = match unsent {
-            Some(unsent) if !unsent.is_empty() => {
-                unsent.append(bytes);
-                unsent
-            }
-            _ => bytes,
-        };
-        if unsent.is_empty() {
-            client.backlog = waiting;
-            return;
-        }
-        let sent = match socket::send(socket, unsent) {
-            Ok(sent) => sent,
-            Err(error) => return self.lost(index, &format!("connection broken: {error}")),
-        };
-        let rest = unsent.split_off(sent);
-        if rest.len() > UNSENT {
-            return self.lost(index, "the server does not read: 64 MiB wait for it");
-        }
-        if !rest.is_empty() || waiting.is_some() {
-            waiting.get_or_insert_default().unsent = rest;
-        }
-        client.backlog = waiting.filter(|backlog| !backlog.is_empty());
     }
 }
 

@@ -21,9 +21,9 @@ async fn a_run_out_of_bounds_is_not_made() {
             "--i-own-this-target",
         ),
         (
-            "recover --dialect nats",
+            "idle --dialect raw --token x",
             "ws://127.0.0.1:9",
-            "only centrifuge dialects recover",
+            "no tokens",
         ),
         (
             "idle --clients 1 --server-pid 4294967295",

@@ -47,7 +47,7 @@ fn a_frame_of_several_lines_is_taken_line_by_line() {
     };
     let expected = [
         Said::Done(1),
-        Said::Subscribed(2, position, true),
+        Said::Subscribed(2, position, false),
         Said::Refused(3, "error 103: permission denied".into()),
         Said::Message(push.into()),
         Said::Done(4),
