@@ -140,13 +140,17 @@ impl Connection {
         self.work.as_ref().is_some_and(|work| work.is_under_way())
     }
 
-    /// Goes on with whatever has ended of what was begun. Wakes the task of `context` when more of it ends.
-    pub(crate) fn progress(&mut self, context: &mut Context<'_>) {
+    /// Goes on with whatever has ended of what was begun; tells whether anything has. Wakes the task of `context` when more
+    /// of it ends.
+    pub(crate) fn progress(&mut self, context: &mut Context<'_>) -> bool {
+        let mut has_progressed = false;
         while let Some(finished) = self.work.as_mut().and_then(|work| work.poll(context)) {
             self.finish(finished);
             self.advance();
+            has_progressed = true;
         }
         self.work.take_if(|work| work.is_done());
+        has_progressed
     }
 
     /// Ends the session. What it has published still has to arrive, so that a client that publishes and leaves loses

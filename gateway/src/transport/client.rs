@@ -53,8 +53,8 @@ impl Conversation for Connection {
         self.takes_frames()
     }
 
-    fn progress(&mut self, context: &mut Context<'_>) {
-        self.progress(context);
+    fn progress(&mut self, context: &mut Context<'_>) -> bool {
+        self.progress(context)
     }
 
     fn is_working(&self) -> bool {

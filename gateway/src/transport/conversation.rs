@@ -33,8 +33,9 @@ pub(super) trait Conversation: 'static {
     /// Whether another message may be given.
     fn takes_messages(&self) -> bool;
 
-    /// Goes on with what has ended of what was begun, and wakes the task of `context` when more of it ends.
-    fn progress(&mut self, context: &mut Context<'_>);
+    /// Goes on with what has ended of what was begun, and wakes the task of `context` when more of it ends. Tells whether
+    /// anything has.
+    fn progress(&mut self, context: &mut Context<'_>) -> bool;
 
     /// Whether something was begun that has to be waited for.
     fn is_working(&self) -> bool;

@@ -75,7 +75,9 @@ impl Conversation for Echo {
         self.closing.is_none()
     }
 
-    fn progress(&mut self, _: &mut Context<'_>) {}
+    fn progress(&mut self, _: &mut Context<'_>) -> bool {
+        false
+    }
 
     fn is_working(&self) -> bool {
         false

@@ -117,15 +117,16 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static, C: Conversation + Unpin> Socke
 
     /// Moves frames both ways until one side ends.
     fn serve(&mut self, context: &mut Context<'_>) -> Turn {
-        if self.conversation.outbox().signal().take_due() {
+        let is_due = self.conversation.outbox().signal().take_due();
+        if is_due {
             self.timer = Tick::NEVER;
             self.look_at_the_time();
         }
         if let Some(code) = self.conversation.outbox().take_asked_to_close() {
             self.conversation.close(code);
         }
-        self.conversation.progress(context);
-        self.read(context);
+        let has_progressed = self.conversation.progress(context);
+        let has_read = self.read(context);
         // Sends the answers to what was read together.
         match self.flush(context) {
             Poll::Ready(Err(_)) if self.is_open() => self.enter(Stage::Leaving, Ending::Gone),
@@ -134,11 +135,14 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static, C: Conversation + Unpin> Socke
         if self.is_open() {
             self.look_for_an_end();
         }
-        if self.is_open() {
-            self.set_timer();
-            return Turn::Rest;
+        if !self.is_open() {
+            return Turn::Again;
         }
-        Turn::Again
+        // What is merely written to the client changes no deadline.
+        if is_due || has_progressed || has_read {
+            self.set_timer();
+        }
+        Turn::Rest
     }
 
     fn is_open(&self) -> bool {
@@ -198,23 +202,24 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static, C: Conversation + Unpin> Socke
         }
     }
 
-    /// Reads what is there, as long as the conversation takes it.
-    fn read(&mut self, context: &mut Context<'_>) {
+    /// Reads what is there, as long as the conversation takes it. Tells whether there was anything.
+    fn read(&mut self, context: &mut Context<'_>) -> bool {
         let worker = Rc::clone(self.worker());
-        for _ in 0..READS {
+        for round in 0..READS {
             if !self.is_open() || !self.conversation.takes_messages() {
-                return;
+                return round > 0;
             }
             let mut scratch = worker.scratch.borrow_mut();
             match self.read_into(&mut scratch, context) {
                 Poll::Ready(Ok(0) | Err(_)) => self.enter(Stage::Leaving, Ending::Gone),
                 Poll::Ready(Ok(size)) => self.take(&mut scratch[..size]),
-                Poll::Pending => return,
+                Poll::Pending => return round > 0,
             }
             drop(scratch);
             self.conversation.progress(context);
         }
         context.waker().wake_by_ref();
+        true
     }
 
     fn read_into(
