@@ -1,6 +1,8 @@
-//! Takes clients' sockets off a worker's listener: WebSocket upgrades go to [`transport`], all else is HTTP.
+//! Takes clients' sockets off a worker's listener, and speaks TLS on them where it is configured: WebSocket upgrades go to
+//! [`transport`], all else is HTTP.
 
 use std::io;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,10 +11,14 @@ use actix_http::{HttpService, Protocol};
 use actix_service::{IntoServiceFactory, Service, ServiceFactory, ServiceFactoryExt, map_config};
 use actix_web::dev::AppConfig;
 use actix_web::{App, web};
-use tokio::net::TcpListener;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, timeout};
+use tokio_rustls::server::TlsStream;
 
+use crate::node::Node;
+use crate::tls::Tls;
 use crate::worker::Worker;
 use crate::{site, transport};
 
@@ -29,24 +35,61 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
 pub(crate) async fn accept(
     worker: Rc<Worker>,
     listener: std::net::TcpListener,
+    stop: watch::Receiver<bool>,
+) -> io::Result<()> {
+    let node = Arc::clone(&worker.node);
+    match node.tls.clone() {
+        None => serve(worker, listener, stop, Plain).await,
+        Some(tls) => serve(worker, listener, stop, Secure { tls, node }).await,
+    }
+}
+
+/// What happens to a socket before a request is read from it.
+trait Entrance: Clone + 'static {
+    type Io: AsyncRead + AsyncWrite + Unpin + 'static;
+
+    /// `None` when the client may not come in.
+    async fn enter(self, socket: TcpStream) -> Option<Self::Io>;
+}
+
+#[derive(Clone)]
+struct Plain;
+
+impl Entrance for Plain {
+    type Io = TcpStream;
+
+    async fn enter(self, socket: TcpStream) -> Option<TcpStream> {
+        Some(socket)
+    }
+}
+
+#[derive(Clone)]
+struct Secure {
+    tls: Arc<Tls>,
+    node: Arc<Node>,
+}
+
+impl Entrance for Secure {
+    type Io = TlsStream<TcpStream>;
+
+    async fn enter(self, socket: TcpStream) -> Option<Self::Io> {
+        let outcome = self.tls.handshake(socket).await;
+        let outcome = outcome.inspect_err(|error| {
+            self.node.counters.tls_failed.add(1);
+            tracing::debug!(%error, "a TLS handshake failed");
+        });
+        outcome.ok()
+    }
+}
+
+async fn serve<E: Entrance>(
+    worker: Rc<Worker>,
+    listener: std::net::TcpListener,
     mut stop: watch::Receiver<bool>,
+    entrance: E,
 ) -> io::Result<()> {
     let listener = TcpListener::from_std(listener)?;
-    let node = web::Data::from(Arc::clone(&worker.node));
-    let app_node = node.clone();
-    let app = App::new()
-        .app_data(node.clone())
-        .configure(move |app| site::configure(app, &app_node))
-        .into_factory()
-        .map_err(|error: actix_web::Error| error.error_response());
-    let service = HttpService::build()
-        .client_request_timeout(node.config.http_server.request_timeout)
-        // A transport closes its socket when its client is done, not some time after.
-        .client_disconnect_timeout(Duration::ZERO)
-        .upgrade(transport::Upgrade::new(worker))
-        .finish(map_config(app, |()| AppConfig::default()));
-    let service = service.new_service(()).await;
-    let service = service.map_err(|()| io::Error::other("the site cannot be set up"))?;
+    let service = Rc::new(service::<E::Io>(worker).await?);
     // Each task holds a sender: they have all ended when nothing more can come.
     let (task, mut tasks) = mpsc::channel::<()>(1);
     loop {
@@ -56,11 +99,13 @@ pub(crate) async fn accept(
         };
         match accepted {
             Ok((socket, peer)) => {
-                let served = service.call((socket, Protocol::Http1, Some(peer)));
+                let (entrance, service) = (entrance.clone(), Rc::clone(&service));
                 let task = task.clone();
                 actix_web::rt::spawn(async move {
-                    // A client that breaks HTTP has been answered.
-                    let _ = served.await;
+                    if let Some(io) = entrance.enter(socket).await {
+                        // A client that breaks HTTP has been answered.
+                        let _ = service.call((io, Protocol::Http1, Some(peer))).await;
+                    }
                     drop(task);
                 });
             }
@@ -75,6 +120,27 @@ pub(crate) async fn accept(
     // What takes longer is cut off.
     let _ = timeout(ANSWER_TIMEOUT, tasks.recv()).await;
     Ok(())
+}
+
+/// What serves HTTP on a worker's sockets.
+async fn service<T: AsyncRead + AsyncWrite + Unpin + 'static>(
+    worker: Rc<Worker>,
+) -> io::Result<impl Service<(T, Protocol, Option<SocketAddr>)>> {
+    let node = web::Data::from(Arc::clone(&worker.node));
+    let app_node = node.clone();
+    let app = App::new()
+        .app_data(node.clone())
+        .configure(move |app| site::configure(app, &app_node))
+        .into_factory()
+        .map_err(|error: actix_web::Error| error.error_response());
+    let service = HttpService::build()
+        .client_request_timeout(node.config.http_server.request_timeout)
+        // A transport closes its socket when its client is done, not some time after.
+        .client_disconnect_timeout(Duration::ZERO)
+        .upgrade(transport::Upgrade::new(worker))
+        .finish(map_config(app, |()| AppConfig::default()));
+    let service = service.new_service(()).await;
+    service.map_err(|()| io::Error::other("the site cannot be set up"))
 }
 
 /// Whether a client went away before it was taken in, which says nothing of the others.

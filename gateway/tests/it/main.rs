@@ -20,5 +20,6 @@ mod raw;
 mod site;
 mod stalled;
 mod stop;
+mod tls;
 mod token;
 mod upgrade;
