@@ -15,10 +15,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, timeout};
-use tokio_rustls::server::TlsStream;
 
 use crate::node::Node;
-use crate::tls::Tls;
+use crate::tls::{Scratch, Stream, Tls};
 use crate::worker::Worker;
 use crate::{site, transport};
 
@@ -40,7 +39,10 @@ pub(crate) async fn accept(
     let node = Arc::clone(&worker.node);
     match node.tls.clone() {
         None => serve(worker, listener, stop, Plain).await,
-        Some(tls) => serve(worker, listener, stop, Secure { tls, node }).await,
+        Some(tls) => {
+            let scratch = Scratch::new();
+            serve(worker, listener, stop, Secure { tls, node, scratch }).await
+        }
     }
 }
 
@@ -67,13 +69,14 @@ impl Entrance for Plain {
 struct Secure {
     tls: Arc<Tls>,
     node: Arc<Node>,
+    scratch: Scratch,
 }
 
 impl Entrance for Secure {
-    type Io = TlsStream<TcpStream>;
+    type Io = Stream;
 
     async fn enter(self, socket: TcpStream) -> Option<Self::Io> {
-        let outcome = self.tls.handshake(socket).await;
+        let outcome = self.tls.handshake(socket, self.scratch).await;
         let outcome = outcome.inspect_err(|error| {
             self.node.counters.tls_failed.add(1);
             tracing::debug!(%error, "a TLS handshake failed");

@@ -3,8 +3,10 @@
 //! In: paths of PEM files. Out: handshakes with the newest pair of certificate and key that fits together. One for all
 //! workers of a node; a handshake runs on the worker that took the client in.
 
+mod backlog;
 mod files;
 mod handshake;
+mod stream;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -19,6 +21,7 @@ use tokio_rustls::rustls::{ALL_VERSIONS, ServerConfig, SupportedProtocolVersion}
 
 use crate::config::{HttpServerConfig, ServerTlsConfig};
 use files::{Files, Pair};
+pub(crate) use stream::{Scratch, Stream};
 
 /// What is spoken inside.
 const PROTOCOL: &[u8] = b"http/1.1";

@@ -6,13 +6,9 @@ use std::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::server::TlsStream;
 
 use super::Tls;
-
-/// Encrypted bytes that may wait for a client that does not read, on top of its outbox.
-const BUFFER: usize = 16 * 1024;
+use super::stream::{Scratch, Stream};
 
 /// What a client hears that speaks plain HTTP.
 const PLAIN: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 45\r\n\
@@ -23,7 +19,11 @@ impl Tls {
     ///
     /// # Errors
     /// Whatever the client did wrong, the time that it took too much included.
-    pub(crate) async fn handshake(&self, socket: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+    pub(crate) async fn handshake(
+        &self,
+        socket: TcpStream,
+        scratch: Scratch,
+    ) -> io::Result<Stream> {
         let handshake = async {
             let mut first = [0];
             socket.peek(&mut first).await?;
@@ -31,10 +31,7 @@ impl Tls {
             if first[0].is_ascii_uppercase() {
                 return refuse(socket).await;
             }
-            let acceptor = TlsAcceptor::from(Arc::clone(&self.config));
-            let accept =
-                acceptor.accept_with(socket, |session| session.set_buffer_limit(Some(BUFFER)));
-            accept.await
+            Stream::accept(socket, Arc::clone(&self.config), scratch).await
         };
         match timeout(self.timeout, handshake).await {
             Ok(outcome) => outcome,
@@ -44,7 +41,7 @@ impl Tls {
 }
 
 /// Tells a client that speaks no TLS.
-async fn refuse(mut socket: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+async fn refuse(mut socket: TcpStream) -> io::Result<Stream> {
     // The kernel throws an answer away when it closes a socket on which something is unread.
     let _request = socket.read(&mut [0; 4 * 1024]).await?;
     socket.write_all(PLAIN).await?;

@@ -1,6 +1,7 @@
 //! TLS in the gateway: real sockets, and an authority of the test's own.
 
 mod files;
+mod hostile;
 mod site;
 
 use std::net::SocketAddr;
@@ -150,6 +151,26 @@ async fn a_client_that_comes_back_resumes_its_session() {
         assert_eq!(kind().await, Some(HandshakeKind::Full));
         assert_eq!(kind().await, Some(HandshakeKind::Resumed));
     }
+    site.stop().await;
+}
+
+#[tokio::test]
+async fn a_client_may_change_its_keys() {
+    let site = TlsSite::start();
+    let mut stream = site.trust().connect(site.address()).await.unwrap();
+    stream
+        .write_all(b"GET /health HTTP/1.1\r\nHost: gateway.test\r\n\r\n")
+        .await
+        .unwrap();
+    let mut answer = [0; 12];
+    stream.read_exact(&mut answer).await.unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 200");
+    stream.get_mut().1.refresh_traffic_keys().unwrap();
+    let mut rest = Vec::new();
+    while !rest.ends_with(b"ok\n") {
+        rest.push(stream.read_u8().await.unwrap());
+    }
+    assert_eq!(site::get_on(&mut stream, "/health").await.status, 200);
     site.stop().await;
 }
 

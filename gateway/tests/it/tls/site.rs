@@ -117,6 +117,10 @@ impl Trust {
         self
     }
 
+    pub(crate) fn config(&self) -> &Arc<ClientConfig> {
+        &self.0
+    }
+
     /// A socket on which the handshake is done.
     pub(crate) async fn connect(&self, address: SocketAddr) -> io::Result<TlsStream<TcpStream>> {
         self.secure(TcpStream::connect(address).await?).await
