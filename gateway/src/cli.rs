@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::auth::{OriginPolicy, Verifier};
 use crate::config::{self, Config, Faults, Format, Loaded, Setting, duration};
+use crate::tls::Tls;
 
 /// Realtime messaging for browsers and apps, over NATS.
 ///
@@ -154,6 +155,7 @@ fn examine(config: &Config) -> Vec<String> {
             .err()
             .unwrap_or_default(),
     );
+    faults.extend(Tls::load(&config.http_server).err().unwrap_or_default());
     if !config.nats.url.is_empty()
         && let Err(error) = config.nats.options().check()
     {

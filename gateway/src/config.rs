@@ -37,8 +37,8 @@ pub use overlay::Setting;
 pub use print::default_config;
 pub use secret::Secret;
 pub use server::{
-    HealthConfig, HttpServerConfig, LogConfig, PlaygroundConfig, PrometheusConfig, ShutdownConfig,
-    WebSocketConfig,
+    HealthConfig, HttpServerConfig, LogConfig, PlaygroundConfig, PrometheusConfig, ServerTlsConfig,
+    ShutdownConfig, WebSocketConfig,
 };
 
 options! {

@@ -54,6 +54,9 @@ counters! {
     connections_accepted: "counter", "Connections accepted.";
     connections_refused: "counter", "Upgrades refused by the limits on connections.";
     origins_refused: "counter", "Upgrades refused because of their origin.";
+    tls_failed: "counter", "TLS handshakes that clients did not finish well or in time.";
+    tls_renewed: "counter", "Certificates taken over while the node runs.";
+    tls_renewal_failed: "counter", "Looks at a new certificate or key that cannot be used.";
     subscriptions: "gauge", "Subscriptions of connections now.";
     channels: "gauge", "Channels that this node listens to now.";
     commands: "counter", "Commands taken from clients.";

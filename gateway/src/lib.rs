@@ -28,6 +28,7 @@ pub mod server;
 pub mod session;
 mod signal;
 mod site;
+mod tls;
 mod transport;
 mod wheel;
 pub mod wire;

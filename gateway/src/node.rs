@@ -13,6 +13,7 @@ use crate::config::Config;
 use crate::counters::Counters;
 use crate::interest::Interest;
 use crate::rules::Rules;
+use crate::tls::Tls;
 
 /// One gateway node.
 pub struct Node {
@@ -24,6 +25,8 @@ pub struct Node {
     pub(crate) interest: Arc<Interest>,
     pub(crate) admission: Arc<Admission>,
     pub(crate) counters: Arc<Counters>,
+    /// Clients speak TLS, if there is any.
+    pub(crate) tls: Option<Arc<Tls>>,
     /// Told when the last connection of a node that is stopping has ended.
     deserted: Notify,
     drain: watch::Sender<Option<Drain>>,
@@ -51,6 +54,7 @@ impl Node {
             rules: Arc::new(Rules::new(&config)?),
             origins: OriginPolicy::new(&config.client.allowed_origins)?,
             admission: Admission::new(&config.client, Instant::now()),
+            tls: Tls::load(&config.http_server)?.map(Arc::new),
             config,
             backbone,
             interest,

@@ -17,6 +17,7 @@ use crate::broadcast::Broadcast;
 use crate::hub::Hub;
 use crate::node::Node;
 use crate::outbox::Outbox;
+use crate::tls::Look;
 use crate::wheel::Wheel;
 use crate::wire::Press;
 
@@ -57,6 +58,9 @@ impl Worker {
         let turning = Rc::clone(&worker);
         actix_web::rt::spawn(async move { turning.wheel.run().await });
         actix_web::rt::spawn(Rc::clone(&worker).drain());
+        if number == 0 {
+            actix_web::rt::spawn(watch_certificate(Arc::clone(&worker.node)));
+        }
         worker
     }
 
@@ -101,6 +105,17 @@ impl Worker {
             }
         }
     }
+}
+
+/// Keeps the node's certificate up to date, if it has one.
+async fn watch_certificate(node: Arc<Node>) {
+    let Some(tls) = node.tls.clone() else { return };
+    tls.watch(|look| match look {
+        Look::Unchanged => {}
+        Look::Renewed => node.counters.tls_renewed.add(1),
+        Look::Refused => node.counters.tls_renewal_failed.add(1),
+    })
+    .await;
 }
 
 impl fmt::Debug for Worker {

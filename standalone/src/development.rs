@@ -76,14 +76,19 @@ fn greeting(address: SocketAddr, config: &Config, token: Option<&str>) -> String
         text += ", development mode: nothing is configured, so keys and token are of this run only";
     }
     text += "\n\n";
+    let (http, ws) = if config.http_server.tls.enabled {
+        ("https", "wss")
+    } else {
+        ("http", "ws")
+    };
     if config.playground.enabled {
-        text += &format!("  playground  http://{address}/\n");
+        text += &format!("  playground  {http}://{address}/\n");
     }
     text += &format!(
-        "  clients     ws://{address}{}\n",
+        "  clients     {ws}://{address}{}\n",
         config.websocket.handler_prefix
     );
-    text += &format!("  health      http://{address}/health  http://{address}/ready\n\n");
+    text += &format!("  health      {http}://{address}/health  {http}://{address}/ready\n\n");
     if let Some(token) = token {
         text += &format!("  token of user \"{USER}\", for a day:\n  {token}\n\n");
         text += "Next: open the playground, connect with the token, subscribe to chat:lobby and publish.\n";
@@ -115,5 +120,14 @@ mod tests {
             text.contains("\n  a.b.c\n") && text.contains("playground  http://127.0.0.1:8000/"),
             "{text}"
         );
+        config.http_server.tls.enabled = true;
+        let text = greeting(address, &config, None);
+        for shown in [
+            "playground  https://127.0.0.1:8000/",
+            "clients     wss://127.0.0.1:8000/",
+            "health      https://127.0.0.1:8000/health",
+        ] {
+            assert!(text.contains(shown), "{text}");
+        }
     }
 }

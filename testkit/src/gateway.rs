@@ -21,6 +21,7 @@ pub struct Gateway {
     nats: Option<String>,
     program: Program,
     address: String,
+    websocket: String,
 }
 
 impl Gateway {
@@ -39,8 +40,9 @@ impl Gateway {
             nats,
             program,
             address: String::new(),
+            websocket: String::new(),
         };
-        gateway.address = gateway.listening().await?;
+        gateway.listening().await?;
         Ok(gateway)
     }
 
@@ -52,8 +54,8 @@ impl Gateway {
 
     /// Where clients connect.
     #[must_use]
-    pub fn websocket(&self) -> String {
-        format!("ws://{}/connection/websocket", self.address)
+    pub fn websocket(&self) -> &str {
+        &self.websocket
     }
 
     /// Ends it as a power failure would.
@@ -78,16 +80,14 @@ impl Gateway {
     /// # Errors
     /// When it does not come up; then with its log.
     pub async fn restart(&mut self) -> Result<()> {
-        let (_, port) = self
-            .address
-            .rsplit_once(':')
-            .context("an address without port")?;
+        let before = self.address.clone();
+        let (_, port) = before.rsplit_once(':').context("an address without port")?;
         let nats = self.nats.as_deref();
         self.program = Program::start(command(&self.executable, &self.folder, nats, port))?;
-        let address = self.listening().await?;
-        if address != self.address {
+        self.listening().await?;
+        if self.address != before {
             bail!(
-                "it was to listen on {} again, not on {address}",
+                "it was to listen on {before} again, not on {}",
                 self.address
             );
         }
@@ -149,13 +149,17 @@ impl Gateway {
     }
 
     /// Waits for the banner, and takes the address from it.
-    async fn listening(&mut self) -> Result<String> {
+    async fn listening(&mut self) -> Result<()> {
         loop {
             let line = self.program.next_line().await?;
-            if let Some((_, rest)) = line.split_once("ws://")
-                && let Some((address, _)) = rest.split_once("/connection/websocket")
-            {
-                return Ok(address.to_owned());
+            let endpoint = line
+                .split_whitespace()
+                .find(|word| word.ends_with("/connection/websocket"));
+            let authority = endpoint.and_then(|url| url.split('/').nth(2));
+            if let Some((url, authority)) = endpoint.zip(authority) {
+                url.clone_into(&mut self.websocket);
+                authority.clone_into(&mut self.address);
+                return Ok(());
             }
         }
     }

@@ -4,6 +4,7 @@
 //! [`deadline`] awaits what has no event to await. [`gateway`] runs Tidegate's own binaries. Only tests may depend on this
 //! crate, and it depends on none of Tidegate's.
 
+pub mod authority;
 pub mod autobahn;
 pub mod chromium;
 pub mod deadline;

@@ -3,6 +3,7 @@
 mod channel;
 mod client;
 mod nats;
+mod tls;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -29,6 +30,9 @@ impl Finding {
         }
     }
 }
+
+/// An option by its path, and whether it is set.
+type Given = (&'static str, bool);
 
 /// Gathers findings.
 #[derive(Debug, Default)]
@@ -73,6 +77,17 @@ impl Findings {
         let message = format!("must be one of {}", allowed.join(", "));
         self.when(!allowed.contains(&value), option, &message);
     }
+
+    /// Two options of which each needs the other.
+    fn together(&mut self, one: Given, other: Given) {
+        for ((option, given), (needed, there)) in [(one, other), (other, one)] {
+            self.between(
+                given && !there,
+                &[option, needed],
+                &format!("needs {needed}"),
+            );
+        }
+    }
 }
 
 impl Config {
@@ -81,6 +96,7 @@ impl Config {
     pub fn check(&self) -> Vec<Finding> {
         let mut findings = Findings::default();
         self.server(&mut findings);
+        findings.server_tls(&self.http_server.tls);
         self.paths(&mut findings);
         findings.client(&self.client);
         self.personal_channel(&mut findings);

@@ -1,5 +1,6 @@
 //! The node itself: where it listens, what it logs, how it stops.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::duration;
@@ -14,9 +15,28 @@ options! {
         pub port: u16 = 8000,
         /// Worker threads, each with connections of its own; zero for one a core. At most 64.
         pub workers: usize,
-        /// Time in which the head of a request must arrive, or HTTP 408.
+        /// Time in which the head of a request must arrive, or HTTP 408. A TLS handshake before it has as long again.
         #[serde(with = "duration")]
         pub request_timeout: Duration = Duration::from_secs(10),
+        /// TLS of everything that is served here: `wss` and `https`.
+        pub tls: ServerTlsConfig,
+    }
+}
+
+options! {
+    /// `http_server.tls.*`
+    pub struct ServerTlsConfig {
+        /// Whether clients speak TLS; then all of them do.
+        pub enabled: bool,
+        /// Path of the certificate (PEM), with those between it and the authority behind it.
+        pub cert_pem_file: Option<PathBuf>,
+        /// Path of the certificate's key (PEM).
+        pub key_pem_file: Option<PathBuf>,
+        /// `"1.2"` or `"1.3"`.
+        pub min_version: String = "1.2".to_owned(),
+        /// How often both files are looked at for a new pair, which new connections then use. Zero for never.
+        #[serde(with = "duration")]
+        pub reload_interval: Duration = Duration::from_secs(60),
     }
 }
 

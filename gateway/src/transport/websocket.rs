@@ -383,7 +383,11 @@ where
                     socket.conversation.outbox().signal().resting();
                     return Poll::Pending;
                 }
-                Turn::Done => return Poll::Ready(()),
+                Turn::Done => {
+                    // TLS has a last word (RFC 8446 section 6.1). What the socket does not take at once is dropped.
+                    let _said = Pin::new(&mut socket.io).poll_shutdown(context);
+                    return Poll::Ready(());
+                }
             }
         }
     }

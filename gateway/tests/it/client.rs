@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 
 use futures_util::{SinkExt, StreamExt};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message as Frame;
@@ -13,9 +14,14 @@ use crate::command::{Format, Message, Request};
 use crate::http::PATIENCE;
 use crate::token;
 
+/// A socket, encrypted or not.
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
+
 /// One connection. It answers pings.
 pub(crate) struct Client {
-    socket: WebSocketStream<TcpStream>,
+    socket: WebSocketStream<Box<dyn Stream>>,
     format: Format,
     received: VecDeque<Message>,
     next_id: u32,
@@ -32,13 +38,13 @@ impl Client {
     }
 
     /// A connection on a socket of the test's own.
-    pub(crate) async fn open_on(stream: TcpStream, format: Format) -> Self {
+    pub(crate) async fn open_on(stream: impl Stream + 'static, format: Format) -> Self {
         let query = match format {
             Format::Json => "",
             Format::Protobuf => "?format=protobuf",
         };
-        let address = stream.peer_addr().unwrap();
-        let url = format!("ws://{address}/connection/websocket{query}");
+        let url = format!("ws://gateway.test/connection/websocket{query}");
+        let stream: Box<dyn Stream> = Box::new(stream);
         let (socket, _) = client_async(url, stream).await.unwrap();
         Self {
             socket,

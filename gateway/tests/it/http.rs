@@ -36,6 +36,15 @@ impl Answer {
             .find(|(found, _)| found.eq_ignore_ascii_case(name))
             .map(|(_, value)| value)
     }
+
+    /// The value of a metric, in an answer of `/metrics`.
+    pub(crate) fn metric(&self, name: &str) -> u64 {
+        let mut values = self
+            .body
+            .lines()
+            .filter_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        values.next().unwrap().parse().unwrap()
+    }
 }
 
 /// An upgrade request, which a test changes.
@@ -103,10 +112,5 @@ pub(crate) async fn get(address: SocketAddr, path: &str) -> Answer {
 
 /// The value of a metric now.
 pub(crate) async fn metric(address: SocketAddr, name: &str) -> u64 {
-    let answer = get(address, "/metrics").await;
-    let mut values = answer
-        .body
-        .lines()
-        .filter_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-    values.next().unwrap().parse().unwrap()
+    get(address, "/metrics").await.metric(name)
 }

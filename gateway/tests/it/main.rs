@@ -23,5 +23,6 @@ mod reference;
 mod site;
 mod stalled;
 mod stop;
+mod tls;
 mod token;
 mod upgrade;

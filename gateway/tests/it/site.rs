@@ -34,6 +34,11 @@ impl Site {
         Self { server }
     }
 
+    /// Stops the node, whoever is connected.
+    pub(crate) async fn end(self) {
+        self.server.stop().await;
+    }
+
     pub(crate) fn address(&self) -> SocketAddr {
         self.server.address()
     }

@@ -5,6 +5,7 @@
     clippy::unwrap_used,
     reason = "helpers of tests fail the test, as tests do themselves"
 )]
+#![expect(clippy::print_stdout, reason = "the figures are of use by themselves")]
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -26,12 +27,21 @@ use tidegate_gateway::interest::Interest;
 use tidegate_gateway::outbox::Outbox;
 use tidegate_gateway::server::Server;
 use tidegate_gateway::wire::{Press, Wire};
+use tidegate_testkit::authority::Authority;
+use tokio_rustls::rustls::client::Resumption;
+use tokio_rustls::rustls::crypto::aws_lc_rs;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
+use tokio_rustls::rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
 #[global_allocator]
 static ALLOCATOR: dhat::Alloc = dhat::Alloc;
 
 /// Bytes on the heap of a client that has authenticated and subscribed, the allocator's own not counted.
 const CLIENT_BYTES: usize = 1_500;
+
+/// The same over TLS.
+const TLS_CLIENT_BYTES: usize = 4_000;
 
 /// Allocations of one publication, whatever the number of its subscribers.
 const DELIVERY_BLOCKS: u64 = 16;
@@ -44,11 +54,54 @@ const SUBSCRIBERS: usize = 1_000;
 fn memory_is_bounded() {
     let _profiler = Profiler::builder().testing().build();
     idle_clients();
+    idle_tls_clients();
     deliveries();
 }
 
 fn idle_clients() {
+    let bytes = bytes_per_client(&Config::default(), |address, token| {
+        let mut socket = TcpStream::connect(address).unwrap();
+        subscribe(&mut socket, token);
+        socket
+    });
+    assert!(bytes <= CLIENT_BYTES, "{bytes} bytes per client");
+}
+
+fn idle_tls_clients() {
+    let authority = Authority::new().unwrap();
+    let (certificate, key) = authority.certificate_files("127.0.0.1").unwrap();
     let mut config = Config::default();
+    config.http_server.tls.enabled = true;
+    config.http_server.tls.cert_pem_file = Some(certificate);
+    config.http_server.tls.key_pem_file = Some(key);
+    let mut roots = RootCertStore::empty();
+    let certificate = CertificateDer::from_pem_slice(authority.pem().as_bytes());
+    roots.add(certificate.unwrap()).unwrap();
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let builder =
+        ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let builder = builder.unwrap().with_root_certificates(roots);
+    let mut client = builder.with_no_client_auth();
+    client.resumption = Resumption::disabled();
+    let client = Arc::new(client);
+    let bytes = bytes_per_client(&config, |address, token| {
+        let name = ServerName::try_from("127.0.0.1").unwrap();
+        let session = ClientConnection::new(Arc::clone(&client), name).unwrap();
+        let socket = TcpStream::connect(address).unwrap();
+        let mut stream = StreamOwned::new(session, socket);
+        subscribe(&mut stream, token);
+        // The socket is the client's alone, and its part of TLS on the heap is not the node's.
+        stream.into_parts().1
+    });
+    assert!(
+        bytes <= TLS_CLIENT_BYTES,
+        "{bytes} bytes per client over TLS"
+    );
+}
+
+/// What a client costs that stays, on the heap.
+fn bytes_per_client(config: &Config, connect: impl Fn(SocketAddr, &str) -> TcpStream) -> usize {
+    let mut config = config.clone();
     config.http_server.port = 0;
     config.http_server.address = "127.0.0.1".to_owned();
     config.http_server.workers = 1;
@@ -68,17 +121,16 @@ fn idle_clients() {
     let bytes = (after.curr_bytes - before.curr_bytes) / CLIENTS;
     let blocks = (after.curr_blocks - before.curr_blocks) as f64 / CLIENTS as f64;
     println!("{bytes} bytes in {blocks:.1} allocations per client");
-    assert!(bytes <= CLIENT_BYTES, "{bytes} bytes per client");
     drop((early, clients));
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
     runtime.unwrap().block_on(server.stop());
+    bytes
 }
 
-/// A client that is subscribed, with nothing of its own on the heap.
-fn connect(address: SocketAddr, token: &str) -> TcpStream {
-    let mut socket = TcpStream::connect(address).unwrap();
+/// Upgrades and subscribes.
+fn subscribe(socket: &mut (impl Read + Write), token: &str) {
     let request = "GET /connection/websocket HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
                    Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
     socket.write_all(request.as_bytes()).unwrap();
@@ -95,7 +147,6 @@ fn connect(address: SocketAddr, token: &str) -> TcpStream {
         assert!(count > 0, "{}", String::from_utf8_lossy(&buffer[..filled]));
         filled += count;
     }
-    socket
 }
 
 fn deliveries() {

@@ -9,4 +9,5 @@ mod embedded;
 mod nats;
 mod outage;
 mod scenario;
+mod secure;
 mod site;

@@ -3,9 +3,6 @@
 use super::Findings;
 use crate::config::{NatsConfig, NatsTlsConfig};
 
-/// An option by its path, and whether it is set.
-type Given = (&'static str, bool);
-
 impl Findings {
     pub(super) fn nats(&mut self, nats: &NatsConfig) {
         let form = "must be nats://host:port or tls://host:port, several separated by commas";
@@ -63,17 +60,6 @@ impl Findings {
         for (option, given) in [certificate, key, trust] {
             let options = [option, "nats.tls.enabled", "nats.url"];
             self.between(given && !secure, &options, "needs nats.tls.enabled");
-        }
-    }
-
-    /// Two options of which each needs the other.
-    fn together(&mut self, one: Given, other: Given) {
-        for ((option, given), (needed, there)) in [(one, other), (other, one)] {
-            self.between(
-                given && !there,
-                &[option, needed],
-                &format!("needs {needed}"),
-            );
         }
     }
 }

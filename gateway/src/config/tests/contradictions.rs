@@ -48,6 +48,13 @@ fn options_that_contradict_each_other_are_refused() {
         ],
         &["prometheus.handler_prefix (--set): is the path of another endpoint"],
     );
+    check(
+        &[
+            ("http_server.tls.enabled", "true"),
+            ("http_server.tls.cert_pem_file", "/c"),
+        ],
+        &["http_server.tls.enabled (--set): needs http_server.tls.key_pem_file"],
+    );
     let personal = "client.subscribe_to_user_personal_channel";
     check(
         &[

@@ -66,6 +66,11 @@ const SENSELESS: &[(&str, &str, &str)] = &[
         "a b",
         "cannot be the name of a cookie",
     ),
+    (
+        "http_server.tls.min_version",
+        "1.1",
+        "must be one of 1.2, 1.3",
+    ),
     ("http_server.workers", "65", "must be 64 or less"),
     ("log.format", "xml", "must be one of text, json"),
     (

@@ -102,9 +102,14 @@ fn what_asks_for_behaviour_is_told() {
             " yet: this version lacks calls to the application's backend",
         ),
         (
-            "http_server.tls.enabled",
+            "http_server.tls.client_ca_pem_file",
+            "ca.pem",
+            " yet: this version lacks client certificates",
+        ),
+        (
+            "http_server.tls_autocert.enabled",
             "true",
-            " yet: this version lacks TLS: end it in a proxy in front",
+            ": certificates come from outside: set http_server.tls",
         ),
         (
             "uni_sse.enabled",

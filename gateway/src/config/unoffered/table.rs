@@ -27,15 +27,16 @@ const fn section(
 }
 
 const BACKEND: Verdict = Missing("calls to the application's backend");
+const CLIENT_CERTIFICATES: Verdict = Missing("client certificates");
 const HISTORY: Verdict = Later("history and recovery");
 const JOINED: Verdict = Instead("nodes are joined by NATS: set nats.url");
 const KEYS: Verdict = Instead("name the public keys themselves");
 const MAPS: Verdict = Missing("map subscriptions");
 const ONE_WAY: Verdict = Missing("one-way transports");
+const PEM: Verdict = Instead("name files: http_server.tls.cert_pem_file and key_pem_file");
 const POLL: Verdict = Missing("shared poll subscriptions");
 const POSITIONS: Verdict = Later("positioning");
 const PRESENCE: Verdict = Later("presence");
-const TLS: Verdict = Missing("TLS: end it in a proxy in front");
 const TRANSPORT: Verdict = Missing("transports other than WebSocket");
 
 /// Every such option. The longest path that fits decides.
@@ -119,9 +120,20 @@ pub(in crate::config) const UNOFFERED: &[Unoffered] = &[
     section("http_server.http3", "enabled", "", Missing("HTTP/3")),
     option("http_server.internal_address", "", Missing("a second address")),
     option("http_server.internal_port", "", Missing("a second port")),
-    section("http_server.internal_tls", "enabled", "", TLS),
-    section("http_server.tls", "enabled", "", TLS),
-    section("http_server.tls_autocert", "enabled", "", TLS),
+    section("http_server.internal_tls", "enabled", "", Missing("a second port")),
+    option("http_server.tls.cert_pem", "", PEM),
+    option("http_server.tls.cert_pem_b64", "", PEM),
+    option("http_server.tls.client_ca_pem", "", CLIENT_CERTIFICATES),
+    option("http_server.tls.client_ca_pem_b64", "", CLIENT_CERTIFICATES),
+    option("http_server.tls.client_ca_pem_file", "", CLIENT_CERTIFICATES),
+    option("http_server.tls.insecure_skip_verify", "", Silent),
+    option("http_server.tls.key_pem", "", PEM),
+    option("http_server.tls.key_pem_b64", "", PEM),
+    option("http_server.tls.server_ca_pem", "", Silent),
+    option("http_server.tls.server_ca_pem_b64", "", Silent),
+    option("http_server.tls.server_ca_pem_file", "", Silent),
+    option("http_server.tls.server_name", "", Silent),
+    section("http_server.tls_autocert", "enabled", "", Instead("certificates come from outside: set http_server.tls")),
     option("http_server.tls_external", "", Silent),
     section("http_stream", "enabled", "", TRANSPORT),
     section("init", "enabled", "", Missing("this endpoint")),
