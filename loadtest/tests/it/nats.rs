@@ -23,7 +23,7 @@ async fn what_is_published_to_nats_reaches_clients_of_two_gateways() {
         url,
         two.websocket()
     );
-    run(&arguments, &one.websocket())
+    run(&arguments, one.websocket())
         .await
         .assert_complete(10 * 40);
 }

@@ -42,7 +42,7 @@ async fn gateway(config: &Value) -> Gateway {
 
 async fn load(arguments: &str) -> Run {
     let gateway = gateway(&json!({"client": {"insecure": true}})).await;
-    run(arguments, &gateway.websocket()).await
+    run(arguments, gateway.websocket()).await
 }
 
 #[tokio::test]
@@ -94,7 +94,7 @@ async fn idle_and_its_memory() {
     let own = std::process::id();
     // Any process will do to read: the gateway's own is not told by the test kit.
     let arguments = format!("idle --clients 50 --hold 1s --server-pid {own}");
-    let run = run(&arguments, &gateway.websocket()).await;
+    let run = run(&arguments, gateway.websocket()).await;
     assert_eq!(run.status, 0, "{}", run.output);
     let memories = &run.result["server"]["memories"];
     assert_eq!(memories["connections"], 50);
@@ -148,11 +148,11 @@ async fn tokens_are_minted_for_each_client() {
     let file = tempfile::tempdir().unwrap();
     let mut command = crate::load::program();
     command.args(arguments.split_whitespace()).arg(secret);
-    command.args(["--target", &gateway.websocket(), "--json"]);
+    command.args(["--target", gateway.websocket(), "--json"]);
     command.arg(file.path().join("run.json"));
     let (status, output) = crate::load::end(command).await;
     assert_eq!(status, 0, "{output}");
-    let refused = run(&format!("{arguments} wrong"), &gateway.websocket()).await;
+    let refused = run(&format!("{arguments} wrong"), gateway.websocket()).await;
     assert_eq!(refused.status, 2, "{}", refused.output);
     assert!(
         refused.output.contains("nobody could connect"),
