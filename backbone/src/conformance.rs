@@ -102,7 +102,7 @@ fn publication(data: impl Into<Bytes>) -> Publication {
 
 async fn publish(node: &Arc<dyn Backbone>, channel: &Channel, data: impl Into<Bytes>) {
     let published = node.publish(channel, publication(data)).await;
-    assert_eq!(published, Ok(()), "publishing on {channel}");
+    assert!(published.is_ok(), "{published:?}: publishing on {channel}");
 }
 
 /// One test for each promise, over the clusters that `$cluster` makes: an `async fn() -> Cluster`.

@@ -40,7 +40,10 @@ pub use metadata::{MAX_INFO_BYTES, MAX_TAGS_BYTES};
 pub use options::{Authentication, ClientCertificate, NatsOptions, TlsMode, TlsOptions};
 
 use crate::subject::Subjects;
-use crate::{Backbone, Channel, Confirmation, Count, Error, Listener, Publication, Subscription};
+use crate::{
+    Backbone, Channel, Confirmation, Count, DurabilityReport, Error, Listener, Page, Publication,
+    Range, StreamOptions, Streams, Subscription, Top,
+};
 use connection::{Life, keep};
 use connector::Connector;
 use node::Node;
@@ -91,7 +94,8 @@ impl Nats {
         let sent = link.publish(&subject, &headers, &publication.data);
         in_time(deadline, limit, sent).await?;
         Ok(Box::pin(async move {
-            in_time(deadline, limit, link.confirm()).await
+            in_time(deadline, limit, link.confirm()).await?;
+            Ok(None)
         }))
     }
 
@@ -131,6 +135,29 @@ async fn in_time<T>(
     timeout_at(deadline, step)
         .await
         .unwrap_or_else(|_| Err(no_answer()))
+}
+
+impl Streams for Nats {
+    fn stream(&self, _channel: &Channel) -> Option<&StreamOptions> {
+        None
+    }
+
+    fn durability(&self) -> Vec<DurabilityReport> {
+        Vec::new()
+    }
+
+    fn tops<'a>(&'a self, channels: &'a [Channel]) -> BoxFuture<'a, Result<Vec<Top>, Error>> {
+        let first = channels.first().cloned();
+        Box::pin(async move { first.map_or(Ok(Vec::new()), |it| Err(Error::NotKept(it))) })
+    }
+
+    fn read<'a>(
+        &'a self,
+        channel: &'a Channel,
+        _range: Range,
+    ) -> BoxFuture<'a, Result<Page, Error>> {
+        Box::pin(async move { Err(Error::NotKept(channel.clone())) })
+    }
 }
 
 impl Backbone for Nats {

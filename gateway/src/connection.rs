@@ -11,7 +11,7 @@ use std::time::{Instant, SystemTime};
 
 use bytes::Bytes;
 use futures_util::FutureExt;
-use tidegate_backbone::Error;
+use tidegate_backbone::{Error, Position};
 use tidegate_codec::{Command, DisconnectCode, EncodeError, Format, Frame, Push, Reply};
 use tidegate_websocket::{Opcode, write_frame};
 
@@ -187,9 +187,9 @@ impl Connection {
         self.work().joined.clear();
     }
 
-    fn published(&mut self, id: u32, result: Result<(), Error>) {
+    fn published(&mut self, id: u32, result: Result<Option<Position>, Error>) {
         match &result {
-            Ok(()) => self.node().counters.publications_in.add(1),
+            Ok(_) => self.node().counters.publications_in.add(1),
             Err(error) => tracing::debug!(client = self.client(), %error, "publish failed"),
         }
         self.step(|session, _, actions| session.published(id, &result, actions));

@@ -185,6 +185,7 @@ mod tests {
                 chan_info: Bytes::new(),
             }),
             tags: [("k\n".to_owned(), " v: \u{2028}".to_owned())].into(),
+            ..Publication::default()
         };
         let block = encode(&publication).unwrap();
         assert_eq!(decode(&block, b"data"), Ok(publication));

@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use futures_util::future::try_join_all;
-use tidegate_backbone::{Channel, Confirmation, Error, Publication};
+use tidegate_backbone::{Channel, Confirmation, Error, Position, Publication};
 
 use crate::admission::AdmittedUser;
 use crate::hub::Hub;
@@ -25,7 +25,7 @@ pub(super) enum Finished {
     /// The publication of the command with this id was handed over.
     Sent(u32, Result<Confirmation, Error>),
     /// It was confirmed.
-    Published(u32, Result<(), Error>),
+    Published(u32, Result<Option<Position>, Error>),
 }
 
 /// Joins a channel.

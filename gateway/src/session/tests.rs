@@ -13,7 +13,7 @@ use aws_lc_rs::hmac;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
-use tidegate_backbone::Error;
+use tidegate_backbone::{Error, Position};
 use tidegate_codec::Format;
 
 use super::{Action, Actions, Entry, Moment, OpenError, PingStyle, Session, State};
@@ -42,7 +42,7 @@ struct Client {
     now: Moment,
     open: Result<(), OpenError>,
     join: Result<(), Error>,
-    publish: Result<(), Error>,
+    publish: Result<Option<Position>, Error>,
 }
 
 impl Client {
@@ -82,7 +82,7 @@ impl Client {
             now,
             open: Ok(()),
             join: Ok(()),
-            publish: Ok(()),
+            publish: Ok(None),
         }
     }
 
