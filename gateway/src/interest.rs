@@ -340,7 +340,7 @@ impl Topic {
             begin();
             return None;
         };
-        kept.from_here(begin)
+        kept.begin_here(begin)
     }
 
     /// Stops handing publications to worker number `worker`.

@@ -144,7 +144,8 @@ options! {
         pub allow_recovery: bool,
         /// Whether subscriptions are always recoverable.
         pub force_recovery: bool,
-        /// What a client that comes back is given: `stream`, everything it missed; `cache`, the newest publication.
+        /// What a client that comes back is given: `stream`, everything it missed (so does the empty text);
+        /// `cache`, the newest publication.
         pub force_recovery_mode: String = "stream".to_owned(),
         /// Publications that a client can recover, or `recovered` is false.
         pub recovery_max_publications: usize = 10_000,

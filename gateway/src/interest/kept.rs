@@ -207,7 +207,7 @@ impl Kept {
     }
 
     /// Calls `begin` while nothing is handed to the route, and gives the position from which on it is.
-    pub(super) fn from_here(&self, begin: impl FnOnce()) -> Option<Position> {
+    pub(super) fn begin_here(&self, begin: impl FnOnce()) -> Option<Position> {
         let state = self.state();
         begin();
         state.ring().map(|ring| Position {

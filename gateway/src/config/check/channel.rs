@@ -78,7 +78,7 @@ impl Findings {
             &options.require_durability,
             &levels,
         );
-        let modes = ["stream", "cache"];
+        let modes = ["", "stream", "cache"];
         self.one_of(
             &option("force_recovery_mode"),
             &options.force_recovery_mode,
@@ -92,6 +92,13 @@ impl Findings {
         for delta in &options.allowed_delta_types {
             self.one_of(&option("allowed_delta_types"), delta, &["fossil"]);
         }
+        self.needs_history(path, options);
+    }
+
+    /// Options of what there is only where publications are kept.
+    fn needs_history(&mut self, path: &str, options: &NamespaceOptions) {
+        let option = |name| format!("{path}.{name}");
+        let size = option("history_size");
         for (name, is_on) in [
             ("allow_positioning", options.allow_positioning),
             ("force_positioning", options.force_positioning),
@@ -107,7 +114,7 @@ impl Findings {
                 options.allow_history_for_subscriber,
             ),
         ] {
-            let wrong = is_on && !has_size;
+            let wrong = is_on && options.history_size == 0;
             self.between(
                 wrong,
                 &[&option(name), &size],

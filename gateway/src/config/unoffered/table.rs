@@ -82,7 +82,7 @@ pub(in crate::config) const UNOFFERED: &[Unoffered] = &[
     option("client.presence_update_interval", "27s", PRESENCE),
     section("client.proxy.connect", "enabled", "", BACKEND),
     section("client.proxy.refresh", "enabled", "", BACKEND),
-    option("client.recovery_max_publication_limit", "300", Instead("set recovery_max_publications of the namespace")),
+    option("client.recovery_max_publication_limit", "300", Idle("recovery_max_publications of the namespace bounds recovery")),
     option("client.subscribe_to_user_personal_channel.single_connection", "", Instead("set client.user_connection_limit")),
     option("client.subscription_token.insecure_skip_jwks_endpoint_safety_check", "", Silent),
     option("client.subscription_token.jwks_public_endpoint", "", KEYS),

@@ -54,7 +54,7 @@ impl Reader {
 }
 
 fn log(is_newest: bool) -> Rc<Log> {
-    Log::new(Wire::plain(Format::Json), Rc::default(), is_newest)
+    Log::new(Wire::plain(Format::Json), false, Rc::default(), is_newest)
 }
 
 fn press() -> Press {
