@@ -4,6 +4,7 @@ mod connect;
 mod expiry;
 mod heartbeat;
 mod publish;
+mod recovery;
 mod subscribe;
 
 use std::sync::Arc;
