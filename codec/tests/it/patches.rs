@@ -25,15 +25,18 @@ fn the_javascript_sdk_makes_the_same_texts() {
 }
 
 fn apply(cases: &[Value]) -> Vec<String> {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir().expect("there is room for a folder");
     let input = folder.path().join("cases.json");
-    std::fs::write(&input, serde_json::to_vec(cases).unwrap()).unwrap();
+    let text = Value::from(cases).to_string();
+    std::fs::write(&input, text).expect("the folder is writable");
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/sdk/patches.mjs");
-    let mut node = tidegate_testkit::node::node(&script).unwrap();
-    let output = node.stdin(File::open(&input).unwrap()).output().unwrap();
+    let mut node =
+        tidegate_testkit::node::node(&script).expect("Node.js and its packages are here");
+    node.stdin(File::open(&input).expect("the file was just written"));
+    let output = node.output().expect("Node.js starts");
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{errors}");
-    serde_json::from_slice(&output.stdout).unwrap()
+    serde_json::from_slice(&output.stdout).expect("the script writes a list of texts")
 }
 
 /// Texts whose characters of one to four bytes change at every place, and a mebibyte of one character.
