@@ -25,8 +25,6 @@ pub struct StreamOptions {
     pub size: u64,
     /// How long each is promised to them.
     pub ttl: Duration,
-    /// Streams that the channels are spread over, by a hash of their names; fixed once the first was created.
-    pub partitions: u32,
     /// Where publications are kept.
     pub storage: Storage,
     /// Copies in a NATS cluster: 1, 3 or 5.

@@ -157,7 +157,11 @@ impl Broadcast {
             seen.data = patch;
             seen.delta = true;
         }
-        seen.data = format.delta_data(&seen.data);
+        match format.delta_data(&seen.data) {
+            Ok(data) => seen.data = data,
+            // What is not text is refused by the encoder, as everywhere.
+            Err(_) => seen.delta = false,
+        }
         seen
     }
 }

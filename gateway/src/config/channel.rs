@@ -122,8 +122,6 @@ options! {
         pub history_replicas: usize = 1,
         /// Whether NATS compresses what it keeps.
         pub history_compression: bool,
-        /// Streams that the channels are spread over; decided when the first is created, and never changed.
-        pub history_partitions: usize = 1,
         /// How long the id of a publication is remembered, so that one that is sent again is stored once.
         #[serde(with = "duration")]
         pub history_duplicate_window: Duration = Duration::from_secs(120),
@@ -190,7 +188,6 @@ impl NamespaceOptions {
             namespace: namespace.map(str::to_owned),
             size: self.history_size as u64,
             ttl: self.history_ttl,
-            partitions: u32::try_from(self.history_partitions).unwrap_or(u32::MAX),
             storage: match self.history_storage.as_str() {
                 "memory" => Storage::Memory,
                 _ => Storage::File,

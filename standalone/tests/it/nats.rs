@@ -18,6 +18,13 @@ scenarios! { both on Nats, crate::scenario::play:
     subscribe_loop
     batch
 }
+scenarios! { both on Nats, crate::scenario::play:
+    recovery
+    recovery_of_deltas
+    recovery_of_too_much
+}
+scenarios! { javascript on Nats, crate::scenario::play: deltas history }
+scenarios! { both on Nats, crate::outage::kill_quietly: recovery_after_a_kill }
 scenarios! { both on Nats, crate::outage::kill: killed }
 scenarios! { both on Nats, crate::outage::stop: stopped }
 scenarios! { both on Nats, crate::outage::lose_nats: backbone_lost }
