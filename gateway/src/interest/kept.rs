@@ -139,6 +139,9 @@ impl Kept {
                 Err(error) => {
                     tracing::debug!(channel = route.channel.as_str(), %error, "cannot read the stream, trying again");
                     tokio::time::sleep(PAUSE).await;
+                    // Other channels have their turn meanwhile.
+                    route.repairs.ask(&route.channel);
+                    return true;
                 }
             }
         }

@@ -8,7 +8,7 @@ use futures_util::StreamExt;
 use futures_util::stream;
 use tidegate_backbone::Channel;
 use tokio::sync::Notify;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{Interest, Topic};
 
@@ -48,17 +48,21 @@ pub(crate) async fn keep(interest: Weak<Interest>, period: Duration) {
     let Some(repairs) = interest.upgrade().map(|it| Arc::clone(&it.repairs)) else {
         return;
     };
+    let mut next = Instant::now() + period;
     loop {
         let asked = tokio::select! {
             () = repairs.asked.notified() => true,
-            () = sleep(period) => false,
+            () = sleep_until(next) => false,
         };
         let Some(interest) = interest.upgrade() else {
             return;
         };
         let topics = match asked {
             true => interest.kept_topics(&repairs.take()),
-            false => interest.all_kept_topics(),
+            false => {
+                next = Instant::now() + period;
+                interest.all_kept_topics()
+            }
         };
         for batch in topics.chunks(BATCH) {
             look(&interest, batch).await;
