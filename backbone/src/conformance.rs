@@ -8,6 +8,7 @@ mod content;
 mod delivery;
 mod ear;
 mod lifecycle;
+mod streams;
 
 use std::any::Any;
 use std::fmt;
@@ -20,6 +21,7 @@ pub use content::*;
 pub use delivery::*;
 pub use ear::Ear;
 pub use lifecycle::*;
+pub use streams::*;
 
 use crate::{Backbone, Channel, Publication};
 
@@ -102,7 +104,7 @@ fn publication(data: impl Into<Bytes>) -> Publication {
 
 async fn publish(node: &Arc<dyn Backbone>, channel: &Channel, data: impl Into<Bytes>) {
     let published = node.publish(channel, publication(data)).await;
-    assert_eq!(published, Ok(()), "publishing on {channel}");
+    assert!(published.is_ok(), "{published:?}: publishing on {channel}");
 }
 
 /// One test for each promise, over the clusters that `$cluster` makes: an `async fn() -> Cluster`.
@@ -125,6 +127,17 @@ macro_rules! conformance_tests {
             a_listener_may_come_and_go_two_hundred_times,
             many_may_subscribe_at_once,
             after_shutdown_nothing_is_available,
+        }
+    };
+    (streams $cluster:path) => {
+        $crate::conformance_tests! { @each $cluster;
+            a_kept_publication_is_heard_with_its_place,
+            kept_publications_keep_the_order_of_sending,
+            an_id_is_stored_once,
+            a_read_sees_what_was_confirmed,
+            a_channel_is_read_in_pages,
+            what_is_missing_is_not_proved_to_be_there,
+            a_channel_without_a_stream_is_not_kept,
         }
     };
     (@each $cluster:path; $($case:ident),* $(,)?) => { $(

@@ -12,7 +12,10 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use futures_util::future::BoxFuture;
 
-use crate::{Backbone, Channel, Confirmation, Error, Listener, Publication, Subscription};
+use crate::{
+    Backbone, Channel, Confirmation, DurabilityReport, Error, Listener, Page, Publication, Range,
+    StreamOptions, Streams, Subscription, Top,
+};
 
 /// Carries publications to the listeners of its own process. A clone is another handle to the same listeners.
 #[derive(Clone, Default)]
@@ -39,6 +42,29 @@ impl Embedded {
     }
 }
 
+impl Streams for Embedded {
+    fn stream(&self, _channel: &Channel) -> Option<&StreamOptions> {
+        None
+    }
+
+    fn durability(&self) -> Vec<DurabilityReport> {
+        Vec::new()
+    }
+
+    fn tops<'a>(&'a self, channels: &'a [Channel]) -> BoxFuture<'a, Result<Vec<Top>, Error>> {
+        let first = channels.first().cloned();
+        Box::pin(async move { first.map_or(Ok(Vec::new()), |it| Err(Error::NotKept(it))) })
+    }
+
+    fn read<'a>(
+        &'a self,
+        channel: &'a Channel,
+        _range: Range,
+    ) -> BoxFuture<'a, Result<Page, Error>> {
+        Box::pin(async move { Err(Error::NotKept(channel.clone())) })
+    }
+}
+
 impl Backbone for Embedded {
     fn send<'a>(
         &'a self,
@@ -54,7 +80,7 @@ impl Backbone for Embedded {
                 }
                 last.1.deliver(publication);
             }
-            let confirmation: Confirmation = Box::pin(ready(Ok(())));
+            let confirmation: Confirmation = Box::pin(ready(Ok(None)));
             Ok(confirmation)
         })
     }

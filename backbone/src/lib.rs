@@ -14,6 +14,7 @@ pub mod conformance;
 pub mod embedded;
 pub mod nats;
 mod publication;
+mod stream;
 mod subject;
 
 use std::fmt;
@@ -23,6 +24,10 @@ use futures_util::future::BoxFuture;
 
 pub use channel::{Channel, ChannelError, MAX_CHANNEL_BYTES, is_namespace_name};
 pub use publication::{ClientInfo, Publication};
+pub use stream::{
+    Durability, DurabilityReport, Epoch, From, Page, Place, Position, Range, Storage,
+    StreamOptions, Streams, Top,
+};
 pub use subject::{DEFAULT_PREFIX, PrefixError, Subjects};
 
 /// Carries publications between nodes.
@@ -37,7 +42,7 @@ pub use subject::{DEFAULT_PREFIX, PrefixError, Subjects};
 ///    the configured time-out.
 /// 7. While the carrier cannot be reached, `send` and `subscribe` answer [`Error::Unavailable`]; subscriptions
 ///    that exist come back by themselves, and [`Backbone::is_ready`] tells.
-pub trait Backbone: Send + Sync + fmt::Debug {
+pub trait Backbone: Streams + fmt::Debug {
     /// Hands `publication` to the carrier, for every listener of `channel` on every node. The returned [`Confirmation`]
     /// tells whether the carrier has it; it need not be awaited before the next `send`.
     ///
@@ -58,7 +63,7 @@ pub trait Backbone: Send + Sync + fmt::Debug {
         &'a self,
         channel: &'a Channel,
         publication: Publication,
-    ) -> BoxFuture<'a, Result<(), Error>> {
+    ) -> BoxFuture<'a, Result<Option<Position>, Error>> {
         Box::pin(async move { self.send(channel, publication).await?.await })
     }
 
@@ -72,7 +77,7 @@ pub trait Backbone: Send + Sync + fmt::Debug {
         listener: Arc<dyn Listener>,
     ) -> BoxFuture<'a, Result<Subscription, Error>>;
 
-    /// Whether the carrier can be reached now.
+    /// Whether the carrier can be reached now, and every stream has the durability that it must have.
     fn is_ready(&self) -> bool;
 
     /// What went wrong on the way so far, for the node's metrics.
@@ -101,11 +106,14 @@ pub struct Count {
 pub trait Listener: Send + Sync {
     /// Takes one publication.
     fn deliver(&self, publication: Publication);
+
+    /// Publications may have been lost on the way: what was heard has to be compared with the stream.
+    fn interrupted(&self) {}
 }
 
-/// Resolves to `Ok` once the carrier has the publication, or to [`Error::Unavailable`] when it did not say so within the
+/// Resolves once the carrier has the publication, to its position where there is a stream; or to [`Error::Unavailable`] when it did not say so within the
 /// configured time-out: the publication may or may not have been delivered.
-pub type Confirmation = BoxFuture<'static, Result<(), Error>>;
+pub type Confirmation = BoxFuture<'static, Result<Option<Position>, Error>>;
 
 /// A running delivery; dropping it ends the delivery.
 pub struct Subscription {
@@ -150,4 +158,7 @@ pub enum Error {
         /// The carrier's limit, in bytes.
         limit: usize,
     },
+    /// The channel's namespace has no stream.
+    #[error("channel {0} is not kept")]
+    NotKept(Channel),
 }

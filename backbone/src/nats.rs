@@ -19,10 +19,12 @@
 mod connection;
 mod connector;
 mod counters;
+mod inbox;
 mod link;
 mod metadata;
 mod node;
 mod options;
+mod streams;
 mod subscriptions;
 mod wire;
 
@@ -40,7 +42,10 @@ pub use metadata::{MAX_INFO_BYTES, MAX_TAGS_BYTES};
 pub use options::{Authentication, ClientCertificate, NatsOptions, TlsMode, TlsOptions};
 
 use crate::subject::Subjects;
-use crate::{Backbone, Channel, Confirmation, Count, Error, Listener, Publication, Subscription};
+use crate::{
+    Backbone, Channel, Confirmation, Count, DurabilityReport, Error, Listener, Page, Publication,
+    Range, StreamOptions, Streams, Subscription, Top,
+};
 use connection::{Life, keep};
 use connector::Connector;
 use node::Node;
@@ -51,6 +56,8 @@ pub struct Nats {
     timeout: Duration,
     /// Keeps the connection, on the runtime that `connect` was called on.
     task: AbortHandle,
+    /// Keeps the streams in step, if there are any.
+    streams: Option<AbortHandle>,
 }
 
 impl Nats {
@@ -60,16 +67,22 @@ impl Nats {
     /// # Errors
     /// [`ConnectError`] for what trying again would not mend: the options, their files, a refused authentication, TLS.
     pub async fn connect(options: NatsOptions) -> Result<Self, ConnectError> {
-        let node = Arc::new(Node::new(Subjects::new(&options.prefix)?));
+        let node = Arc::new(Node::new(
+            Subjects::new(&options.prefix)?,
+            options.streams.clone(),
+        ));
         let timeout = options.timeout;
         let mut connector = Connector::prepare(options)?;
         let accepted = connector.first().await?;
         let first = accepted.map(|accepted| Life::begin(&node, accepted));
         let task = tokio::spawn(keep(Arc::clone(&node), connector, first));
+        let streams = (!node.streams.is_empty())
+            .then(|| tokio::spawn(streams::keep(Arc::clone(&node))).abort_handle());
         Ok(Self {
             node,
             timeout,
             task: task.abort_handle(),
+            streams,
         })
     }
 
@@ -84,6 +97,9 @@ impl Nats {
         channel: &Channel,
         publication: Publication,
     ) -> Result<Confirmation, Error> {
+        if let Some(stream) = self.node.streams.of(channel) {
+            return streams::publish(&self.node, stream, channel, publication).await;
+        }
         let (deadline, limit) = (Instant::now() + self.timeout, self.timeout);
         let link = self.node.link()?;
         let subject = self.node.subjects.publication(channel);
@@ -91,7 +107,8 @@ impl Nats {
         let sent = link.publish(&subject, &headers, &publication.data);
         in_time(deadline, limit, sent).await?;
         Ok(Box::pin(async move {
-            in_time(deadline, limit, link.confirm()).await
+            in_time(deadline, limit, link.confirm()).await?;
+            Ok(None)
         }))
     }
 
@@ -101,7 +118,7 @@ impl Nats {
         listener: Arc<dyn Listener>,
     ) -> Result<Subscription, Error> {
         let deadline = Instant::now() + self.timeout;
-        let subject = self.node.subjects.publication(channel);
+        let subject = self.node.listening(channel);
         let (link, subscription) = self.node.subscribe(channel, &subject, listener)?;
         in_time(deadline, self.timeout, link.confirm()).await?;
         if link.is_forbidden(&subject) {
@@ -133,6 +150,28 @@ async fn in_time<T>(
         .unwrap_or_else(|_| Err(no_answer()))
 }
 
+impl Streams for Nats {
+    fn stream(&self, channel: &Channel) -> Option<&StreamOptions> {
+        self.node.streams.of(channel).map(|stream| &stream.options)
+    }
+
+    fn durability(&self) -> Vec<DurabilityReport> {
+        self.node.streams.durability()
+    }
+
+    fn tops<'a>(&'a self, channels: &'a [Channel]) -> BoxFuture<'a, Result<Vec<Top>, Error>> {
+        Box::pin(streams::tops(&self.node, channels))
+    }
+
+    fn read<'a>(
+        &'a self,
+        channel: &'a Channel,
+        range: Range,
+    ) -> BoxFuture<'a, Result<Page, Error>> {
+        Box::pin(streams::read(&self.node, channel, range))
+    }
+}
+
 impl Backbone for Nats {
     fn send<'a>(
         &'a self,
@@ -151,7 +190,7 @@ impl Backbone for Nats {
     }
 
     fn is_ready(&self) -> bool {
-        self.node.link().is_ok()
+        self.node.link().is_ok() && self.node.streams.are_ready()
     }
 
     fn counts(&self) -> Vec<Count> {
@@ -166,6 +205,9 @@ impl Backbone for Nats {
 impl Drop for Nats {
     fn drop(&mut self) {
         self.task.abort();
+        if let Some(streams) = &self.streams {
+            streams.abort();
+        }
     }
 }
 

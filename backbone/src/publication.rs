@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
+use crate::Place;
+
 /// What was published, with its metadata. Cheap to clone but for `tags`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Publication {
@@ -13,6 +15,11 @@ pub struct Publication {
     pub info: Option<ClientInfo>,
     /// The application's labels.
     pub tags: BTreeMap<String, String>,
+    /// Where there is a stream: an id of the publisher's own, so that what it sends again is stored once; empty for none.
+    /// Those who receive the publication do not get it.
+    pub id: String,
+    /// Where it stands in the channel's stream; `None` when it is being published, or there is no stream.
+    pub place: Option<Place>,
 }
 
 /// The connection that a publication came from, as other clients may see it.

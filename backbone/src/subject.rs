@@ -22,6 +22,8 @@ const EMPTY_NAME: &str = "%";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subjects {
     publications: String,
+    deliveries: String,
+    streams: String,
 }
 
 /// The prefix cannot begin a subject.
@@ -42,6 +44,8 @@ impl Subjects {
         }
         Ok(Self {
             publications: format!("{prefix}.pub."),
+            deliveries: format!("{prefix}.out."),
+            streams: format!("{}_", prefix.replace('.', "_")),
         })
     }
 
@@ -53,6 +57,39 @@ impl Subjects {
         subject.push('.');
         push_name(&mut subject, channel.is_private(), channel.local_name());
         subject
+    }
+
+    /// The subject that publications of a kept `channel` are delivered on, once they are stored.
+    #[must_use]
+    pub fn delivery(&self, channel: &Channel) -> String {
+        let publication = self.publication(channel);
+        format!(
+            "{}{}",
+            self.deliveries,
+            &publication[self.publications.len()..]
+        )
+    }
+
+    /// The subjects of everything that is published in a namespace.
+    #[must_use]
+    pub fn publications_of(&self, namespace: Option<&str>) -> String {
+        format!(
+            "{}{}.>",
+            self.publications,
+            namespace.unwrap_or(NO_NAMESPACE)
+        )
+    }
+
+    /// The subjects of everything that is delivered in a kept namespace.
+    #[must_use]
+    pub fn deliveries_of(&self, namespace: Option<&str>) -> String {
+        format!("{}{}.>", self.deliveries, namespace.unwrap_or(NO_NAMESPACE))
+    }
+
+    /// The name of a namespace's stream.
+    #[must_use]
+    pub fn stream(&self, namespace: Option<&str>) -> String {
+        format!("{}{}", self.streams, namespace.unwrap_or(NO_NAMESPACE))
     }
 
     /// The channel whose publications are published on `subject`, if there is one.
@@ -164,6 +201,17 @@ mod tests {
             assert_eq!(subjects().publication(&channel), subject, "of {name:?}");
             assert_eq!(subjects().channel(subject), Some(channel), "of {subject:?}");
         }
+    }
+
+    #[test]
+    fn a_kept_channel_has_a_subject_to_listen_to() {
+        let room = Channel::parse("$chat:room.7").unwrap();
+        assert_eq!(subjects().delivery(&room), "tide.out.chat.$room.7");
+        assert_eq!(subjects().publications_of(Some("chat")), "tide.pub.chat.>");
+        assert_eq!(subjects().deliveries_of(None), "tide.out._.>");
+        let acme = Subjects::new("acme.tide").unwrap();
+        assert_eq!(acme.stream(Some("chat")), "acme_tide_chat");
+        assert_eq!(acme.stream(None), "acme_tide__");
     }
 
     #[test]

@@ -101,6 +101,19 @@ impl Format {
         }
     }
 
+    /// What stands in [`Publication::data`](crate::Publication::data) for subscribers with deltas, both for a whole
+    /// payload and for a patch: the text as a JSON string, or the bytes as they are. Clients keep the text inside of
+    /// the string as the base of the next patch.
+    ///
+    /// # Errors
+    /// [`EncodeError::NotJson`] when `data` is not UTF-8 text and the client reads JSON.
+    pub fn delta_data(self, data: &Bytes) -> Result<Bytes, EncodeError> {
+        match self {
+            Self::Json => json::string(data),
+            Self::Protobuf => Ok(data.clone()),
+        }
+    }
+
     /// What stands between messages of one frame.
     #[must_use]
     pub fn separator(self) -> &'static [u8] {
@@ -108,5 +121,34 @@ impl Format {
             Self::Json => b"\n",
             Self::Protobuf => b"",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn data_for_deltas_is_a_string_in_json_only() {
+        for (data, string) in [
+            (r#"{"a":"é"}"#, r#""{\"a\":\"é\"}""#),
+            ("3\n3:a\r\u{1}0;", r#""3\n3:a\r\u00010;""#),
+            ("", r#""""#),
+        ] {
+            let data = Bytes::from(data);
+            let json = Format::Json.delta_data(&data).unwrap();
+            assert_eq!(json, string);
+            let decoded: String = serde_json::from_slice(&json).unwrap();
+            assert_eq!(decoded, data, "clients keep another text");
+            assert!(Format::Json.accepts(&json));
+            assert_eq!(Format::Protobuf.delta_data(&data), Ok(data));
+        }
+    }
+
+    #[test]
+    fn only_text_is_data_for_json_deltas() {
+        let data = Bytes::from_static(b"\xFF");
+        assert_eq!(Format::Json.delta_data(&data), Err(EncodeError::NotJson));
+        assert_eq!(Format::Protobuf.delta_data(&data), Ok(data));
     }
 }

@@ -78,3 +78,13 @@ pub fn encode_push(push: &Push) -> Result<Encoded, EncodeError> {
 pub fn is_valid(data: &[u8]) -> bool {
     serde_json::from_slice::<&RawValue>(data).is_ok()
 }
+
+/// The text as a JSON string.
+///
+/// # Errors
+/// [`EncodeError::NotJson`] when `text` is not UTF-8.
+pub fn string(text: &[u8]) -> Result<Bytes, EncodeError> {
+    let text = std::str::from_utf8(text).map_err(|_| EncodeError::NotJson)?;
+    let string = serde_json::to_vec(text).map_err(|_| EncodeError::NotJson)?;
+    Ok(string.into())
+}

@@ -8,6 +8,7 @@
 
 pub mod codes;
 mod command;
+pub mod delta;
 mod format;
 pub mod json;
 mod payload;

@@ -1,5 +1,7 @@
 //! What both targets of the client codec check: frames decode the same way each time, and payloads lie inside their frame.
 
+pub mod delta;
+
 use bytes::Bytes;
 use tidegate_codec::{DecodeError, Event, Format, Frame, Publication, Push, Request};
 

@@ -13,8 +13,8 @@ use tidegate_backbone::{Channel, Publication};
 use tidegate_codec::Format;
 use tidegate_gateway::broadcast::Broadcast;
 use tidegate_gateway::counters::Counters;
-use tidegate_gateway::hub::{Hub, Membership};
-use tidegate_gateway::interest::Interest;
+use tidegate_gateway::hub::{Hub, Membership, Terms};
+use tidegate_gateway::interest::{Interest, Windows};
 use tidegate_gateway::outbox::Outbox;
 use tidegate_gateway::wire::{Press, Wire};
 
@@ -37,8 +37,12 @@ impl Crowd {
             .build()
             .expect("a runtime");
         let counters = Arc::new(Counters::default());
-        let (interest, _queues) =
-            Interest::new(Arc::new(Embedded::new()), 1, Arc::clone(&counters));
+        let (interest, _queues) = Interest::new(
+            Arc::new(Embedded::new()),
+            1,
+            Arc::clone(&counters),
+            Windows::new(0),
+        );
         let hub = Hub::new(0, interest, Arc::clone(&counters), Press::new(1, 0));
         let names = (0..channels).map(|n| Channel::parse(&format!("room-{n}")).expect("a channel"));
         let mut crowd = Self {
@@ -54,9 +58,12 @@ impl Crowd {
                 let topic = runtime
                     .block_on(crowd.hub.join(channel))
                     .expect("the embedded backbone joins");
-                crowd
-                    ._memberships
-                    .push(crowd.hub.attach(topic, &outbox, &Arc::default()));
+                crowd._memberships.push(
+                    crowd
+                        .hub
+                        .attach(topic, &outbox, &Terms::default())
+                        .expect("it was not lost"),
+                );
                 crowd.outboxes.push(outbox);
             }
         }

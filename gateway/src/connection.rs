@@ -1,6 +1,7 @@
 //! Joins one client's session to the hub, the backbone and its outbox. Knows no transport: frames come in as bytes, and
 //! what is to be written stands in the outbox.
 
+mod landing;
 mod operation;
 mod work;
 
@@ -11,7 +12,7 @@ use std::time::{Instant, SystemTime};
 
 use bytes::Bytes;
 use futures_util::FutureExt;
-use tidegate_backbone::Error;
+use tidegate_backbone::{Channel, Error, Position};
 use tidegate_codec::{Command, DisconnectCode, EncodeError, Format, Frame, Push, Reply};
 use tidegate_websocket::{Opcode, write_frame};
 
@@ -20,10 +21,10 @@ use crate::by_channel::ByChannel;
 use crate::hub::Membership;
 use crate::node::Node;
 use crate::outbox::Outbox;
-use crate::session::{Action, Actions, Entry, Moment, PingStyle, Session};
+use crate::session::{Action, Actions, Entry, Landing, Moment, OpenError, PingStyle, Session};
 use crate::wire::Wire;
 use crate::worker::Worker;
-use operation::Finished;
+use operation::{Finished, Joined};
 use work::Work;
 
 /// One client, whatever its transport.
@@ -144,6 +145,10 @@ impl Connection {
     /// of it ends.
     pub(crate) fn progress(&mut self, context: &mut Context<'_>) -> bool {
         let mut has_progressed = false;
+        for channel in self.outbox.take_lost() {
+            self.step(|session, _, actions| session.lost(&channel, actions));
+            has_progressed = true;
+        }
         while let Some(finished) = self.work.as_mut().and_then(|work| work.poll(context)) {
             self.finish(finished);
             self.advance();
@@ -163,18 +168,22 @@ impl Connection {
 
     fn finish(&mut self, finished: Finished) {
         match finished {
-            Finished::Opened {
-                result,
-                topics,
-                user,
-            } => {
+            Finished::Opened { result, user } => {
                 self.user = user;
-                self.work().joined = topics;
+                let result = result.and_then(|all| {
+                    let landings = all.into_iter().map(|joined| self.take_landing(joined));
+                    landings.collect::<Result<_, _>>().map_err(OpenError::Join)
+                });
                 self.step(|session, now, actions| session.opened(result, now, actions));
             }
             Finished::Joined(channel, result) => {
-                let result = result.map(|topic| self.work().joined.push(topic));
-                self.step(|session, _, actions| session.joined(channel, &result, actions));
+                let result = result.and_then(|joined| self.take_landing(joined));
+                let result = result.map(|(_, landing)| landing);
+                self.step(|session, _, actions| session.joined(channel, result, actions));
+            }
+            Finished::Read(id, result) => {
+                let format = self.format();
+                self.step(|session, now, actions| session.read(id, result, format, now, actions));
             }
             Finished::Sent(id, Ok(confirmation)) => {
                 let confirmed = confirmation.map(move |result| Finished::Published(id, result));
@@ -183,13 +192,20 @@ impl Connection {
             Finished::Sent(id, Err(error)) => self.published(id, Err(error)),
             Finished::Published(id, result) => self.published(id, result),
         }
-        // What the session did not attach, because it has ended meanwhile, is let go.
-        self.work().joined.clear();
+        // What the session did not keep, because it has ended meanwhile or misses something, is let go.
+        self.work().landed.clear();
     }
 
-    fn published(&mut self, id: u32, result: Result<(), Error>) {
+    fn take_landing(&mut self, joined: Joined) -> Result<(Channel, Landing), Error> {
+        let (membership, landing) = self.land(joined)?;
+        let channel = membership.channel().clone();
+        self.work().landed.push(membership);
+        Ok((channel, landing))
+    }
+
+    fn published(&mut self, id: u32, result: Result<Option<Position>, Error>) {
         match &result {
-            Ok(()) => self.node().counters.publications_in.add(1),
+            Ok(_) => self.node().counters.publications_in.add(1),
             Err(error) => tracing::debug!(client = self.client(), %error, "publish failed"),
         }
         self.step(|session, _, actions| session.published(id, &result, actions));
@@ -234,10 +250,8 @@ impl Connection {
                     .extend(|bytes| write_frame(bytes, Opcode::Ping, b"")),
             },
             Action::Attach(channel) => {
-                let topic = self.work().take_joined(&channel);
-                let topic = topic.expect("a session attaches only what it joined");
-                let delivery = self.node().rules.delivery(&channel);
-                let membership = self.worker.hub.attach(topic, &self.outbox, &delivery);
+                let membership = self.work().take_landed(&channel);
+                let membership = membership.expect("a session keeps only what it joined");
                 self.memberships.insert(channel, membership);
             }
             Action::Detach(channel) => {
@@ -248,9 +262,13 @@ impl Connection {
                 self.work()
                     .wait_for(operation::open(node, hub, user, channels));
             }
-            Action::Join(channel) => {
-                let join = operation::join(Rc::clone(&self.worker.hub), channel);
+            Action::Join(join) => {
+                let join = operation::join(Rc::clone(&self.worker.hub), join);
                 self.work().begin(join);
+            }
+            Action::Read { id, channel, range } => {
+                let read = operation::read(Arc::clone(self.node()), id, channel, range);
+                self.work().begin(read);
             }
             Action::Publish {
                 id,

@@ -57,6 +57,12 @@ counters! {
     tls_failed: "counter", "TLS handshakes that clients did not finish well or in time.";
     tls_renewed: "counter", "Certificates taken over while the node runs.";
     tls_renewal_failed: "counter", "Looks at a new certificate or key that cannot be used.";
+    position_checks: "counter", "Positions of kept channels compared with the stream.";
+    position_repairs: "counter", "Channels whose missing publications were read from the stream.";
+    positions_lost: "counter", "Channels whose subscribers had to recover, because something was gone from the stream.";
+    recovery_reads: "counter", "Reads of the stream for clients that came back.";
+    recovered: "counter", "Subscribers that were given everything they had missed.";
+    not_recovered: "counter", "Subscribers that asked for what they had missed and could not be given all of it.";
     subscriptions: "gauge", "Subscriptions of connections now.";
     channels: "gauge", "Channels that this node listens to now.";
     commands: "counter", "Commands taken from clients.";

@@ -9,6 +9,7 @@ mod batch;
 mod delivery;
 pub(crate) mod log;
 mod newest;
+mod progress;
 mod segments;
 
 use std::cell::{Cell, RefCell};
@@ -19,19 +20,20 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use smallvec::SmallVec;
-use tidegate_backbone::{Channel, Error};
+use tidegate_backbone::{Channel, Epoch, Error, Position};
 use tidegate_codec::Encoded;
 use tokio::sync::mpsc::Receiver;
 
-use crate::broadcast::Broadcast;
+use crate::broadcast::{Broadcast, Form};
 use crate::counters::Counters;
-use crate::interest::{Interest, Topic};
+use crate::interest::{Interest, Item, Route, Topic};
 use crate::outbox::Outbox;
 use crate::wire::{Press, Wire};
 use batch::Batch;
 pub use delivery::Delivery;
 use delivery::GATHER_LIMIT;
 use log::{Cursor, Log};
+use progress::Progress;
 use segments::Spares;
 
 /// Publications taken from the worker's queue before other tasks of the worker get a turn.
@@ -72,6 +74,17 @@ struct Members {
     batch: RefCell<Batch>,
     /// When there last was a delivery, where that matters.
     delivered: Cell<Option<Instant>>,
+    /// How far they are in a kept channel.
+    progress: Option<Progress>,
+}
+
+/// How a subscriber is given a channel.
+#[derive(Debug, Clone, Default)]
+pub struct Terms {
+    /// Options of the namespace.
+    pub delivery: Arc<Delivery>,
+    /// Whether publications come as patches of the one before.
+    pub is_delta: bool,
 }
 
 /// A time, and a number that makes it unique.
@@ -108,7 +121,7 @@ impl Hub {
     }
 
     /// Delivers what comes in for this worker until the node is gone.
-    pub async fn run(self: Rc<Self>, mut queue: Receiver<Broadcast>) {
+    pub async fn run(self: Rc<Self>, mut queue: Receiver<Item>) {
         loop {
             let first = tokio::select! {
                 first = queue.recv() => match first {
@@ -126,13 +139,22 @@ impl Hub {
     }
 
     /// Collects what waits in the queue, within bounds.
-    fn take(&self, first: Option<Broadcast>, queue: &mut Receiver<Broadcast>) {
+    fn take(&self, first: Option<Item>, queue: &mut Receiver<Item>) {
         let (mut next, mut count, mut bytes) = (first, 0, 0);
-        while let Some(broadcast) = next {
-            let size = broadcast.size();
-            self.collect(broadcast);
+        while let Some(item) = next {
+            let size = match item {
+                Item::Publication(broadcast) => {
+                    let size = broadcast.size();
+                    self.collect(broadcast);
+                    self.interest.taken(self.worker, size);
+                    size
+                }
+                Item::Lost(route) => {
+                    self.lose(&route);
+                    0
+                }
+            };
             self.taken.set(self.taken.get() + 1);
-            self.interest.taken(self.worker, size);
             count += 1;
             bytes += size;
             let has_room = count < BATCH && bytes < BATCH_BYTES;
@@ -146,9 +168,27 @@ impl Hub {
         let Some(members) = channels.get(broadcast.channel()) else {
             return;
         };
-        if self.taken.get() < members.since {
+        let Some(progress) = &members.progress else {
+            if self.taken.get() >= members.since {
+                self.gather(members, broadcast);
+            }
             return;
+        };
+        match progress.step(&broadcast) {
+            progress::Step::Next => self.gather(members, broadcast),
+            progress::Step::Known => {}
+            // The worker's queue was full for a while.
+            progress::Step::Gap(after) => match members.topic.between(after, broadcast.offset()) {
+                Some(missing) => missing.into_iter().for_each(|it| {
+                    progress.step(&it);
+                    self.gather(members, it);
+                }),
+                None => members.lose(),
+            },
         }
+    }
+
+    fn gather(&self, members: &Rc<Members>, broadcast: Broadcast) {
         let mut batch = members.batch.borrow_mut();
         if batch.broadcasts.is_empty() {
             self.schedule(members, &mut batch);
@@ -203,6 +243,9 @@ impl Hub {
             if members.delivery.is_paced() {
                 members.delivered.set(Some(now()));
             }
+            if let Some(progress) = &members.progress {
+                progress.delivered();
+            }
             for log in members.logs.borrow().iter() {
                 let delivered = self.append(log, &batch.broadcasts, &members.delivery);
                 self.counters
@@ -214,21 +257,45 @@ impl Hub {
 
     /// Adds publications to a log; gives the number of those that clients of its form can read.
     fn append(&self, log: &Log, batch: &[Broadcast], delivery: &Delivery) -> usize {
-        let format = log.wire().format;
+        let form = log.form();
+        let readable = || batch.iter().filter_map(|it| Some((it, it.encoded(form)?)));
         if let Some(tag) = &delivery.newest_by {
-            let readable = batch
-                .iter()
-                .filter_map(|it| Some((it, it.encoded(format)?)));
-            return readable
+            return readable()
                 .map(|(broadcast, message)| log.put(broadcast.key(tag), message, &self.press))
                 .count();
         }
-        let encoded = batch.iter().filter_map(|it| it.encoded(format).cloned());
-        let messages: SmallVec<[Encoded; 4]> = encoded.collect();
-        if !messages.is_empty() {
-            log.append(&messages, delivery.batch, &self.press);
-        }
+        let messages: SmallVec<[Encoded; 4]> =
+            readable().map(|(_, message)| message.clone()).collect();
+        let Some((first, _)) = readable().next() else {
+            return 0;
+        };
+        let whole = log
+            .needs_whole()
+            .then(|| first.encoded(Form::Whole(log.wire().format)));
+        log.append(&messages, delivery.batch, &self.press, whole.flatten());
         messages.len()
+    }
+
+    /// Tells the subscribers of a route that they cannot be given everything any more.
+    fn lose(&self, route: &Arc<Route>) {
+        let channels = self.channels.borrow();
+        let mut all = channels.values();
+        if let Some(members) = all.find(|members| members.topic.is_by(route)) {
+            members.lose();
+        }
+    }
+
+    /// The offset up to which this worker's subscribers of a kept channel have been given it, if there are any.
+    #[must_use]
+    pub fn reached(&self, topic: &Arc<Topic>) -> Option<u64> {
+        let channels = self.channels.borrow();
+        let members = channels.get(topic.channel())?;
+        let is_same = Arc::ptr_eq(&members.topic, topic);
+        members
+            .progress
+            .as_ref()
+            .filter(|_| is_same)
+            .map(Progress::reached)
     }
 
     /// What the worker makes frames with.
@@ -247,34 +314,53 @@ impl Hub {
     }
 
     /// Starts delivery of a joined channel to a connection's outbox.
-    #[must_use]
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when the topic was lost meanwhile.
     pub fn attach(
         self: &Rc<Self>,
         topic: Arc<Topic>,
         outbox: &Rc<Outbox>,
-        delivery: &Arc<Delivery>,
-    ) -> Membership {
-        let mut channels = self.channels.borrow_mut();
-        let channel = topic.channel().clone();
-        let members = channels.entry(channel).or_insert_with(|| {
-            topic.add_worker(self.worker);
-            Rc::new(Members {
-                topic,
-                delivery: Arc::clone(delivery),
-                since: self.taken.get() + self.interest.waiting(self.worker),
-                logs: RefCell::default(),
-                batch: RefCell::default(),
-                delivered: Cell::new(None),
-            })
-        });
-        let log = members.log(outbox.wire(), &self.spares);
+        terms: &Terms,
+    ) -> Result<Membership, Error> {
+        let members = self.members(topic, &terms.delivery)?;
+        let log = members.log(outbox.wire(), terms.is_delta, &self.spares);
         let cursor = log.join(outbox);
         self.counters.subscriptions.add(1);
-        Membership {
+        Ok(Membership {
             hub: Rc::clone(self),
-            members: Rc::clone(members),
+            members,
             cursor,
+        })
+    }
+
+    /// The subscribers of a topic, none if there were none.
+    fn members(&self, topic: Arc<Topic>, delivery: &Arc<Delivery>) -> Result<Rc<Members>, Error> {
+        let mut channels = self.channels.borrow_mut();
+        if let Some(members) = channels.get(topic.channel()) {
+            if Arc::ptr_eq(&members.topic, &topic) {
+                return Ok(Rc::clone(members));
+            }
+            // A topic has a successor when it was lost.
+            members.lose();
         }
+        let position = topic.add_worker(self.worker);
+        if topic.is_kept() && position.is_none() {
+            topic.remove_worker(self.worker);
+            let reason = "the channel's position was lost".to_owned();
+            return Err(Error::Unavailable(reason));
+        }
+        let members = Rc::new(Members {
+            delivery: Arc::clone(delivery),
+            since: self.taken.get() + self.interest.waiting(self.worker),
+            logs: RefCell::default(),
+            batch: RefCell::default(),
+            delivered: Cell::new(None),
+            progress: position.map(Progress::new),
+            topic,
+        });
+        channels.insert(members.topic.channel().clone(), Rc::clone(&members));
+        Ok(members)
     }
 
     fn detach(&self, membership: &Membership) {
@@ -289,20 +375,34 @@ impl Hub {
         logs.retain(|other| !Rc::ptr_eq(other, log));
         if logs.is_empty() {
             members.topic.remove_worker(self.worker);
-            self.channels.borrow_mut().remove(members.topic.channel());
+            let mut channels = self.channels.borrow_mut();
+            let channel = members.topic.channel();
+            if channels
+                .get(channel)
+                .is_some_and(|it| Rc::ptr_eq(it, members))
+            {
+                channels.remove(channel);
+            }
         }
     }
 }
 
 impl Members {
+    /// Tells everybody that they cannot be given everything any more.
+    fn lose(&self) {
+        for log in self.logs.borrow().iter() {
+            log.lose(self.topic.channel());
+        }
+    }
+
     /// The log for clients of this form.
-    fn log(&self, wire: Wire, spares: &Rc<Spares>) -> Rc<Log> {
+    fn log(&self, wire: Wire, is_delta: bool, spares: &Rc<Spares>) -> Rc<Log> {
         let mut logs = self.logs.borrow_mut();
-        if let Some(log) = logs.iter().find(|log| log.wire() == wire) {
+        if let Some(log) = logs.iter().find(|log| log.is_for(wire, is_delta)) {
             return Rc::clone(log);
         }
         let is_newest = self.delivery.newest_by.is_some();
-        let log = Log::new(wire, Rc::clone(spares), is_newest);
+        let log = Log::new(wire, is_delta, Rc::clone(spares), is_newest);
         logs.push(Rc::clone(&log));
         log
     }
@@ -313,6 +413,33 @@ impl Membership {
     #[must_use]
     pub fn channel(&self) -> &Channel {
         self.members.topic.channel()
+    }
+
+    /// In a kept channel, the position behind which it is delivered.
+    #[must_use]
+    pub fn position(&self) -> Option<Position> {
+        self.members.progress.as_ref().map(Progress::position)
+    }
+
+    /// Everything of a kept channel behind an offset that is not delivered because it was before; `None` if that is not at
+    /// hand.
+    pub(crate) fn missed(&self, after: u64) -> Option<Vec<Broadcast>> {
+        let reached = self.members.progress.as_ref()?.reached();
+        self.members.topic.between(after, reached)
+    }
+
+    /// The newest of those publications, if it is at hand.
+    pub(crate) fn newest(&self) -> Option<Broadcast> {
+        let reached = self.members.progress.as_ref()?.reached();
+        self.members
+            .topic
+            .between(reached.saturating_sub(1), reached)?
+            .pop()
+    }
+
+    /// The subscriber has the publication that the next one may be a patch of.
+    pub(crate) fn has_base(&self) {
+        self.cursor.has_base();
     }
 }
 

@@ -2,34 +2,81 @@
 //!
 //! A [`Topic`] is one running backbone subscription. It lives as long as some worker holds it: the last holder to let
 //! go ends the subscription. Publications go from the backbone's task to the queue of each interested worker, encoded
-//! at most once per format for the whole node, without a lock.
+//! at most once per format for the whole node. Those of a kept channel pass its ring on the way, where what is missing is
+//! noticed and read from the stream, and from which clients that come back are given what they missed.
 
-use std::collections::HashMap;
+mod kept;
+mod repairs;
+mod ring;
+mod route;
+
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
 
-use tidegate_backbone::{Backbone, Channel, Error, Listener, Publication, Subscription};
+use tidegate_backbone::{
+    Backbone, Channel, Error, From, Listener, Position, Range, Subscription, Top,
+};
 use tokio::sync::OnceCell;
-use tokio::sync::mpsc::{Receiver, Sender, channel};
+use tokio::sync::mpsc::Receiver;
+use tokio::time::{Instant, sleep};
 
 use crate::broadcast::Broadcast;
 use crate::counters::Counters;
+use kept::{Kept, Reach};
+use repairs::Repairs;
+pub(crate) use repairs::keep;
+use ring::Limits;
+pub(crate) use ring::Shared;
+use route::Queue;
+pub use route::{Item, Route, WORKER_QUEUE, WORKER_QUEUE_BYTES};
 
 /// Workers a node can have: one bit each in a topic's set.
 pub const MAX_WORKERS: usize = 64;
 
-/// Publications that may wait for one worker. When it is full a publication is dropped for that worker and counted.
-pub const WORKER_QUEUE: usize = 65_536;
+/// How long a position that is behind a client's is waited for.
+const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Bytes of publications that may wait for one worker, with the same outcome.
-pub const WORKER_QUEUE_BYTES: usize = 64 * 1024 * 1024;
+/// Time between two looks at it.
+const LOOK: Duration = Duration::from_millis(5);
 
-/// What waits for one worker.
-struct Queue {
-    sender: Sender<Broadcast>,
-    /// Of the publications in it.
-    bytes: AtomicUsize,
+/// How much of its channels a node has at hand for clients that come back.
+#[derive(Debug, Clone)]
+pub struct Windows {
+    shared: Arc<Shared>,
+    /// Publications and bytes of a channel, by namespace.
+    namespaces: HashMap<Option<String>, (usize, usize)>,
+}
+
+impl Windows {
+    /// `bytes` of payloads for all channels together.
+    #[must_use]
+    pub fn new(bytes: usize) -> Self {
+        Self {
+            shared: Shared::new(bytes),
+            namespaces: HashMap::new(),
+        }
+    }
+
+    /// Sets how many publications, and bytes of them, the channels of a namespace have at most.
+    pub fn set(&mut self, namespace: Option<&str>, count: usize, bytes: usize) {
+        self.namespaces
+            .insert(namespace.map(str::to_owned), (count, bytes));
+    }
+
+    fn limits(&self, channel: &Channel) -> Limits {
+        let namespace = channel.namespace().map(str::to_owned);
+        let default = (10_000, 4 * 1024 * 1024);
+        let (count, bytes) = self.namespaces.get(&namespace).copied().unwrap_or(default);
+        let shared = Arc::clone(&self.shared);
+        Limits {
+            count,
+            bytes,
+            shared,
+        }
+    }
 }
 
 /// The channels that this node listens to.
@@ -37,6 +84,8 @@ pub struct Interest {
     backbone: Arc<dyn Backbone>,
     queues: Arc<[Queue]>,
     counters: Arc<Counters>,
+    windows: Windows,
+    repairs: Arc<Repairs>,
     topics: Mutex<HashMap<Channel, Weak<Topic>>>,
 }
 
@@ -47,13 +96,13 @@ pub struct Topic {
     subscription: OnceCell<Subscription>,
 }
 
-/// Where a channel's publications go: a listener of the backbone.
-struct Route {
-    channel: Channel,
-    /// Bit `n` is set while worker `n` has subscribers.
-    workers: AtomicU64,
-    queues: Arc<[Queue]>,
-    counters: Arc<Counters>,
+/// Where a client that comes back wants to go on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wish {
+    /// Behind this position, with everything since. An empty epoch is any.
+    Since(Position),
+    /// With the newest publication, unless it is the one at this position.
+    Newest(Position),
 }
 
 impl Interest {
@@ -63,21 +112,19 @@ impl Interest {
         backbone: Arc<dyn Backbone>,
         workers: usize,
         counters: Arc<Counters>,
-    ) -> (Arc<Self>, Vec<Receiver<Broadcast>>) {
+        windows: Windows,
+    ) -> (Arc<Self>, Vec<Receiver<Item>>) {
         assert!(
             (1..=MAX_WORKERS).contains(&workers),
             "a node has 1 to {MAX_WORKERS} workers"
         );
-        let queue = |_| {
-            let (sender, receiver) = channel(WORKER_QUEUE);
-            let bytes = AtomicUsize::new(0);
-            (Queue { sender, bytes }, receiver)
-        };
-        let (queues, receivers): (Vec<_>, Vec<_>) = (0..workers).map(queue).unzip();
+        let (queues, receivers): (Vec<_>, Vec<_>) = (0..workers).map(|_| Queue::new()).unzip();
         let interest = Self {
             backbone,
             queues: queues.into(),
             counters,
+            windows,
+            repairs: Arc::default(),
             topics: Mutex::default(),
         };
         (Arc::new(interest), receivers)
@@ -87,14 +134,20 @@ impl Interest {
     #[must_use]
     pub fn topic(self: &Arc<Self>, channel: &Channel) -> Arc<Topic> {
         let mut topics = self.topics();
-        if let Some(topic) = topics.get(channel).and_then(Weak::upgrade) {
+        let found = topics.get(channel).and_then(Weak::upgrade);
+        // One that was lost ends with its subscribers; who comes now begins anew.
+        if let Some(topic) = found.filter(|topic| !topic.is_lost()) {
             return topic;
         }
+        let stream = self.backbone.stream(channel);
+        let kept = stream.map(|it| Kept::new(self.windows.limits(channel), it.ttl, it.size));
         let route = Route {
             channel: channel.clone(),
             workers: AtomicU64::new(0),
             queues: Arc::clone(&self.queues),
             counters: Arc::clone(&self.counters),
+            repairs: Arc::clone(&self.repairs),
+            kept,
         };
         let topic = Arc::new(Topic {
             interest: Arc::downgrade(self),
@@ -125,6 +178,18 @@ impl Interest {
             .fetch_sub(bytes, Ordering::Relaxed);
     }
 
+    fn kept_topics(&self, channels: &BTreeSet<Channel>) -> Vec<Arc<Topic>> {
+        let topics = self.topics();
+        let found = channels.iter().filter_map(|it| topics.get(it)?.upgrade());
+        found.filter(|topic| topic.route.kept.is_some()).collect()
+    }
+
+    fn all_kept_topics(&self) -> Vec<Arc<Topic>> {
+        let topics = self.topics();
+        let all = topics.values().filter_map(Weak::upgrade);
+        all.filter(|topic| topic.route.kept.is_some()).collect()
+    }
+
     fn topics(&self) -> MutexGuard<'_, HashMap<Channel, Weak<Topic>>> {
         // A panic while it was held leaves a whole map: every change is one insert or remove.
         self.topics.lock().unwrap_or_else(PoisonError::into_inner)
@@ -146,17 +211,136 @@ impl Topic {
         let Some(interest) = self.interest.upgrade() else {
             return Err(Error::Unavailable("the node has stopped".to_owned()));
         };
-        let listener: Arc<dyn Listener> = Arc::clone(&self.route) as _;
-        let subscribe = || interest.backbone.subscribe(&self.route.channel, listener);
         self.subscription
-            .get_or_try_init(subscribe)
+            .get_or_try_init(|| self.open(&interest))
             .await
             .map(|_| ())
     }
 
-    /// Starts handing publications to worker number `worker`.
-    pub fn add_worker(&self, worker: usize) {
-        self.route.workers.fetch_or(1 << worker, Ordering::Release);
+    async fn open(&self, interest: &Interest) -> Result<Subscription, Error> {
+        let listener: Arc<dyn Listener> = Arc::clone(&self.route) as _;
+        let backbone = &interest.backbone;
+        let subscription = backbone.subscribe(self.channel(), listener).await?;
+        if let Some(kept) = &self.route.kept {
+            let tops = backbone.tops(std::slice::from_ref(self.channel())).await?;
+            kept.open(&self.route, &tops[0]);
+        }
+        Ok(subscription)
+    }
+
+    /// Makes ready what a client wishes that comes back; false if it cannot be given.
+    ///
+    /// # Errors
+    /// The backbone's [`Error`].
+    pub async fn prepare(&self, wish: &Wish) -> Result<bool, Error> {
+        let (Some(kept), Some(interest)) = (&self.route.kept, self.interest.upgrade()) else {
+            return Ok(false);
+        };
+        let backbone = &*interest.backbone;
+        let Some(position) = kept.position() else {
+            return Ok(false);
+        };
+        match wish {
+            Wish::Since(since) if !is_of(since, &position) => Ok(false),
+            Wish::Since(since) => {
+                if since.offset > position.offset && !self.await_offset(since.offset).await? {
+                    return Ok(false);
+                }
+                let reach = kept.reach(&self.route, backbone, since.offset).await?;
+                Ok(reach == Reach::Whole)
+            }
+            Wish::Newest(_) => {
+                let range = Range {
+                    from: From::Before(u64::MAX),
+                    limit: 1,
+                    max_bytes: usize::MAX,
+                };
+                if kept.newest().is_none()
+                    && let Some(newest) = backbone
+                        .read(self.channel(), range)
+                        .await?
+                        .publications
+                        .pop()
+                    && let Some(place) = &newest.place
+                {
+                    let before = place.offset - 1;
+                    kept.reach(&self.route, backbone, before).await?;
+                }
+                Ok(true)
+            }
+        }
+    }
+
+    /// Waits until this node has heard of an offset that a client has had from another; false if there is none such.
+    async fn await_offset(&self, offset: u64) -> Result<bool, Error> {
+        let (Some(kept), Some(interest)) = (&self.route.kept, self.interest.upgrade()) else {
+            return Ok(false);
+        };
+        let tops = interest
+            .backbone
+            .tops(std::slice::from_ref(self.channel()))
+            .await?;
+        if tops[0].position.offset < offset {
+            return Ok(false);
+        }
+        let end = Instant::now() + PATIENCE;
+        while kept.position().is_some_and(|it| it.offset < offset) {
+            interest.repairs.ask(self.channel());
+            if Instant::now() > end {
+                let reason = "the node has not heard of the client's position yet";
+                return Err(Error::Unavailable(reason.to_owned()));
+            }
+            sleep(LOOK).await;
+        }
+        Ok(true)
+    }
+
+    /// Everything behind one offset up to another, of a kept channel; `None` if that is not at hand.
+    pub(crate) fn between(&self, after: u64, to: u64) -> Option<Vec<Broadcast>> {
+        self.route.kept.as_ref()?.between(after, to)
+    }
+
+    pub(crate) fn is_by(&self, route: &Arc<Route>) -> bool {
+        Arc::ptr_eq(&self.route, route)
+    }
+
+    pub(crate) fn is_kept(&self) -> bool {
+        self.route.kept.is_some()
+    }
+
+    fn is_lost(&self) -> bool {
+        self.route.kept.as_ref().is_some_and(Kept::is_lost)
+    }
+
+    fn differs(&self, top: &Top) -> bool {
+        self.route.kept.as_ref().is_some_and(|it| it.differs(top))
+    }
+
+    async fn repair(&self) {
+        let (Some(kept), Some(interest)) = (&self.route.kept, self.interest.upgrade()) else {
+            return;
+        };
+        interest.counters.position_repairs.add(1);
+        if !kept.repair(&self.route, &*interest.backbone).await {
+            tracing::warn!(
+                channel = self.channel().as_str(),
+                "publications are gone from the stream before this node had them, subscribers have to recover"
+            );
+            interest.counters.positions_lost.add(1);
+            self.route.lose().await;
+        }
+    }
+
+    /// Starts handing publications to worker number `worker`. Of a kept channel, those behind the position that it gives.
+    pub fn add_worker(&self, worker: usize) -> Option<Position> {
+        let begin = || {
+            self.route.workers.fetch_or(1 << worker, Ordering::Release);
+        };
+        let Some(kept) = &self.route.kept else {
+            begin();
+            return None;
+        };
+        kept.begin_here(begin)
     }
 
     /// Stops handing publications to worker number `worker`.
@@ -184,38 +368,9 @@ impl Drop for Topic {
     }
 }
 
-impl Listener for Route {
-    fn deliver(&self, publication: Publication) {
-        let mut workers = self.workers.load(Ordering::Acquire);
-        if workers == 0 {
-            return;
-        }
-        let broadcast = Broadcast::new(
-            self.channel.clone(),
-            publication,
-            Arc::clone(&self.counters),
-        );
-        while workers != 0 {
-            let worker = workers.trailing_zeros() as usize;
-            workers &= workers - 1;
-            if !self.queues[worker].offer(broadcast.clone()) {
-                self.counters.worker_queue_full.add(1);
-            }
-        }
-    }
-}
-
-impl Queue {
-    /// Adds a publication; false when there is no room for it.
-    fn offer(&self, broadcast: Broadcast) -> bool {
-        let size = broadcast.size();
-        let before = self.bytes.fetch_add(size, Ordering::Relaxed);
-        let fits = before + size <= WORKER_QUEUE_BYTES && self.sender.try_send(broadcast).is_ok();
-        if !fits {
-            self.bytes.fetch_sub(size, Ordering::Relaxed);
-        }
-        fits
-    }
+/// Whether a client's position may be of the same stream.
+fn is_of(client: &Position, ours: &Position) -> bool {
+    client.epoch.is_empty() || client.epoch == ours.epoch
 }
 
 impl fmt::Debug for Interest {
@@ -236,13 +391,20 @@ impl fmt::Debug for Topic {
 
 #[cfg(test)]
 mod tests {
+    use tidegate_backbone::Publication;
+
     use super::*;
 
     #[test]
     fn a_worker_queue_is_bounded_in_bytes_until_they_are_taken() {
         let counters = Arc::new(Counters::default());
         let backbone = tidegate_backbone::embedded::Embedded::new();
-        let (interest, mut queues) = Interest::new(Arc::new(backbone), 1, Arc::clone(&counters));
+        let (interest, mut queues) = Interest::new(
+            Arc::new(backbone),
+            1,
+            Arc::clone(&counters),
+            Windows::new(0),
+        );
         let topic = interest.topic(&Channel::parse("news").unwrap());
         topic.add_worker(0);
         let size = WORKER_QUEUE_BYTES / 4;
@@ -255,7 +417,9 @@ mod tests {
         };
         (0..5).for_each(|_| deliver());
         assert_eq!(counters.worker_queue_full.get(), 1);
-        let taken = queues[0].try_recv().unwrap();
+        let Item::Publication(taken) = queues[0].try_recv().unwrap() else {
+            panic!("nothing was lost");
+        };
         interest.taken(0, taken.size());
         deliver();
         assert_eq!(counters.worker_queue_full.get(), 1);

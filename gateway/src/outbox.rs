@@ -13,6 +13,7 @@ use std::rc::Rc;
 use std::task::{Poll, ready};
 
 use smallvec::SmallVec;
+use tidegate_backbone::Channel;
 use tidegate_codec::{DisconnectCode, Encoded};
 
 use crate::hub::log::Cursor;
@@ -33,6 +34,8 @@ pub struct Outbox {
     state: Cell<State>,
     signal: Signal,
     asked_to_close: Cell<Option<DisconnectCode>>,
+    /// Channels that it cannot be given everything of any more.
+    lost: RefCell<Vec<Channel>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +60,7 @@ impl Outbox {
             state: Cell::new(State::Open),
             signal: Signal::default(),
             asked_to_close: Cell::new(None),
+            lost: RefCell::default(),
         }
     }
 
@@ -124,6 +128,17 @@ impl Outbox {
     /// What it was asked to end with, told once.
     pub(crate) fn take_asked_to_close(&self) -> Option<DisconnectCode> {
         self.asked_to_close.take()
+    }
+
+    /// Notes that the connection cannot be given everything of a channel any more.
+    pub(crate) fn lose(&self, channel: &Channel) {
+        self.lost.borrow_mut().push(channel.clone());
+        self.signal.wake();
+    }
+
+    /// The channels of which that was noted, told once.
+    pub(crate) fn take_lost(&self) -> Vec<Channel> {
+        self.lost.take()
     }
 
     /// Gives what waits to `write`, which says how many bytes it took, until nothing waits or it takes no more.

@@ -37,6 +37,9 @@ pub enum ServeError {
     /// NATS refused, or its options are at fault.
     #[error(transparent)]
     Nats(#[from] ConnectError),
+    /// Something is to be kept, and nothing keeps it.
+    #[error("a namespace has history_size, and nats.url is not set: history needs NATS")]
+    NoHistory,
     /// The node did not start.
     #[error(transparent)]
     Start(#[from] StartError),
@@ -129,9 +132,12 @@ async fn backbone(
     without_nats: WithoutNats,
 ) -> Result<Arc<dyn Backbone>, ServeError> {
     if !config.nats.url.is_empty() {
-        return Ok(Arc::new(Nats::connect(config.nats.options()).await?));
+        let mut options = config.nats.options();
+        options.streams = config.channel.streams();
+        return Ok(Arc::new(Nats::connect(options).await?));
     }
     match without_nats {
+        WithoutNats::Embedded if !config.channel.streams().is_empty() => Err(ServeError::NoHistory),
         WithoutNats::Embedded => Ok(Arc::new(Embedded::new())),
         WithoutNats::Refuse => Err(ServeError::NoNats),
     }

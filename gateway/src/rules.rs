@@ -132,6 +132,18 @@ impl Rules {
     }
 }
 
+impl Rules {
+    /// Whether someone may read the history of a channel.
+    #[must_use]
+    pub fn may_read_history(&self, asker: Asker<'_>, rules: &ChannelRules) -> bool {
+        let options = &rules.options;
+        let known = asker.is_known_or(options.allow_history_for_anonymous);
+        let permitted = options.allow_history_for_client
+            || (options.allow_history_for_subscriber && asker.subscribed);
+        (permitted && known) || self.client.insecure
+    }
+}
+
 impl ChannelRules {
     fn new(path: &str, options: &NamespaceOptions) -> Result<Self, Vec<String>> {
         let name = match options.channel_regex.as_str() {

@@ -11,10 +11,9 @@ use tokio::sync::watch;
 use tokio::task::{LocalSet, spawn_blocking};
 
 use crate::accept::accept;
-use crate::broadcast::Broadcast;
 use crate::config::Config;
 use crate::counters::Counters;
-use crate::interest::{Interest, MAX_WORKERS};
+use crate::interest::{Interest, Item, MAX_WORKERS};
 use crate::listener::listen;
 use crate::node::Node;
 use crate::worker::Worker;
@@ -62,8 +61,12 @@ impl Server {
         };
         let workers = workers.min(MAX_WORKERS);
         let counters = Arc::new(Counters::default());
-        let (interest, queues) =
-            Interest::new(Arc::clone(&backbone), workers, Arc::clone(&counters));
+        let (interest, queues) = Interest::new(
+            Arc::clone(&backbone),
+            workers,
+            Arc::clone(&counters),
+            config.channel.windows(),
+        );
         let node = Node::new(config, backbone, interest, counters).map_err(StartError::Config)?;
         let node = Arc::new(node);
         let http = &node.config.http_server;
@@ -136,7 +139,7 @@ fn start_worker(
     node: &Arc<Node>,
     number: usize,
     listener: TcpListener,
-    queue: Receiver<Broadcast>,
+    queue: Receiver<Item>,
     stopped: watch::Receiver<bool>,
 ) -> io::Result<JoinHandle<io::Result<()>>> {
     let node = Arc::clone(node);

@@ -8,8 +8,10 @@
 mod action;
 mod connect;
 mod heartbeat;
+mod history;
 mod publish;
 mod rate;
+mod recovery;
 mod refresh;
 mod subscribe;
 mod term;
@@ -28,10 +30,11 @@ use tidegate_codec::{
 
 use crate::by_channel::ByChannel;
 use crate::rules::Rules;
-pub use action::{Action, Actions, OpenError};
+pub use action::{Action, Actions, Join, Landing, OpenError};
 use connect::Connecting;
 use heartbeat::Heartbeat;
 pub use heartbeat::PingStyle;
+use history::Reading;
 use rate::{CommandRate, Verdict};
 use subscribe::Subscribing;
 use term::{Term, seconds_of};
@@ -76,6 +79,8 @@ pub struct Session {
     connecting: Option<Box<Connecting>>,
     /// The subscribes under way.
     joining: ByChannel<Subscribing>,
+    /// The reads of histories under way.
+    reading: Vec<Reading>,
 }
 
 #[derive(Debug)]
@@ -159,6 +164,7 @@ impl Session {
             subscriptions: ByChannel::default(),
             connecting: None,
             joining: ByChannel::default(),
+            reading: Vec::new(),
         }
     }
 
@@ -299,7 +305,7 @@ impl Session {
             Request::Presence { channel } | Request::PresenceStats { channel } => {
                 self.without_feature(&channel)
             }
-            Request::History(request) => self.without_feature(&request.channel),
+            Request::History(request) => self.history(id, request, actions),
             Request::Rpc(_) => Err(ErrorCode::NotAvailable.into()),
             Request::Refresh(request) => self.refresh(id, &request, now, actions),
             Request::SubRefresh(request) => self.sub_refresh(id, &request, now, actions),
@@ -337,18 +343,23 @@ impl Session {
         {
             return self.close(DisconnectCode::SubscriptionExpired, actions);
         }
-        for (channel, _) in self.subscriptions.extract_if(expired) {
-            let code = UnsubscribeCode::Expired;
-            let body = Unsubscribed {
-                code: code.code(),
-                reason: code.message().to_owned(),
-            };
-            let push = Push {
-                channel: channel.as_str().to_owned(),
-                event: Event::Unsubscribe(body),
-            };
-            actions.extend([Action::Detach(channel), Action::Push(push)]);
+        let ended: Vec<_> = self.subscriptions.extract_if(expired).collect();
+        for (channel, _) in ended {
+            self.end_subscription(channel, UnsubscribeCode::Expired, actions);
         }
+    }
+
+    /// Tells the client that a subscription has ended.
+    fn end_subscription(&self, channel: Channel, code: UnsubscribeCode, actions: &mut Actions) {
+        let body = Unsubscribed {
+            code: code.code(),
+            reason: code.message().to_owned(),
+        };
+        let push = Push {
+            channel: channel.as_str().to_owned(),
+            event: Event::Unsubscribe(body),
+        };
+        actions.extend([Action::Detach(channel), Action::Push(push)]);
     }
 
     fn heartbeat_tick(&mut self, now: Moment, actions: &mut Actions) {

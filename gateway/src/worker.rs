@@ -13,8 +13,8 @@ use tidegate_websocket::Inflater;
 use tokio::sync::mpsc::Receiver;
 use tokio::time::sleep_until;
 
-use crate::broadcast::Broadcast;
 use crate::hub::Hub;
+use crate::interest::{self, Item};
 use crate::node::Node;
 use crate::outbox::Outbox;
 use crate::tls::Look;
@@ -38,7 +38,7 @@ pub(crate) struct Worker {
 
 impl Worker {
     /// Starts the tasks of a worker on its thread.
-    pub(crate) fn start(node: Arc<Node>, number: usize, queue: Receiver<Broadcast>) -> Rc<Self> {
+    pub(crate) fn start(node: Arc<Node>, number: usize, queue: Receiver<Item>) -> Rc<Self> {
         let websocket = &node.config.websocket;
         let hub = Hub::new(
             number,
@@ -60,6 +60,9 @@ impl Worker {
         actix_web::rt::spawn(Rc::clone(&worker).drain());
         if number == 0 {
             actix_web::rt::spawn(watch_certificate(Arc::clone(&worker.node)));
+            let period = worker.node.config.client.channel_position_check_delay;
+            let interest = Arc::downgrade(&worker.node.interest);
+            actix_web::rt::spawn(interest::keep(interest, period));
         }
         worker
     }

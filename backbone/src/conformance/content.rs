@@ -89,7 +89,7 @@ pub async fn metadata_arrives_as_it_was_given(cluster: Cluster) {
     for publication in &sent {
         assert_eq!(
             cluster.near.publish(&channel, publication.clone()).await,
-            Ok(())
+            Ok(None)
         );
     }
     assert_eq!(ear.hear(sent.len()).await, sent);

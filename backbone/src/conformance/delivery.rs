@@ -79,7 +79,7 @@ pub async fn publications_sent_ahead_of_confirmation_arrive_in_order(cluster: Cl
         confirmations.push(sent.await.expect("the carrier takes it"));
     }
     for confirmation in join_all(confirmations).await {
-        assert_eq!(confirmation, Ok(()));
+        assert_eq!(confirmation, Ok(None));
     }
     let expected: Vec<String> = (0..COUNT).map(|number| number.to_string()).collect();
     assert_eq!(ear.hear_texts(COUNT).await, expected);

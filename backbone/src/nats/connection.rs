@@ -152,9 +152,10 @@ impl Reading<'_> {
             match operation {
                 Operation::Message {
                     sid,
+                    subject,
                     headers,
                     payload,
-                } => self.node.deliver(sid, headers, payload),
+                } => self.node.deliver(sid, subject, headers, payload),
                 Operation::Pong => self.link.pong(),
                 Operation::Ping => self
                     .link

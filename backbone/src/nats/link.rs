@@ -86,17 +86,13 @@ impl Link {
         self.max_payload.store(max_payload, Ordering::Relaxed);
     }
 
-    /// Adds a publication; waits while there is no room for it.
-    pub(super) async fn publish(
+    /// Adds a message of this size; waits while there is no room for it.
+    pub(super) async fn send(
         &self,
-        subject: &str,
-        headers: &[u8],
-        payload: &[u8],
+        size: usize,
+        encode: impl FnOnce(&mut BytesMut),
     ) -> Result<(), Error> {
-        let (size, limit) = (
-            headers.len() + payload.len(),
-            self.max_payload.load(Ordering::Relaxed),
-        );
+        let limit = self.max_payload.load(Ordering::Relaxed);
         if size > limit {
             return Err(Error::TooLarge { size, limit });
         }
@@ -108,7 +104,7 @@ impl Link {
                     return Err(lost());
                 }
                 if outgoing.buffer.len() < MAX_UNWRITTEN {
-                    encoder::publish(&mut outgoing.buffer, subject, headers, payload);
+                    encode(&mut outgoing.buffer);
                     break;
                 }
             }
@@ -116,6 +112,19 @@ impl Link {
         }
         self.written.notify_one();
         Ok(())
+    }
+
+    /// Adds a publication; waits while there is no room for it.
+    pub(super) async fn publish(
+        &self,
+        subject: &str,
+        headers: &[u8],
+        payload: &[u8],
+    ) -> Result<(), Error> {
+        self.send(headers.len() + payload.len(), |buffer| {
+            encoder::publish(buffer, subject, headers, payload);
+        })
+        .await
     }
 
     /// Adds what is small and never waits.

@@ -8,7 +8,8 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::{ClientInfo, Error, Publication};
+use super::streams::milliseconds;
+use crate::{ClientInfo, Epoch, Error, Place, Publication};
 
 /// The longest `Tide-Info` header, in bytes.
 pub const MAX_INFO_BYTES: usize = 64 * 1024;
@@ -16,6 +17,10 @@ pub const MAX_INFO_BYTES: usize = 64 * 1024;
 /// The longest `Tide-Tags` header, in bytes.
 pub const MAX_TAGS_BYTES: usize = 64 * 1024;
 
+/// The longest id that is told apart.
+const MAX_ID_BYTES: usize = 256;
+
+const MESSAGE_ID: &str = "Nats-Msg-Id";
 const INFO: &str = "Tide-Info";
 const TAGS: &str = "Tide-Tags";
 
@@ -47,6 +52,8 @@ pub(super) enum Malformed {
     Json,
     #[error("a payload in a header is not base64")]
     Base64,
+    #[error("its stream does not say where it stands")]
+    Place,
 }
 
 /// The block of headers of a publication; empty if it needs none.
@@ -71,6 +78,51 @@ pub(super) fn encode(publication: &Publication) -> Result<Vec<u8>, Error> {
         block.extend_from_slice(b"\r\n");
     }
     Ok(block)
+}
+
+/// The block of headers of a publication to a stream, which remembers its id.
+///
+/// # Errors
+/// [`Error::TooLarge`] when no receiver would take them, or the id is no text for a header.
+pub(super) fn encode_kept(publication: &Publication, id: &str) -> Result<Vec<u8>, Error> {
+    let mut block = encode(publication)?;
+    match block.len().checked_sub(b"\r\n".len()) {
+        Some(end) => block.truncate(end),
+        None => block.extend_from_slice(b"NATS/1.0\r\n"),
+    }
+    block.extend_from_slice(MESSAGE_ID.as_bytes());
+    block.extend_from_slice(b": ");
+    // A line break in it would begin another header.
+    let plain = id
+        .bytes()
+        .map(|byte| if byte.is_ascii_graphic() { byte } else { b'_' });
+    block.extend(plain.take(MAX_ID_BYTES));
+    block.extend_from_slice(b"\r\n\r\n");
+    Ok(block)
+}
+
+/// Where a message stands that a stream delivers; `None` if it does not say.
+fn place(block: &[u8], epoch: &Epoch) -> Option<Place> {
+    let text = std::str::from_utf8(block).ok()?;
+    let (mut offset, mut previous, mut time) = (None, None, None);
+    for line in text.lines().skip(1) {
+        let Some((name, value)) = line.split_once(':') else {
+            continue;
+        };
+        match name {
+            // The stream adds its own behind those that a publisher may have set.
+            "Nats-Sequence" => offset = value.trim().parse().ok(),
+            "Nats-Last-Sequence" => previous = value.trim().parse().ok(),
+            "Nats-Time-Stamp" => time = milliseconds(value.trim()),
+            _ => {}
+        }
+    }
+    Some(Place {
+        epoch: Epoch::clone(epoch),
+        offset: offset?,
+        previous: Some(previous?),
+        time: time.unwrap_or(0),
+    })
 }
 
 /// The publication that a message carries, by its block of headers and its payload.
@@ -106,6 +158,25 @@ pub(super) fn decode(block: &[u8], payload: &[u8]) -> Result<Publication, Malfor
         }
     }
     publication.tags = tags.unwrap_or_default();
+    Ok(publication)
+}
+
+/// A publication of a kept channel, as its stream delivers it.
+///
+/// # Errors
+/// [`Malformed::Place`] when it does not say where it stands. Whatever else is wrong is no reason to leave it out, for it
+/// stands in the stream: then it is its payload alone.
+pub(super) fn decode_kept(
+    block: &[u8],
+    payload: &[u8],
+    epoch: &Epoch,
+) -> Result<Publication, Malformed> {
+    let place = place(block, epoch).ok_or(Malformed::Place)?;
+    let mut publication = decode(block, payload).unwrap_or_else(|_| Publication {
+        data: Bytes::copy_from_slice(payload),
+        ..Publication::default()
+    });
+    publication.place = Some(place);
     Ok(publication)
 }
 
@@ -185,6 +256,7 @@ mod tests {
                 chan_info: Bytes::new(),
             }),
             tags: [("k\n".to_owned(), " v: \u{2028}".to_owned())].into(),
+            ..Publication::default()
         };
         let block = encode(&publication).unwrap();
         assert_eq!(decode(&block, b"data"), Ok(publication));

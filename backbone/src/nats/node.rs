@@ -4,20 +4,32 @@
 //! either is in the table before and subscribed by that, or sees the new link.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::sync::Notify;
+
 use super::counters::Counters;
+use super::inbox::Inbox;
 use super::link::Link;
 use super::metadata;
+use super::streams::{KeptStream, Streams};
 use super::subscriptions::{Entry, Subscriptions};
 use super::wire::encoder;
-use crate::{Channel, Error, Listener, Subjects, Subscription};
+use crate::{Channel, Error, Listener, StreamOptions, Subjects, Subscription};
 
 /// `subscriptions` is locked for a look-up or a change, and at most to write all of them to a new link; `link` for a
 /// copy. Who holds both locked `subscriptions` first.
 pub(super) struct Node {
     pub(super) subjects: Subjects,
     pub(super) counters: Counters,
+    pub(super) inbox: Arc<Inbox>,
+    pub(super) streams: Streams,
+    /// Told when there is a new link.
+    pub(super) connected: Notify,
+    /// Begins the ids that this node gives publications.
+    id_prefix: String,
+    ids: AtomicU64,
     subscriptions: Mutex<Subscriptions>,
     link: Mutex<State>,
 }
@@ -29,11 +41,21 @@ enum State {
 }
 
 impl Node {
-    pub(super) fn new(subjects: Subjects) -> Self {
+    pub(super) fn new(subjects: Subjects, streams: Vec<StreamOptions>) -> Self {
+        let streams = Streams::new(&subjects, streams);
+        let mut subscriptions = Subscriptions::default();
+        if !streams.is_empty() {
+            subscriptions.add(Entry::Inbox);
+        }
         Self {
             subjects,
+            streams,
+            inbox: Arc::new(Inbox::new()),
+            connected: Notify::new(),
+            id_prefix: format!("{:016x}", rand::random::<u64>()),
+            ids: AtomicU64::new(0),
             counters: Counters::default(),
-            subscriptions: Mutex::default(),
+            subscriptions: Mutex::new(subscriptions),
             link: Mutex::new(State::Disconnected),
         }
     }
@@ -52,14 +74,52 @@ impl Node {
         let subscriptions = self.subscriptions();
         link.add(|buffer| {
             for (sid, entry) in subscriptions.iter() {
-                let subject = self.subjects.publication(&entry.channel);
-                encoder::subscribe(buffer, &subject, sid);
+                encoder::subscribe(buffer, &self.subject(entry), sid);
             }
         });
         let mut state = self.state();
         if matches!(*state, State::Disconnected) {
             *state = State::Connected(Arc::clone(link));
         }
+        drop(state);
+        let listeners = self.kept_listeners(&subscriptions);
+        drop(subscriptions);
+        self.connected.notify_one();
+        for listener in listeners {
+            listener.interrupted();
+        }
+    }
+
+    /// Who listens to kept channels, and may have missed something while there was no link.
+    fn kept_listeners(&self, subscriptions: &Subscriptions) -> Vec<Arc<dyn Listener>> {
+        let kept = subscriptions.iter().filter_map(|(_, entry)| match entry {
+            Entry::Channel { channel, listener } => {
+                self.streams.of(channel).map(|_| Arc::clone(listener))
+            }
+            Entry::Inbox => None,
+        });
+        kept.collect()
+    }
+
+    fn subject(&self, entry: &Entry) -> String {
+        match entry {
+            Entry::Channel { channel, .. } => self.listening(channel),
+            Entry::Inbox => self.inbox.subject(),
+        }
+    }
+
+    /// The subject on which a channel is heard.
+    pub(super) fn listening(&self, channel: &Channel) -> String {
+        match self.streams.of(channel) {
+            Some(_) => self.subjects.delivery(channel),
+            None => self.subjects.publication(channel),
+        }
+    }
+
+    /// An id that no other publication has.
+    pub(super) fn new_id(&self) -> String {
+        let number = self.ids.fetch_add(1, Ordering::Relaxed);
+        format!("{}-{number}", self.id_prefix)
     }
 
     /// Has no link from now on.
@@ -85,7 +145,7 @@ impl Node {
         subject: &str,
         listener: Arc<dyn Listener>,
     ) -> Result<(Arc<Link>, Subscription), Error> {
-        let entry = Entry {
+        let entry = Entry::Channel {
             channel: channel.clone(),
             listener,
         };
@@ -110,12 +170,21 @@ impl Node {
 
     /// Hands a message to the listener of its subscription, if there is one still. What a panic says is for the
     /// process's hook to show.
-    pub(super) fn deliver(&self, sid: u64, headers: &[u8], payload: &[u8]) {
-        let listener = match self.subscriptions().get(sid) {
-            Some(entry) => Arc::clone(&entry.listener),
+    pub(super) fn deliver(&self, sid: u64, subject: &[u8], headers: &[u8], payload: &[u8]) {
+        let (listener, epoch) = match self.subscriptions().get(sid) {
+            Some(Entry::Channel { channel, listener }) => {
+                let stream = self.streams.of(channel);
+                (Arc::clone(listener), stream.map(KeptStream::epoch))
+            }
+            Some(Entry::Inbox) => return self.inbox.deliver(subject, headers, payload),
             None => return,
         };
-        match metadata::decode(headers, payload) {
+        let decoded = match epoch {
+            None => metadata::decode(headers, payload),
+            Some(None) => return listener.interrupted(),
+            Some(Some(epoch)) => metadata::decode_kept(headers, payload, &epoch),
+        };
+        match decoded {
             // A listener that panics must not end the connection of all the others.
             Ok(publication) => {
                 let _panic = catch_unwind(AssertUnwindSafe(|| listener.deliver(publication)));

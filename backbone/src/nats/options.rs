@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::connector::{ConnectError, parse_url};
+use crate::StreamOptions;
 use crate::subject::{DEFAULT_PREFIX, Subjects};
 
 /// How to reach NATS.
@@ -22,6 +23,8 @@ pub struct NatsOptions {
     pub tls: TlsOptions,
     /// In which connecting, publishing, subscribing and shutting down must each be answered.
     pub timeout: Duration,
+    /// The namespaces that are kept.
+    pub streams: Vec<StreamOptions>,
     /// What the servers call this connection in their logs and monitoring.
     pub name: String,
 }
@@ -87,6 +90,7 @@ impl NatsOptions {
             authentication: Authentication::None,
             tls: TlsOptions::default(),
             timeout: Duration::from_secs(2),
+            streams: Vec::new(),
             name: "tidegate".to_owned(),
         }
     }
@@ -134,6 +138,7 @@ impl fmt::Debug for NatsOptions {
             .field("authentication", &self.authentication)
             .field("tls", &self.tls)
             .field("timeout", &self.timeout)
+            .field("streams", &self.streams)
             .field("name", &self.name)
             .finish()
     }

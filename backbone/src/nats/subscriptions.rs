@@ -21,9 +21,14 @@ struct Slot {
 }
 
 /// What a subscription is for.
-pub(super) struct Entry {
-    pub(super) channel: Channel,
-    pub(super) listener: Arc<dyn Listener>,
+pub(super) enum Entry {
+    /// A channel's publications.
+    Channel {
+        channel: Channel,
+        listener: Arc<dyn Listener>,
+    },
+    /// Answers to requests.
+    Inbox,
 }
 
 impl Subscriptions {
@@ -87,17 +92,21 @@ mod tests {
     }
 
     fn entry(name: &str) -> Entry {
-        Entry {
+        Entry::Channel {
             channel: Channel::parse(name).unwrap(),
             listener: Arc::new(Deaf),
         }
     }
 
+    fn name(entry: &Entry) -> &str {
+        match entry {
+            Entry::Channel { channel, .. } => channel.as_str(),
+            Entry::Inbox => "inbox",
+        }
+    }
+
     fn names(subscriptions: &Subscriptions) -> Vec<&str> {
-        subscriptions
-            .iter()
-            .map(|(_, entry)| entry.channel.as_str())
-            .collect()
+        subscriptions.iter().map(|(_, entry)| name(entry)).collect()
     }
 
     #[test]
@@ -111,11 +120,11 @@ mod tests {
             let after = subscriptions.add(entry("after"));
             assert_ne!(after, before);
             assert!(subscriptions.get(before).is_none());
-            assert_eq!(subscriptions.get(after).unwrap().channel.as_str(), "after");
+            assert_eq!(name(subscriptions.get(after).unwrap()), "after");
             before = after;
         }
         assert_eq!(subscriptions.slots.len(), 2);
-        assert_eq!(subscriptions.get(kept).unwrap().channel.as_str(), "kept");
+        assert_eq!(name(subscriptions.get(kept).unwrap()), "kept");
         assert_eq!(names(&subscriptions), ["kept", "after"]);
         assert!(subscriptions.get(u64::MAX).is_none());
         assert!(subscriptions.remove(u64::MAX).is_none());

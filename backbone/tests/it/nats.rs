@@ -5,6 +5,7 @@ mod hostile;
 mod node;
 mod outage;
 mod startup;
+mod streams;
 mod tls;
 
 mod one_server {

@@ -2,6 +2,7 @@
 
 mod commands;
 mod faults;
+mod patches;
 mod pushes;
 mod replies;
 mod round_trips;

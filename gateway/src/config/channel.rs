@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use regex::Regex;
+use tidegate_backbone::{Durability, Storage, StreamOptions};
 
 use super::duration;
 use super::schema::{Described, Kind, options};
 use crate::hub::Delivery;
+use crate::interest::Windows;
 
 options! {
     /// Options of channels.
@@ -15,12 +17,42 @@ options! {
         pub max_length: usize = 255,
         /// Options of channels whose name has no namespace.
         pub without_namespace: NamespaceOptions,
+        /// Bytes of payloads that a node keeps at hand for clients that come back, of all channels with history together. What
+        /// is not at hand is read from the stream.
+        pub recovery_cache_max_size: usize = 268_435_456,
         /// The namespaces. A channel of any other is answered with error 102.
         pub namespaces: Vec<Namespace>,
     }
 }
 
 impl ChannelConfig {
+    /// Every set of options, with the namespace that it is for.
+    pub fn sets(&self) -> impl Iterator<Item = (Option<&str>, &NamespaceOptions)> {
+        let named = self.namespaces.iter();
+        let named = named.map(|entry| (Some(entry.name.as_str()), &entry.options));
+        std::iter::once((None, &self.without_namespace)).chain(named)
+    }
+
+    /// How the namespaces that have history are kept.
+    #[must_use]
+    pub fn streams(&self) -> Vec<StreamOptions> {
+        let streams = self
+            .sets()
+            .map(|(namespace, options)| options.stream(namespace));
+        streams.flatten().collect()
+    }
+
+    /// What a node keeps at hand for clients that come back.
+    #[must_use]
+    pub fn windows(&self) -> Windows {
+        let mut windows = Windows::new(self.recovery_cache_max_size);
+        for (namespace, options) in self.sets() {
+            let (count, bytes) = (options.recovery_max_publications, options.recovery_max_size);
+            windows.set(namespace, count, bytes);
+        }
+        windows
+    }
+
     /// The options of a namespace, `None` when it is not configured.
     #[must_use]
     pub fn options(&self, namespace: Option<&str>) -> Option<&NamespaceOptions> {
@@ -78,6 +110,47 @@ options! {
         /// Times a second at most that a client is written publications of a channel; zero for no limit. Those in between
         /// gather: 256 KiB of them are written at once.
         pub max_rate: usize,
+        /// Publications of each channel that are kept, for recovery and `history`; some more may be. Needs `history_ttl`. Zero:
+        /// nothing is kept.
+        pub history_size: usize,
+        /// How long each is kept; some may be for longer.
+        #[serde(with = "duration")]
+        pub history_ttl: Duration,
+        /// Where NATS keeps them: `file` or `memory`.
+        pub history_storage: String = "file".to_owned(),
+        /// Servers of a NATS cluster that keep a copy: 1, 3 or 5.
+        pub history_replicas: usize = 1,
+        /// Whether NATS compresses what it keeps.
+        pub history_compression: bool,
+        /// How long the id of a publication is remembered, so that one that is sent again is stored once.
+        #[serde(with = "duration")]
+        pub history_duplicate_window: Duration = Duration::from_secs(120),
+        /// What the confirmation of a publication must mean, or the node is not ready. `accepted`: a server has it;
+        /// `replicated`: a majority of three has; `synced`: it is on disk, and a power cut of every machine loses nothing.
+        pub require_durability: String = "accepted".to_owned(),
+        /// Whether every authenticated user may read the history.
+        pub allow_history_for_client: bool,
+        /// Whether subscribers may read the history.
+        pub allow_history_for_subscriber: bool,
+        /// Whether anonymous users may read the history as well.
+        pub allow_history_for_anonymous: bool,
+        /// Whether clients that may read the history can ask for positions to be watched.
+        pub allow_positioning: bool,
+        /// Whether positions are always watched.
+        pub force_positioning: bool,
+        /// Whether clients that may read the history can ask for recovery.
+        pub allow_recovery: bool,
+        /// Whether subscriptions are always recoverable.
+        pub force_recovery: bool,
+        /// What a client that comes back is given: `stream`, everything it missed (so does the empty text);
+        /// `cache`, the newest publication.
+        pub force_recovery_mode: String = "stream".to_owned(),
+        /// Publications that a client can recover, or `recovered` is false.
+        pub recovery_max_publications: usize = 10_000,
+        /// Bytes of payloads that a client can recover, or `recovered` is false.
+        pub recovery_max_size: usize = 4_194_304,
+        /// Ways to send a publication as a patch of the one before it that clients may ask for: `fossil`.
+        pub allowed_delta_types: Vec<String>,
         /// Who is in a channel. Accepted, without effect in this version.
         pub presence: bool,
         /// Whether joining and leaving are published. Accepted, without effect in this version.
@@ -100,6 +173,34 @@ impl NamespaceOptions {
                 .unwrap_or_default(),
             newest_by: (self.delivery == "latest").then(|| self.latest_tag.clone()),
         }
+    }
+
+    /// Whether publications are kept.
+    #[must_use]
+    pub fn is_kept(&self) -> bool {
+        self.history_size > 0 && !self.history_ttl.is_zero()
+    }
+
+    /// How the publications of this namespace are kept; `None` if they are not.
+    #[must_use]
+    pub fn stream(&self, namespace: Option<&str>) -> Option<StreamOptions> {
+        self.is_kept().then(|| StreamOptions {
+            namespace: namespace.map(str::to_owned),
+            size: self.history_size as u64,
+            ttl: self.history_ttl,
+            storage: match self.history_storage.as_str() {
+                "memory" => Storage::Memory,
+                _ => Storage::File,
+            },
+            replicas: u8::try_from(self.history_replicas).unwrap_or(u8::MAX),
+            compression: self.history_compression,
+            duplicate_window: self.history_duplicate_window,
+            required: match self.require_durability.as_str() {
+                "synced" => Durability::Synced,
+                "replicated" => Durability::Replicated,
+                _ => Durability::Accepted,
+            },
+        })
     }
 
     /// The pattern of `channel_regex`, `None` when it is empty.

@@ -51,6 +51,11 @@ options! {
         pub connection_rate_limit: usize,
         /// Commands per second of one connection, or error 111, then 3013; zero for no limit.
         pub command_rate_limit: usize,
+        /// Publications in one reply to `history`; who asks for more gets as many.
+        pub history_max_publication_limit: usize = 300,
+        /// Time after which positions in channels with history are compared with the stream.
+        #[serde(with = "duration")]
+        pub channel_position_check_delay: Duration = Duration::from_secs(40),
         /// Commands in one frame, or 3501 "bad request".
         pub frame_command_limit: usize = 1_000,
         /// Server-side subscription of every user to a channel of their own.

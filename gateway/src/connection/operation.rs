@@ -4,34 +4,103 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use futures_util::future::try_join_all;
-use tidegate_backbone::{Channel, Confirmation, Error, Publication};
+use tidegate_backbone::{Channel, Confirmation, Error, Page, Position, Publication, Range};
+use tokio::time::{Duration, Instant, sleep};
 
 use crate::admission::AdmittedUser;
 use crate::hub::Hub;
-use crate::interest::Topic;
+use crate::interest::{Topic, Wish};
 use crate::node::Node;
-use crate::session::OpenError;
+use crate::session::{Join, OpenError};
 
 /// How it ended, with what it brings back.
 pub(super) enum Finished {
     /// The user was counted, and the server-side channels are joined.
     Opened {
-        result: Result<(), OpenError>,
-        topics: Vec<Arc<Topic>>,
+        result: Result<Vec<Joined>, OpenError>,
         user: Option<AdmittedUser>,
     },
     /// A channel is joined.
-    Joined(Channel, Result<Arc<Topic>, Error>),
+    Joined(Channel, Result<Joined, Error>),
+    /// A history was read for the command with this id.
+    Read(u32, Result<Page, Error>),
     /// The publication of the command with this id was handed over.
     Sent(u32, Result<Confirmation, Error>),
     /// It was confirmed.
-    Published(u32, Result<(), Error>),
+    Published(u32, Result<Option<Position>, Error>),
 }
 
+/// A channel that this node receives.
+pub(super) struct Joined {
+    pub(super) join: Join,
+    pub(super) topic: Arc<Topic>,
+    /// Whether what is wished can be given.
+    pub(super) is_prepared: bool,
+}
+
+/// Time between two looks at how far the worker is.
+const LOOK: Duration = Duration::from_millis(5);
+
+/// How long it is waited for.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 /// Joins a channel.
-pub(super) async fn join(hub: Rc<Hub>, channel: Channel) -> Finished {
-    let result = hub.join(&channel).await;
-    Finished::Joined(channel, result)
+pub(super) async fn join(hub: Rc<Hub>, join: Join) -> Finished {
+    let channel = join.channel.clone();
+    Finished::Joined(channel, prepare(&hub, join).await)
+}
+
+/// Makes sure that this node receives a channel, and has at hand what a client missed.
+async fn prepare(hub: &Hub, join: Join) -> Result<Joined, Error> {
+    let topic = hub.join(&join.channel).await?;
+    let is_prepared = match &join.wish {
+        None => false,
+        Some(wish) => topic.prepare(wish).await?,
+    };
+    if is_prepared && let Some(Wish::Since(since)) = &join.wish {
+        await_worker(hub, &topic, since.offset).await?;
+    }
+    Ok(Joined {
+        join,
+        topic,
+        is_prepared,
+    })
+}
+
+/// Waits until the worker has delivered what the client has had already, from another worker or node.
+async fn await_worker(hub: &Hub, topic: &Arc<Topic>, offset: u64) -> Result<(), Error> {
+    let end = Instant::now() + PATIENCE;
+    while hub.reached(topic).is_some_and(|reached| reached < offset) {
+        if Instant::now() > end {
+            let reason = "the worker has not delivered up to the client's position yet";
+            return Err(Error::Unavailable(reason.to_owned()));
+        }
+        sleep(LOOK).await;
+    }
+    Ok(())
+}
+
+/// Reads a history, or its position alone.
+pub(super) async fn read(
+    node: Arc<Node>,
+    id: u32,
+    channel: Channel,
+    range: Option<Range>,
+) -> Finished {
+    let backbone = &node.backbone;
+    let page = match range {
+        Some(range) => backbone.read(&channel, range).await,
+        None => {
+            let tops = backbone.tops(std::slice::from_ref(&channel)).await;
+            tops.map(|mut tops| Page {
+                top: tops.remove(0),
+                publications: Vec::new(),
+                is_gapless: false,
+                has_more: false,
+            })
+        }
+    };
+    Finished::Read(id, page)
 }
 
 /// Hands a publication to the backbone. The next command of the connection follows when this has ended, which keeps the
@@ -50,21 +119,19 @@ pub(super) async fn open(
     node: Arc<Node>,
     hub: Rc<Hub>,
     user: String,
-    channels: Vec<Channel>,
+    channels: Vec<Join>,
 ) -> Finished {
     let refused = |error| Finished::Opened {
         result: Err(error),
-        topics: Vec::new(),
         user: None,
     };
     let Some(admitted) = node.admission.admit_user(&user) else {
         return refused(OpenError::ConnectionLimit);
     };
-    let joins = channels.iter().map(|channel| hub.join(channel));
+    let joins = channels.into_iter().map(|join| prepare(&hub, join));
     match try_join_all(joins).await {
-        Ok(topics) => Finished::Opened {
-            result: Ok(()),
-            topics,
+        Ok(joined) => Finished::Opened {
+            result: Ok(joined),
             user: Some(admitted),
         },
         Err(error) => refused(OpenError::Join(error)),

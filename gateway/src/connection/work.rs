@@ -1,7 +1,6 @@
 //! What of a connection waits, and what is under way: joins, publications, and the commands behind them.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures_util::future::LocalBoxFuture;
@@ -11,7 +10,7 @@ use tidegate_backbone::Channel;
 use tidegate_codec::Command;
 
 use super::operation::Finished;
-use crate::interest::Topic;
+use crate::hub::Membership;
 
 /// Joins and publications of one connection that may be under way; its further commands wait.
 const UNDER_WAY_LIMIT: usize = 128;
@@ -24,8 +23,8 @@ const BACKLOG_LIMIT: usize = 16;
 pub(super) struct Work {
     /// Commands that wait, in order.
     pub(super) backlog: VecDeque<Command>,
-    /// Channels that were joined and not attached yet.
-    pub(super) joined: Vec<Arc<Topic>>,
+    /// Channels that are delivered, of which the session has not said yet whether they stay.
+    pub(super) landed: Vec<Membership>,
     /// What the next command waits for.
     turn: Option<LocalBoxFuture<'static, Finished>>,
     /// Joins and confirmations of publications, in the order of their commands; at most [`UNDER_WAY_LIMIT`].
@@ -77,12 +76,10 @@ impl Work {
         !self.is_under_way() && self.backlog.is_empty()
     }
 
-    pub(super) fn take_joined(&mut self, channel: &Channel) -> Option<Arc<Topic>> {
-        let index = self
-            .joined
-            .iter()
-            .position(|topic| topic.channel() == channel)?;
-        Some(self.joined.swap_remove(index))
+    pub(super) fn take_landed(&mut self, channel: &Channel) -> Option<Membership> {
+        let mut landed = self.landed.iter();
+        let index = landed.position(|membership| membership.channel() == channel)?;
+        Some(self.landed.swap_remove(index))
     }
 
     fn under_way_len(&self) -> usize {

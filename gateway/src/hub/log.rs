@@ -10,10 +10,12 @@ use std::io;
 use std::rc::Rc;
 use std::task::{Poll, ready};
 
+use tidegate_backbone::Channel;
 use tidegate_codec::Encoded;
 
 use super::newest::{Dropped, Newest};
 use super::segments::{Segments, Spares};
+use crate::broadcast::Form;
 use crate::outbox::Outbox;
 use crate::wire::{Press, Wire, frame_end};
 
@@ -23,6 +25,10 @@ const FRAME_TARGET: usize = 64 * 1024;
 /// One channel's frames for clients of one form.
 pub(super) struct Log {
     wire: Wire,
+    /// Whether its messages are patches of those before them.
+    is_delta: bool,
+    /// Cursors that need a whole message first.
+    fresh: Cell<usize>,
     spares: Rc<Spares>,
     frames: RefCell<Frames>,
     cursors: RefCell<Vec<Rc<Cursor>>>,
@@ -44,17 +50,21 @@ pub(crate) struct Cursor {
     /// In the log's own terms; of no meaning at the head.
     position: Cell<u64>,
     is_behind: Cell<bool>,
+    /// Of patches: it has not had what the next one is a patch of.
+    is_fresh: Cell<bool>,
 }
 
 impl Log {
     /// A log of every frame, or of the newest ones only.
-    pub(super) fn new(wire: Wire, spares: Rc<Spares>, is_newest: bool) -> Rc<Self> {
+    pub(super) fn new(wire: Wire, is_delta: bool, spares: Rc<Spares>, is_newest: bool) -> Rc<Self> {
         let frames = match is_newest {
             true => Frames::Newest(Newest::default()),
             false => Frames::Every(Segments::default()),
         };
         Rc::new(Self {
             wire,
+            is_delta,
+            fresh: Cell::new(0),
             spares,
             frames: RefCell::new(frames),
             cursors: RefCell::default(),
@@ -64,6 +74,30 @@ impl Log {
 
     pub(super) fn wire(&self) -> Wire {
         self.wire
+    }
+
+    pub(super) fn is_for(&self, wire: Wire, is_delta: bool) -> bool {
+        self.wire == wire && self.is_delta == is_delta
+    }
+
+    /// The form of its messages.
+    pub(super) fn form(&self) -> Form {
+        match self.is_delta {
+            true => Form::Patch(self.wire.format),
+            false => Form::Plain(self.wire.format),
+        }
+    }
+
+    /// Whether somebody needs a whole message first.
+    pub(super) fn needs_whole(&self) -> bool {
+        self.fresh.get() > 0
+    }
+
+    /// Tells every subscriber that they cannot be given everything any more.
+    pub(super) fn lose(&self, channel: &Channel) {
+        for cursor in self.cursors.borrow().iter() {
+            cursor.outbox.lose(channel);
+        }
     }
 
     /// Subscribers.
@@ -80,27 +114,58 @@ impl Log {
             index: Cell::new(cursors.len()),
             position: Cell::new(0),
             is_behind: Cell::new(false),
+            is_fresh: Cell::new(self.is_delta),
         });
+        self.fresh
+            .update(|fresh| fresh + usize::from(self.is_delta));
         cursors.push(Rc::clone(&cursor));
         cursor
     }
 
-    /// Adds messages for every subscriber, at most `batch` of them to a frame. Every one of them counts.
-    pub(super) fn append(&self, messages: &[Encoded], batch: usize, press: &Press) {
+    /// Adds messages for every subscriber, at most `batch` of them to a frame. Every one of them counts. Who needs a whole
+    /// message first is given `whole` in place of the first one, which then is a frame of its own.
+    pub(super) fn append(
+        &self,
+        messages: &[Encoded],
+        batch: usize,
+        press: &Press,
+        whole: Option<&Encoded>,
+    ) {
         let size = messages.iter().map(Encoded::len).sum();
         if self.segments().is_full(size) {
             self.release();
         }
+        let (first, rest) = messages.split_at(usize::from(whole.is_some()));
         let start = self.segments().head();
+        self.write(first, 1, press);
+        let second = self.segments().head();
+        self.write(rest, batch, press);
+        let added = |since| usize::try_from(self.segments().head() - since);
+        let (all, others) = (added(start), added(second));
+        let all = all.expect("it stands in memory");
+        let others = others.expect("it stands in memory");
+        self.lead(|cursor| {
+            if let Some(whole) = whole
+                && cursor.is_fresh.get()
+            {
+                cursor.has_base();
+                cursor.outbox.push(whole, press);
+                if others > 0 {
+                    cursor.follow(second, others, None);
+                }
+            } else {
+                cursor.follow(start, all, None);
+            }
+        });
+    }
+
+    fn write(&self, messages: &[Encoded], batch: usize, press: &Press) {
         for frame in frames(messages, batch) {
             let size = frame.iter().map(Encoded::len).sum();
             self.segments().append(size, &self.spares, |bytes| {
                 self.wire.write(frame, press, bytes);
             });
         }
-        let added = self.segments().head() - start;
-        let added = usize::try_from(added).expect("it stands in memory");
-        self.lead(|cursor| cursor.follow(start, added, None));
     }
 
     /// Adds a message, of which only the newest with this key counts.
@@ -218,6 +283,13 @@ impl Cursor {
         &self.log
     }
 
+    /// It has what the next message is a patch of.
+    pub(super) fn has_base(&self) {
+        if self.is_fresh.replace(false) {
+            self.log.fresh.update(|fresh| fresh - 1);
+        }
+    }
+
     /// Gives what stands at the cursor to `write`, once.
     pub(crate) fn write(
         &self,
@@ -265,6 +337,7 @@ impl Cursor {
             }
         }
         self.skip();
+        self.has_base();
         let mut cursors = self.log.cursors.borrow_mut();
         cursors.swap_remove(self.index.get());
         if let Some(moved) = cursors.get(self.index.get()) {

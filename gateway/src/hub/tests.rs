@@ -10,6 +10,7 @@ use tidegate_backbone::{Backbone, Publication};
 use tidegate_codec::Format;
 
 use super::*;
+use crate::interest::Windows;
 
 const JSON: Wire = Wire {
     format: Format::Json,
@@ -34,8 +35,12 @@ fn received(outbox: &Outbox) -> Vec<u32> {
 async fn what_was_queued_for_members_who_left_is_not_for_those_who_came() {
     let backbone = Arc::new(Embedded::new());
     let counters = Arc::new(Counters::default());
-    let (interest, mut queues) =
-        Interest::new(Arc::clone(&backbone) as _, 1, Arc::clone(&counters));
+    let (interest, mut queues) = Interest::new(
+        Arc::clone(&backbone) as _,
+        1,
+        Arc::clone(&counters),
+        Windows::new(0),
+    );
     let hub = Hub::new(0, interest, counters, Press::new(1, 0));
     let channel = Channel::parse("news").unwrap();
     let publish = async |number: u32| {
@@ -48,11 +53,11 @@ async fn what_was_queued_for_members_who_left_is_not_for_those_who_came() {
     let outbox = Rc::new(Outbox::new(JSON, 10_000));
     let topic = hub.join(&channel).await.unwrap();
 
-    let first = hub.attach(Arc::clone(&topic), &outbox, &Arc::default());
+    let first = hub.attach(Arc::clone(&topic), &outbox, &Terms::default());
     publish(1).await;
     drop(first);
     publish(2).await;
-    let _second = hub.attach(topic, &outbox, &Arc::default());
+    let _second = hub.attach(topic, &outbox, &Terms::default());
     publish(3).await;
     publish(4).await;
     let run = Rc::clone(&hub).run(queues.remove(0));
@@ -64,13 +69,24 @@ async fn what_was_queued_for_members_who_left_is_not_for_those_who_came() {
 async fn paced(delivery: Delivery, waits: &[u64]) -> Vec<Vec<u32>> {
     let backbone = Arc::new(Embedded::new());
     let counters = Arc::new(Counters::default());
-    let (interest, mut queues) =
-        Interest::new(Arc::clone(&backbone) as _, 1, Arc::clone(&counters));
+    let (interest, mut queues) = Interest::new(
+        Arc::clone(&backbone) as _,
+        1,
+        Arc::clone(&counters),
+        Windows::new(0),
+    );
     let hub = Hub::new(0, interest, counters, Press::new(1, 0));
     let channel = Channel::parse("news").unwrap();
     let outbox = Rc::new(Outbox::new(JSON, 10_000));
     let topic = hub.join(&channel).await.unwrap();
-    let _membership = hub.attach(topic, &outbox, &Arc::new(delivery));
+    let _membership = hub.attach(
+        topic,
+        &outbox,
+        &Terms {
+            delivery: Arc::new(delivery),
+            is_delta: false,
+        },
+    );
     let run = Rc::clone(&hub).run(queues.remove(0));
     tokio::pin!(run);
     let mut seen = Vec::new();

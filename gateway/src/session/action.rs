@@ -1,7 +1,9 @@
 //! What a session asks of its caller, and what the caller brings back.
 
-use tidegate_backbone::{Channel, Error, Publication};
+use tidegate_backbone::{Channel, Error, Position, Publication, Range};
 use tidegate_codec::{DisconnectCode, Push, Reply};
+
+use crate::interest::Wish;
 
 /// Actions, in order.
 pub type Actions = Vec<Action>;
@@ -15,7 +17,7 @@ pub enum Action {
     Push(Push),
     /// Send a ping.
     Ping,
-    /// Start delivery of a channel that was opened or joined.
+    /// Keep the subscription to a channel that was opened or joined.
     Attach(Channel),
     /// End delivery of a channel.
     Detach(Channel),
@@ -26,12 +28,23 @@ pub enum Action {
         /// User id; empty for an anonymous user.
         user: String,
         /// Channels to join.
-        channels: Vec<Channel>,
+        channels: Vec<Join>,
     },
     /// Join a channel, then call [`Session::joined`].
     ///
     /// [`Session::joined`]: super::Session::joined
-    Join(Channel),
+    Join(Join),
+    /// Read a channel's history, then call [`Session::read`].
+    ///
+    /// [`Session::read`]: super::Session::read
+    Read {
+        /// The command's id.
+        id: u32,
+        /// Of what.
+        channel: Channel,
+        /// What of it; `None` for its position alone.
+        range: Option<Range>,
+    },
     /// Publish, in the order of these actions, then call [`Session::published`].
     ///
     /// [`Session::published`]: super::Session::published
@@ -47,6 +60,26 @@ pub enum Action {
     SkipFrame,
     /// Send what waits, then close.
     Close(DisconnectCode),
+}
+
+/// A channel to be joined.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Join {
+    /// The channel.
+    pub channel: Channel,
+    /// What a client that comes back is to be given.
+    pub wish: Option<Wish>,
+    /// Whether publications come as patches of the one before.
+    pub is_delta: bool,
+}
+
+/// What came of a join.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Landing {
+    /// Where delivery begins, in a channel with history.
+    pub position: Option<Position>,
+    /// What the client missed; `None` when it asked for nothing, or cannot be given all of it.
+    pub recovered: Option<Vec<tidegate_codec::Publication>>,
 }
 
 /// Why a connection was not opened.

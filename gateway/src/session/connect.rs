@@ -10,9 +10,10 @@ use tidegate_codec::{
 };
 
 use super::heartbeat::announced_seconds;
+use super::recovery::Recovery;
 use super::{
-    Action, Actions, Identity, Moment, OpenError, Refusal, Session, State, Subscription, Term,
-    VERSION,
+    Action, Actions, Identity, Join, Landing, Moment, OpenError, Refusal, Session, State,
+    Subscription, Term, VERSION,
 };
 use crate::auth::{ConnectionClaims, Expiry, SubscriptionOptions, TokenError};
 use crate::rules::Asker;
@@ -23,7 +24,14 @@ pub(super) struct Connecting {
     id: u32,
     identity: Identity,
     term: Term,
-    subscriptions: BTreeMap<Channel, SubscriptionOptions>,
+    subscriptions: BTreeMap<Channel, ServerSide>,
+}
+
+/// A server-side subscription.
+#[derive(Debug, Default)]
+struct ServerSide {
+    options: SubscriptionOptions,
+    recovery: Recovery,
 }
 
 impl Session {
@@ -37,7 +45,12 @@ impl Session {
         match self.identify(id, &request, now) {
             Ok(connecting) => {
                 let user = connecting.identity.user.to_string();
-                let channels = connecting.subscriptions.keys().cloned().collect();
+                let join = |(channel, it): (&Channel, &ServerSide)| Join {
+                    channel: channel.clone(),
+                    wish: it.recovery.wish(),
+                    is_delta: false,
+                };
+                let channels = connecting.subscriptions.iter().map(join).collect();
                 self.connecting = Some(Box::new(connecting));
                 actions.push(Action::Open { user, channels });
             }
@@ -46,7 +59,12 @@ impl Session {
     }
 
     /// Takes the outcome of [`Action::Open`].
-    pub fn opened(&mut self, result: Result<(), OpenError>, now: Moment, actions: &mut Actions) {
+    pub fn opened(
+        &mut self,
+        result: Result<Vec<(Channel, Landing)>, OpenError>,
+        now: Moment,
+        actions: &mut Actions,
+    ) {
         let Some(connecting) = self.connecting.take() else {
             return;
         };
@@ -59,28 +77,28 @@ impl Session {
         if self.is_closed() {
             return;
         }
-        match result {
-            Ok(()) => {}
+        let landings = match result {
+            Ok(landings) => landings,
             Err(OpenError::ConnectionLimit) => {
                 return self.close(DisconnectCode::ConnectionLimit, actions);
             }
             Err(OpenError::Join(_)) => {
                 return self.refuse_connect(id, ErrorCode::Internal.into(), actions);
             }
-        }
+        };
         let before = std::mem::replace(&mut self.state, State::Open(identity));
         if let State::Fresh(fresh) = before {
             self.heartbeat
                 .start(&self.rules.client, now.instant, fresh.phase);
         }
-        let result = self.connect_result(term, &subscriptions, now.wall);
+        let result = self.connect_result(term, &subscriptions, landings, now.wall);
         actions.push(Action::Reply(Reply {
             id,
             outcome: Ok(Success::Connect(Box::new(result))),
         }));
-        for (channel, options) in subscriptions {
+        for (channel, it) in subscriptions {
             let subscription = Subscription {
-                info: options.info,
+                info: it.options.info,
                 deadline: None,
                 server_side: true,
             };
@@ -157,15 +175,21 @@ impl Session {
         user: &str,
         from_token: BTreeMap<String, SubscriptionOptions>,
         request: &ConnectRequest,
-    ) -> Result<BTreeMap<Channel, SubscriptionOptions>, Refusal> {
+    ) -> Result<BTreeMap<Channel, ServerSide>, Refusal> {
         let mut subscriptions = BTreeMap::new();
+        let since = |name: &str| {
+            let asked = request.subs.get(name).filter(|it| it.recover);
+            asked.map(|it| &it.position)
+        };
         for (name, options) in from_token {
-            let (channel, _) = self.rules.channel(&name)?;
-            subscriptions.insert(channel, options);
+            let (channel, rules) = self.rules.channel(&name)?;
+            let recovery = Recovery::server_side(since(&name), rules);
+            subscriptions.insert(channel, ServerSide { options, recovery });
         }
         if let Some(name) = self.personal_channel(user) {
-            let (channel, _) = self.rules.channel(&name)?;
-            subscriptions.entry(channel).or_default();
+            let (channel, rules) = self.rules.channel(&name)?;
+            let recovery = Recovery::server_side(since(&name), rules);
+            subscriptions.entry(channel).or_default().recovery = recovery;
         }
         let asker = Asker {
             user,
@@ -178,7 +202,8 @@ impl Session {
                 Err(_) => continue,
             };
             if rules.accepts_name(&channel) && self.rules.may_subscribe(asker, &channel, rules) {
-                subscriptions.entry(channel).or_default();
+                let recovery = Recovery::server_side(since(name), rules);
+                subscriptions.entry(channel).or_default().recovery = recovery;
             }
         }
         if subscriptions.len() > self.rules.client.channel_limit {
@@ -201,18 +226,21 @@ impl Session {
     fn connect_result(
         &self,
         term: Term,
-        subscriptions: &BTreeMap<Channel, SubscriptionOptions>,
+        subscriptions: &BTreeMap<Channel, ServerSide>,
+        landings: Vec<(Channel, Landing)>,
         now: SystemTime,
     ) -> ConnectResult {
         let time = now
             .duration_since(SystemTime::UNIX_EPOCH)
             .map_or(0, |since| since.as_millis());
-        let subs = subscriptions.iter().map(|(channel, options)| {
-            let result = SubscribeResult {
-                data: options.data.clone(),
+        let subs = landings.into_iter().filter_map(|(channel, landing)| {
+            let it = subscriptions.get(&channel)?;
+            let mut result = SubscribeResult {
+                data: it.options.data.clone(),
                 ..SubscribeResult::default()
             };
-            (channel.as_str().to_owned(), result)
+            let told = it.recovery.tell(landing, &mut result);
+            told.is_ok().then(|| (channel.as_str().to_owned(), result))
         });
         let ping = announced_seconds(&self.rules.client, self.pings);
         ConnectResult {

@@ -1,6 +1,6 @@
 //! `publish`: from the client to the backbone.
 
-use tidegate_backbone::{Error, Publication};
+use tidegate_backbone::{Error, Position, Publication};
 use tidegate_codec::{DisconnectCode, ErrorCode, PublishRequest, Reply, Success};
 
 use super::{Action, Actions, Refusal, Session};
@@ -46,10 +46,15 @@ impl Session {
 
     /// Takes the fate of a publication that [`Action::Publish`] asked for. A session that has ended since still replies:
     /// the client should know what became of it.
-    pub fn published(&mut self, id: u32, result: &Result<(), Error>, actions: &mut Actions) {
+    pub fn published(
+        &mut self,
+        id: u32,
+        result: &Result<Option<Position>, Error>,
+        actions: &mut Actions,
+    ) {
         let outcome = match result {
-            Ok(()) => Ok(Success::Publish),
-            Err(Error::Unavailable(_)) => Err(ErrorCode::Internal.into()),
+            Ok(_) => Ok(Success::Publish),
+            Err(Error::Unavailable(_) | Error::NotKept(_)) => Err(ErrorCode::Internal.into()),
             Err(Error::TooLarge { .. }) => Err(ErrorCode::BadRequest.into()),
         };
         actions.push(Action::Reply(Reply { id, outcome }));

@@ -6,7 +6,8 @@ use tidegate_codec::{
     DisconnectCode, ErrorCode, Reply, SubscribeRequest, SubscribeResult, Success,
 };
 
-use super::{Action, Actions, Moment, Refusal, Session, Subscription, Term};
+use super::recovery::Recovery;
+use super::{Action, Actions, Join, Landing, Moment, Refusal, Session, Subscription, Term};
 use crate::auth::{Expiry, SubscriptionClaims, TokenError};
 use crate::rules::{Asker, ChannelRules};
 
@@ -16,6 +17,7 @@ pub(super) struct Subscribing {
     id: u32,
     subscription: Subscription,
     result: SubscribeResult,
+    recovery: Recovery,
 }
 
 /// What allows a subscription, and what comes with it.
@@ -58,31 +60,51 @@ impl Session {
             data: grant.data,
             ..SubscribeResult::default()
         };
+        let asker = Asker {
+            user: &self.identity().user,
+            subscribed: true,
+        };
+        let may_read = self.rules.may_read_history(asker, rules);
+        let recovery = Recovery::new(&request, rules, may_read);
+        actions.push(Action::Join(Join {
+            channel: channel.clone(),
+            wish: recovery.wish(),
+            is_delta: recovery.is_delta,
+        }));
         let subscribing = Subscribing {
             id,
             subscription,
             result,
+            recovery,
         };
-        self.joining.insert(channel.clone(), subscribing);
-        actions.push(Action::Join(channel));
+        self.joining.insert(channel, subscribing);
         Ok(())
     }
 
     /// Takes the outcome of [`Action::Join`].
-    pub fn joined(&mut self, channel: Channel, result: &Result<(), Error>, actions: &mut Actions) {
+    pub fn joined(
+        &mut self,
+        channel: Channel,
+        result: Result<Landing, Error>,
+        actions: &mut Actions,
+    ) {
         let Some((_, subscribing)) = self.joining.remove(channel.as_str()) else {
             return;
         };
         let Subscribing {
             id,
             subscription,
-            result: reply,
+            result: mut reply,
+            recovery,
         } = subscribing;
         if self.is_closed() {
             return;
         }
-        if result.is_err() {
-            return self.refuse(id, ErrorCode::Internal.into(), actions);
+        let told = result
+            .map_err(|_| ErrorCode::Internal)
+            .and_then(|landing| recovery.tell(landing, &mut reply));
+        if let Err(code) = told {
+            return self.refuse(id, code.into(), actions);
         }
         self.subscriptions.insert(channel.clone(), subscription);
         let outcome = Ok(Success::Subscribe(Box::new(reply)));

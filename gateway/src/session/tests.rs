@@ -4,6 +4,7 @@ mod connect;
 mod expiry;
 mod heartbeat;
 mod publish;
+mod recovery;
 mod subscribe;
 
 use std::sync::Arc;
@@ -13,10 +14,10 @@ use aws_lc_rs::hmac;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
-use tidegate_backbone::Error;
+use tidegate_backbone::{Error, Page, Position};
 use tidegate_codec::Format;
 
-use super::{Action, Actions, Entry, Moment, OpenError, PingStyle, Session, State};
+use super::{Action, Actions, Entry, Join, Landing, Moment, OpenError, PingStyle, Session, State};
 use crate::config::{Config, Namespace};
 use crate::rules::Rules;
 
@@ -41,8 +42,11 @@ struct Client {
     session: Session,
     now: Moment,
     open: Result<(), OpenError>,
-    join: Result<(), Error>,
-    publish: Result<(), Error>,
+    /// Of server-side channels.
+    landing: Landing,
+    join: Result<Landing, Error>,
+    page: Result<Page, Error>,
+    publish: Result<Option<Position>, Error>,
 }
 
 impl Client {
@@ -81,8 +85,10 @@ impl Client {
             session,
             now,
             open: Ok(()),
-            join: Ok(()),
-            publish: Ok(()),
+            landing: Landing::default(),
+            join: Ok(Landing::default()),
+            page: Err(Error::Unavailable(String::new())),
+            publish: Ok(None),
         }
     }
 
@@ -131,12 +137,20 @@ impl Client {
             let mut next = Actions::new();
             for action in actions {
                 match &action {
-                    Action::Open { .. } => {
-                        let result = self.open.clone();
+                    Action::Open { channels, .. } => {
+                        let landing = |it: &Join| (it.channel.clone(), self.landing.clone());
+                        let landings = channels.iter().map(landing).collect();
+                        let result = self.open.clone().map(|()| landings);
                         self.session.opened(result, self.now, &mut next);
                     }
-                    Action::Join(channel) => {
-                        self.session.joined(channel.clone(), &self.join, &mut next);
+                    Action::Join(join) => {
+                        let result = self.join.clone();
+                        self.session.joined(join.channel.clone(), result, &mut next);
+                    }
+                    Action::Read { id, .. } => {
+                        let page = self.page.clone();
+                        let format = Format::Json;
+                        self.session.read(*id, page, format, self.now, &mut next);
                     }
                     _ => {}
                 }
@@ -164,12 +178,13 @@ fn line(action: &Action) -> String {
                 "open {user:?} {}",
                 channels
                     .iter()
-                    .map(|channel| channel.as_str())
+                    .map(|join| join.channel.as_str())
                     .collect::<Vec<_>>()
                     .join(",")
             )
         }
-        Action::Join(channel) => format!("join {channel}"),
+        Action::Join(join) => format!("join {}", join.channel),
+        Action::Read { channel, range, .. } => format!("read {channel} {range:?}"),
         Action::Publish {
             channel,
             publication,

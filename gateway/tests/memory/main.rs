@@ -22,8 +22,8 @@ use tidegate_gateway::auth::mint;
 use tidegate_gateway::broadcast::Broadcast;
 use tidegate_gateway::config::Config;
 use tidegate_gateway::counters::Counters;
-use tidegate_gateway::hub::Hub;
-use tidegate_gateway::interest::Interest;
+use tidegate_gateway::hub::{Hub, Terms};
+use tidegate_gateway::interest::{Interest, Windows};
 use tidegate_gateway::outbox::Outbox;
 use tidegate_gateway::server::Server;
 use tidegate_gateway::wire::{Press, Wire};
@@ -152,14 +152,14 @@ fn subscribe(socket: &mut (impl Read + Write), token: &str) {
 fn deliveries() {
     let counters = Arc::new(Counters::default());
     let backbone = Arc::new(Embedded::new());
-    let (interest, _queues) = Interest::new(backbone, 1, Arc::clone(&counters));
+    let (interest, _queues) = Interest::new(backbone, 1, Arc::clone(&counters), Windows::new(0));
     let hub = Hub::new(0, interest, Arc::clone(&counters), Press::new(1, 0));
     let channel = Channel::parse("news").unwrap();
     let join = || hub.join(&channel).now_or_never().unwrap().unwrap();
     let members: Vec<_> = (0..SUBSCRIBERS)
         .map(|_| {
             let outbox = Rc::new(Outbox::new(Wire::plain(Format::Json), 1 << 20));
-            (hub.attach(join(), &outbox, &Arc::default()), outbox)
+            (hub.attach(join(), &outbox, &Terms::default()), outbox)
         })
         .collect();
     let publish = || {

@@ -3,6 +3,8 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
+use serde_json::json;
+use tidegate_testkit::deadline::until_some;
 use tidegate_testkit::program::Program;
 
 use super::scenario::{Format, Sdk, scenarios, start};
@@ -18,6 +20,13 @@ scenarios! { both on Nats, crate::scenario::play:
     subscribe_loop
     batch
 }
+scenarios! { both on Nats, crate::scenario::play:
+    recovery
+    recovery_of_deltas
+    recovery_of_too_much
+}
+scenarios! { javascript on Nats, crate::scenario::play: deltas history }
+scenarios! { both on Nats, crate::outage::kill_quietly: recovery_after_a_kill }
 scenarios! { both on Nats, crate::outage::kill: killed }
 scenarios! { both on Nats, crate::outage::stop: stopped }
 scenarios! { both on Nats, crate::outage::lose_nats: backbone_lost }
@@ -121,6 +130,43 @@ async fn plain_nats_messages_reach_clients_in_the_formats_that_can_hold_them() {
     }
     for gateway in &site.gateways {
         assert_eq!(gateway.metric("tidegate_not_json").await.unwrap(), 1);
+    }
+}
+
+#[tokio::test]
+async fn what_is_stored_while_a_gateway_is_cut_off_is_delivered_when_it_is_back() {
+    let mut site = Site::start(Backbone::Nats, |config| {
+        let chat = &mut config["channel"]["namespaces"][0];
+        chat["history_size"] = json!(1_000);
+        chat["history_ttl"] = json!("10m");
+        chat["force_positioning"] = json!(true);
+    })
+    .await;
+    let kinds = [
+        (Sdk::JavaScript, Format::Json),
+        (Sdk::Python, Format::Protobuf),
+    ];
+    let mut listeners = listeners(&site, kinds).await;
+    site.nats.as_mut().unwrap().kill().unwrap();
+    site.nats.as_mut().unwrap().restart().await.unwrap();
+    let nats = async_nats::connect(site.nats.as_ref().unwrap().url())
+        .await
+        .unwrap();
+    // The gateways are not back yet, or just are: either way nothing may be missing, and nothing come twice.
+    let payloads: Vec<_> = (0..50).map(|number: u32| number.to_string()).collect();
+    for payload in &payloads {
+        let stored = async || {
+            let sent = nats.request("tide.pub.chat.room", payload.clone().into());
+            let answer = sent.await.ok()?;
+            String::from_utf8_lossy(&answer.payload)
+                .contains("\"seq\"")
+                .then_some(())
+        };
+        until_some("it is stored", stored).await.unwrap();
+    }
+    let expected: Vec<_> = payloads.iter().map(String::as_bytes).collect();
+    for listener in &mut listeners {
+        hear(listener, &expected).await;
     }
 }
 

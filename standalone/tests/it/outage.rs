@@ -17,6 +17,20 @@ pub(crate) async fn kill(name: &str, sdk: Sdk, format: Format, backbone: Backbon
     script.succeeded().await.unwrap();
 }
 
+/// Kills the gateway when the script says so, and starts it again; the script goes on when it is told.
+pub(crate) async fn kill_quietly(name: &str, sdk: Sdk, format: Format, backbone: Backbone) {
+    let mut site = Site::start(backbone, scenario::keep).await;
+    let mut script = scenario::start(name, sdk, format, site.near(), site.far());
+    assert_eq!(script.next_line().await.unwrap(), "ready");
+    let gateway = &mut site.gateways[0];
+    gateway.kill().unwrap();
+    gateway.restart().await.unwrap();
+    script.tell("back").unwrap();
+    if let Err(error) = script.succeeded().await {
+        panic!("{error:#}\n{}", site.output());
+    }
+}
+
 /// Stops the gateway under the clients as an operator does, and starts it again on its port.
 pub(crate) async fn stop(name: &str, sdk: Sdk, format: Format, backbone: Backbone) {
     let mut site = Site::start(backbone, |_| {}).await;

@@ -120,10 +120,31 @@ pub(crate) fn command(
     command
 }
 
+/// Adds namespaces whose publications are kept: many of them, and five.
+pub(crate) fn keep(config: &mut Value) {
+    let namespaces = config["channel"]["namespaces"].as_array_mut().unwrap();
+    for (name, size) in [("kept", 1_000), ("short", 5)] {
+        namespaces.push(json!({
+            "name": name,
+            "allow_subscribe_for_client": true,
+            "allow_publish_for_client": true,
+            "history_size": size,
+            "history_ttl": "10m",
+            "allow_history_for_subscriber": true,
+            "allow_positioning": true,
+            "allow_recovery": true,
+            "allowed_delta_types": ["fossil"],
+        }));
+    }
+}
+
 /// What a scenario needs to be different from the usual configuration.
 fn configure(name: &str, config: &mut Value) {
     if matches!(name, "heartbeat" | "no_pong") {
         config["client"]["ping_interval"] = json!("1s");
         config["client"]["pong_timeout"] = json!("500ms");
+    }
+    if name.contains("recovery") || matches!(name, "deltas" | "history") {
+        keep(config);
     }
 }

@@ -7,6 +7,9 @@ use tidegate_testkit::nats::NatsServer;
 /// Secret of the tokens.
 pub(crate) const SECRET: &str = "the secret of the tests";
 
+/// The configuration of a NATS server that keeps what it is told to.
+const JETSTREAM: &str = "jetstream: enabled\n";
+
 /// What carries publications between gateways.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Backbone {
@@ -30,7 +33,7 @@ impl Site {
         change(&mut config);
         let nats = match backbone {
             Backbone::Embedded => None,
-            Backbone::Nats => Some(NatsServer::start().await.unwrap()),
+            Backbone::Nats => Some(NatsServer::start_with(JETSTREAM).await.unwrap()),
         };
         let url = nats.as_ref().map(NatsServer::url);
         let count = if url.is_some() { 2 } else { 1 };

@@ -1,5 +1,7 @@
 //! Three NATS servers that know each other.
 
+use std::net::TcpListener;
+
 use anyhow::{Context, Result};
 
 use super::NatsServer;
@@ -26,14 +28,15 @@ impl NatsCluster {
     /// # Errors
     /// When a server does not come up or they do not find each other.
     pub async fn start_with(config: &str) -> Result<Self> {
-        let first = NatsServer::start_with(&config_of(1, config, "")).await?;
+        let first = start_first(config).await?;
         let route = first
             .route()
             .context("the first server has no cluster port")?;
-        let (second, third) = (config_of(2, config, &route), config_of(3, config, &route));
+        let others = [2, 3].map(|number| config_of(number, config, -1, &route));
+        let [second, third] = &others;
         let (second, third) = tokio::try_join!(
-            NatsServer::start_with(&second),
-            NatsServer::start_with(&third)
+            NatsServer::start_with(second),
+            NatsServer::start_with(third)
         )?;
         let cluster = Self {
             servers: vec![first, second, third],
@@ -58,10 +61,25 @@ impl NatsCluster {
     }
 }
 
-fn config_of(number: usize, config: &str, route: &str) -> String {
+/// Starts the server that the others find. With JetStream a server must have a route when it starts, and this one's is to
+/// itself, so its port is chosen before. Another process may take it meanwhile: then another is tried.
+async fn start_first(config: &str) -> Result<NatsServer> {
+    let mut attempts = 3;
+    loop {
+        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let route = format!("nats://127.0.0.1:{port}");
+        let config = config_of(1, config, port.into(), &route);
+        match NatsServer::start_with(&config).await {
+            Err(_) if attempts > 1 => attempts -= 1,
+            started => return started,
+        }
+    }
+}
+
+fn config_of(number: usize, config: &str, port: i32, route: &str) -> String {
     format!(
         "server_name: node-{number}\n\
-         cluster {{ name: testkit, listen: \"127.0.0.1:-1\", routes: [{route}] }}\n\
+         cluster {{ name: testkit, listen: \"127.0.0.1:{port}\", routes: [{route}] }}\n\
          {config}\n"
     )
 }

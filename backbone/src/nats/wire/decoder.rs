@@ -29,6 +29,7 @@ pub(in crate::nats) enum Operation<'a> {
     /// A message of the subscription with this number. Without headers the block is empty.
     Message {
         sid: u64,
+        subject: &'a [u8],
         headers: &'a [u8],
         payload: &'a [u8],
     },
@@ -143,12 +144,17 @@ impl Decoder {
             return Ok(None);
         }
         self.used = end + LINE_END.len();
+        let subject = self.buffer[..start]
+            .trim_ascii()
+            .split(u8::is_ascii_whitespace);
+        let subject = subject.filter(|field| !field.is_empty()).nth(1);
         let (headers, payload) = self.buffer[start..end].split_at(head.headers);
         if !self.buffer[end..].starts_with(LINE_END) {
             return Err(WireError::Unknown);
         }
         Ok(Some(Operation::Message {
             sid: head.sid,
+            subject: subject.unwrap_or_default(),
             headers,
             payload,
         }))

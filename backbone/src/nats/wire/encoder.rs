@@ -42,6 +42,8 @@ pub(in crate::nats) fn connect(buffer: &mut BytesMut, connect: &Connect<'_>) {
         pedantic: bool,
         echo: bool,
         headers: bool,
+        /// That a request that nobody hears is answered at once.
+        no_responders: bool,
         /// That the server may tell of other servers at any time.
         protocol: u8,
         lang: &'a str,
@@ -54,6 +56,7 @@ pub(in crate::nats) fn connect(buffer: &mut BytesMut, connect: &Connect<'_>) {
         pedantic: false,
         echo: true,
         headers: true,
+        no_responders: true,
         protocol: 1,
         lang: "rust",
         version: env!("CARGO_PKG_VERSION"),
@@ -82,6 +85,27 @@ pub(in crate::nats) fn publish(
     match headers.len() {
         0 => append(buffer, format_args!("PUB {subject} {total}\r\n")),
         size => append(buffer, format_args!("HPUB {subject} {size} {total}\r\n")),
+    }
+    buffer.extend_from_slice(headers);
+    buffer.extend_from_slice(payload);
+    buffer.extend_from_slice(b"\r\n");
+}
+
+/// A message that asks for an answer on another subject.
+pub(in crate::nats) fn request(
+    buffer: &mut BytesMut,
+    subject: &str,
+    reply: &str,
+    headers: &[u8],
+    payload: &[u8],
+) {
+    let total = headers.len() + payload.len();
+    match headers.len() {
+        0 => append(buffer, format_args!("PUB {subject} {reply} {total}\r\n")),
+        size => append(
+            buffer,
+            format_args!("HPUB {subject} {reply} {size} {total}\r\n"),
+        ),
     }
     buffer.extend_from_slice(headers);
     buffer.extend_from_slice(payload);

@@ -22,7 +22,7 @@ async fn check(config: &str, right: Authentication, wrong: Authentication) {
         ..node::options(&server)
     };
     let node = Nats::connect(options(right)).await.unwrap();
-    assert_eq!(node.publish(&room(), publication("good")).await, Ok(()));
+    assert_eq!(node.publish(&room(), publication("good")).await, Ok(None));
     for refused in [wrong, Authentication::None] {
         let error = Nats::connect(options(refused)).await.unwrap_err();
         assert!(matches!(error, ConnectError::Refused { .. }), "{error}");
@@ -135,7 +135,7 @@ async fn a_forbidden_publish_is_counted() {
     // The server does not answer a publish, so the refusal comes beside it.
     assert_eq!(
         node.publish(&room(), publication("forbidden")).await,
-        Ok(())
+        Ok(None)
     );
     until("the refusal is counted", || node.counters().refused() == 1)
         .await

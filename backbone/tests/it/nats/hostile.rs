@@ -116,7 +116,7 @@ async fn ill_formed_header_blocks_harm_no_other_message() {
         let data = format!("good {number}");
         assert_eq!(
             node.publish(&room(), publication(data.clone())).await,
-            Ok(())
+            Ok(None)
         );
         ear.hear(&data).await;
         assert_eq!(node.counters().malformed(), malformed);
@@ -133,7 +133,7 @@ async fn a_publication_over_the_servers_limit_is_too_large() {
         data: vec![b'x'; size].into(),
         ..Publication::default()
     };
-    assert_eq!(node.publish(&room(), of_size(1000)).await, Ok(()));
+    assert_eq!(node.publish(&room(), of_size(1000)).await, Ok(None));
     assert_eq!(ear.next().await, of_size(1000));
     assert_eq!(
         node.publish(&room(), of_size(1001)).await,
@@ -148,7 +148,7 @@ async fn a_publication_over_the_servers_limit_is_too_large() {
         tags: [("a".to_owned(), "b".to_owned())].into(),
         ..of_size(size)
     };
-    assert_eq!(node.publish(&room(), tagged(966)).await, Ok(()));
+    assert_eq!(node.publish(&room(), tagged(966)).await, Ok(None));
     assert_eq!(ear.next().await, tagged(966));
     assert_eq!(
         node.publish(&room(), tagged(967)).await,
@@ -172,7 +172,7 @@ async fn a_listener_that_panics_harms_no_other() {
     let _broken = node.subscribe(&room(), Arc::new(Broken)).await.unwrap();
     let mut ear = Ear::open(&node, &room()).await;
     for data in ["one", "two"] {
-        assert_eq!(node.publish(&room(), publication(data)).await, Ok(()));
+        assert_eq!(node.publish(&room(), publication(data)).await, Ok(None));
         assert_eq!(ear.next().await, publication(data));
     }
     assert_eq!(node.counters().lost(), 0);
@@ -218,7 +218,7 @@ async fn a_flood_costs_publications_and_not_memory() {
     until("the node is back", || node.is_ready()).await.unwrap();
     let mut ear = Ear::open(&node, &room()).await;
     let published = node.publish(&room(), publication("good")).await;
-    assert_eq!(published, Ok(()));
+    assert_eq!(published, Ok(None));
     ear.hear("good").await;
     runtime.shutdown_background();
 }

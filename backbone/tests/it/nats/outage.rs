@@ -90,7 +90,7 @@ async fn a_frozen_server_is_unavailable_within_the_timeout() {
     server.thaw().unwrap();
     // Its fate was unknown; on this connection it arrives late.
     assert_eq!(ear.next().await, publication("lost"));
-    assert_eq!(node.publish(&room(), publication("good")).await, Ok(()));
+    assert_eq!(node.publish(&room(), publication("good")).await, Ok(None));
     assert_eq!(ear.next().await, publication("good"));
 }
 
@@ -162,13 +162,13 @@ async fn channels_may_come_and_go_in_an_outage() {
     let stranger = node::stranger(&server).await;
     for task in coming_and_going {
         let (channel, mut ears) = task.await.unwrap();
-        assert_eq!(node.publish(&channel, publication("good")).await, Ok(()));
+        assert_eq!(node.publish(&channel, publication("good")).await, Ok(None));
         for ear in &mut ears {
             ear.hear("good").await;
         }
         let subject = Subjects::new(DEFAULT_PREFIX).unwrap().publication(&channel);
         drop(ears);
-        assert_eq!(node.publish(&channel, publication("late")).await, Ok(()));
+        assert_eq!(node.publish(&channel, publication("late")).await, Ok(None));
         let asked = stranger.request(subject, "anybody?".into()).await;
         assert_eq!(
             asked.unwrap_err().kind(),
@@ -207,7 +207,7 @@ async fn a_node_moves_to_a_server_that_it_was_not_told_of() {
     until("the node is ready", || node.is_ready())
         .await
         .unwrap();
-    assert_eq!(node.publish(&room(), publication("good")).await, Ok(()));
+    assert_eq!(node.publish(&room(), publication("good")).await, Ok(None));
     assert_eq!(ear.next().await, publication("good"));
 }
 

@@ -24,7 +24,7 @@ async fn a_node_may_start_before_its_server() {
         .await
         .unwrap();
     let mut ear = Ear::open(&node, &room()).await;
-    assert_eq!(node.publish(&room(), publication("good")).await, Ok(()));
+    assert_eq!(node.publish(&room(), publication("good")).await, Ok(None));
     assert_eq!(ear.next().await, publication("good"));
 }
 

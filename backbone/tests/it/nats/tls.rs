@@ -91,7 +91,7 @@ async fn assert_no_tls(options: NatsOptions) {
 async fn assert_works(options: NatsOptions) {
     let node = Nats::connect(options).await.unwrap();
     let mut ear = Ear::open(&node, &room()).await;
-    assert_eq!(node.publish(&room(), publication("good")).await, Ok(()));
+    assert_eq!(node.publish(&room(), publication("good")).await, Ok(None));
     assert_eq!(ear.next().await, publication("good"));
 }
 

@@ -49,5 +49,75 @@ impl Findings {
         let names = [option("latest_tag"), option("delivery")];
         let names = [&*names[0], &*names[1]];
         self.between(wrong, &names, "needs the delivery `latest`");
+        self.history(path, options);
+    }
+
+    fn history(&mut self, path: &str, options: &NamespaceOptions) {
+        let option = |name| format!("{path}.{name}");
+        let (size, ttl) = (option("history_size"), option("history_ttl"));
+        let (has_size, has_ttl) = (options.history_size > 0, !options.history_ttl.is_zero());
+        self.between(has_size && !has_ttl, &[&size, &ttl], "needs history_ttl");
+        self.between(has_ttl && !has_size, &[&ttl, &size], "needs history_size");
+        let storages = ["file", "memory"];
+        self.one_of(
+            &option("history_storage"),
+            &options.history_storage,
+            &storages,
+        );
+        let wrong = ![1, 3, 5].contains(&options.history_replicas);
+        self.when(wrong, &option("history_replicas"), "must be 1, 3 or 5");
+        self.instant(
+            &option("history_duplicate_window"),
+            options.history_duplicate_window,
+        );
+        let levels = ["accepted", "replicated", "synced"];
+        self.one_of(
+            &option("require_durability"),
+            &options.require_durability,
+            &levels,
+        );
+        let modes = ["", "stream", "cache"];
+        self.one_of(
+            &option("force_recovery_mode"),
+            &options.force_recovery_mode,
+            &modes,
+        );
+        self.zero(
+            &option("recovery_max_publications"),
+            options.recovery_max_publications,
+        );
+        self.zero(&option("recovery_max_size"), options.recovery_max_size);
+        for delta in &options.allowed_delta_types {
+            self.one_of(&option("allowed_delta_types"), delta, &["fossil"]);
+        }
+        self.needs_history(path, options);
+    }
+
+    /// Options of what there is only where publications are kept.
+    fn needs_history(&mut self, path: &str, options: &NamespaceOptions) {
+        let option = |name| format!("{path}.{name}");
+        let size = option("history_size");
+        for (name, is_on) in [
+            ("allow_positioning", options.allow_positioning),
+            ("force_positioning", options.force_positioning),
+            ("allow_recovery", options.allow_recovery),
+            ("force_recovery", options.force_recovery),
+            (
+                "allowed_delta_types",
+                !options.allowed_delta_types.is_empty(),
+            ),
+            ("allow_history_for_client", options.allow_history_for_client),
+            (
+                "allow_history_for_subscriber",
+                options.allow_history_for_subscriber,
+            ),
+        ] {
+            let wrong = is_on && options.history_size == 0;
+            self.between(
+                wrong,
+                &[&option(name), &size],
+                "needs history_size and history_ttl",
+            );
+        }
     }
 }

@@ -12,6 +12,12 @@ impl Findings {
         self.zero("client.queue_max_size", client.queue_max_size);
         self.zero("client.channel_limit", client.channel_limit);
         self.zero("client.frame_command_limit", client.frame_command_limit);
+        self.zero(
+            "client.history_max_publication_limit",
+            client.history_max_publication_limit,
+        );
+        let delay = client.channel_position_check_delay;
+        self.instant("client.channel_position_check_delay", delay);
         let odd = |c: char| !c.is_ascii_graphic() || "()<>@,;:\\\"/[]?={}".contains(c);
         let wrong = client.token_cookie.contains(odd);
         self.when(

@@ -14,9 +14,6 @@ fn a_file_of_centrifugo_loads_with_warnings_only() {
         .map(|line| line.split_once(" (").unwrap().0)
         .collect();
     let expected = [
-        "channel.namespaces.chat.force_recovery",
-        "channel.namespaces.chat.history_size",
-        "channel.namespaces.chat.history_ttl",
         "channel.namespaces.chat.join_leave",
         "channel.namespaces.chat.presence",
         "channel.without_namespace.presence",
@@ -25,7 +22,7 @@ fn a_file_of_centrifugo_loads_with_warnings_only() {
     ];
     assert_eq!(warned, expected);
     assert!(
-        loaded.warnings[4].ends_with("has no effect yet: this version lacks presence"),
+        loaded.warnings[1].ends_with("has no effect yet: this version lacks presence"),
         "{:?}",
         loaded.warnings
     );
@@ -133,14 +130,9 @@ fn what_asks_for_behaviour_is_told() {
 fn what_comes_later_or_is_not_missed_is_warned_of() {
     for (option, value, message) in [
         (
-            "channel.without_namespace.allowed_delta_types",
-            "[\"fossil\"]",
-            " yet: this version lacks delta compression",
-        ),
-        (
-            "channel.without_namespace.force_recovery",
+            "channel.without_namespace.join_leave",
             "true",
-            " yet: this version lacks history and recovery",
+            " yet: this version lacks presence",
         ),
         (
             "grpc_api.enabled",

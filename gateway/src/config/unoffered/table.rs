@@ -28,14 +28,12 @@ const fn section(
 
 const BACKEND: Verdict = Missing("calls to the application's backend");
 const CLIENT_CERTIFICATES: Verdict = Missing("client certificates");
-const HISTORY: Verdict = Later("history and recovery");
 const JOINED: Verdict = Instead("nodes are joined by NATS: set nats.url");
 const KEYS: Verdict = Instead("name the public keys themselves");
 const MAPS: Verdict = Missing("map subscriptions");
 const ONE_WAY: Verdict = Missing("one-way transports");
 const PEM: Verdict = Instead("name files: http_server.tls.cert_pem_file and key_pem_file");
 const POLL: Verdict = Missing("shared poll subscriptions");
-const POSITIONS: Verdict = Later("positioning");
 const PRESENCE: Verdict = Later("presence");
 const TRANSPORT: Verdict = Missing("transports other than WebSocket");
 
@@ -44,25 +42,14 @@ const TRANSPORT: Verdict = Missing("transports other than WebSocket");
 pub(in crate::config) const UNOFFERED: &[Unoffered] = &[
     section("admin", "enabled", "", Missing("the admin page")),
     section("broker", "enabled", "", JOINED),
-    option("channel.*.allow_history_for_anonymous", "", HISTORY),
-    option("channel.*.allow_history_for_client", "", HISTORY),
-    option("channel.*.allow_history_for_subscriber", "", HISTORY),
-    option("channel.*.allow_positioning", "", POSITIONS),
     option("channel.*.allow_presence_for_anonymous", "", PRESENCE),
     option("channel.*.allow_presence_for_client", "", PRESENCE),
     option("channel.*.allow_presence_for_subscriber", "", PRESENCE),
-    option("channel.*.allow_recovery", "", HISTORY),
     option("channel.*.allow_tags_filter", "", Missing("filters on tags")),
-    option("channel.*.allowed_delta_types", "", Later("delta compression")),
-    option("channel.*.auto_cache_recover", "", HISTORY),
-    option("channel.*.delta_publish", "", Later("delta compression")),
-    option("channel.*.force_positioning", "", POSITIONS),
+    option("channel.*.auto_cache_recover", "", Missing("recovery at a first subscribe")),
+    option("channel.*.delta_publish", "", Idle("every publication is a patch for clients that ask for them")),
     option("channel.*.force_push_join_leave", "", PRESENCE),
-    option("channel.*.force_recovery", "", HISTORY),
-    option("channel.*.force_recovery_mode", "stream", HISTORY),
-    option("channel.*.history_meta_ttl", "", HISTORY),
-    option("channel.*.history_size", "", HISTORY),
-    option("channel.*.history_ttl", "", HISTORY),
+    option("channel.*.history_meta_ttl", "", Idle("positions are those of the stream")),
     option("channel.*.join_leave", "", PRESENCE),
     option("channel.*.map", "", Silent),
     option("channel.*.map_clients_presence_channel_prefix", "", MAPS),
@@ -80,24 +67,22 @@ pub(in crate::config) const UNOFFERED: &[Unoffered] = &[
     option("channel.*.subscribe_stream_proxy_enabled", "", BACKEND),
     option("channel.*.subscribe_stream_proxy_name", "", Silent),
     option("channel.*.subscription_type", "stream", Missing("subscriptions other than to streams")),
-    option("channel.history_meta_ttl", "720h", HISTORY),
+    option("channel.history_meta_ttl", "720h", Idle("positions are those of the stream")),
     option("channel.namespace_boundary", ":", Instead("a namespace always ends at `:`")),
     option("channel.private_prefix", "$", Instead("private channels always start with `$`")),
     option("channel.proxy", "", Silent),
     option("channel.publication_data_format", "", Missing("checks of payloads")),
     option("channel.user_boundary", "#", Instead("users always follow `#`")),
     option("channel.user_separator", ",", Instead("users are always separated by `,`")),
-    option("client.channel_position_check_delay", "40s", POSITIONS),
-    option("client.channel_position_max_time_lag", "", POSITIONS),
+    option("client.channel_position_max_time_lag", "", Idle("what is missing is read from the stream")),
     option("client.concurrency", "", Idle("commands of one client are always answered in order")),
     section("client.connect_code_to_unidirectional_disconnect", "enabled", "", ONE_WAY),
     option("client.disallow_anonymous_connection_tokens", "", Missing("this check")),
-    option("client.history_max_publication_limit", "300", HISTORY),
     option("client.insecure_skip_token_signature_verify", "", Instead("tokens are always verified")),
     option("client.presence_update_interval", "27s", PRESENCE),
     section("client.proxy.connect", "enabled", "", BACKEND),
     section("client.proxy.refresh", "enabled", "", BACKEND),
-    option("client.recovery_max_publication_limit", "300", HISTORY),
+    option("client.recovery_max_publication_limit", "300", Idle("recovery_max_publications of the namespace bounds recovery")),
     option("client.subscribe_to_user_personal_channel.single_connection", "", Instead("set client.user_connection_limit")),
     option("client.subscription_token.insecure_skip_jwks_endpoint_safety_check", "", Silent),
     option("client.subscription_token.jwks_public_endpoint", "", KEYS),

@@ -54,7 +54,7 @@ impl Reader {
 }
 
 fn log(is_newest: bool) -> Rc<Log> {
-    Log::new(Wire::plain(Format::Json), Rc::default(), is_newest)
+    Log::new(Wire::plain(Format::Json), false, Rc::default(), is_newest)
 }
 
 fn press() -> Press {
@@ -97,7 +97,7 @@ proptest! {
                 Step::Append { count, key } => {
                     let messages: Vec<_> = (0..count).map(|n| message(number + n, key)).collect();
                     number += count;
-                    log.append(&messages, 16, &press);
+                    log.append(&messages, 16, &press, None);
                     for index in (0..3).filter(|index| is_there[*index]) {
                         expected[index].extend(messages.iter().map(|it| String::from_utf8(it.to_vec()).unwrap()));
                     }
@@ -161,7 +161,7 @@ fn a_reader_that_lags_is_cut_off_alone_and_holds_nothing() {
     let (log, press) = (log(false), press());
     let (mut slow, mut quick) = (Reader::of(&log, 300), Reader::of(&log, 300));
     for number in 0..100 {
-        log.append(&[message(number, 0)], 16, &press);
+        log.append(&[message(number, 0)], 16, &press, None);
         quick.take(usize::MAX);
         if number == 1 {
             slow.take(5);

@@ -69,7 +69,7 @@ fn a_failed_subscribe_frees_its_place() {
     client.join = Err(Error::Unavailable("gone".into()));
     let subscribe = r#"{"id":2,"subscribe":{"channel":"news"}}"#;
     assert_eq!(client.send(subscribe), ["join news", &error(2, 100)]);
-    client.join = Ok(());
+    client.join = Ok(Landing::default());
     assert_eq!(client.send(subscribe).last().unwrap(), "attach news");
 }
 
@@ -181,10 +181,11 @@ fn while_a_channel_is_joined_only_what_concerns_it_waits() {
         [error(7, 106)]
     );
     let b = Channel::parse("b").unwrap();
-    let lines = client.step(|session, _, actions| session.joined(b, &Ok(()), actions));
+    let lines =
+        client.step(|session, _, actions| session.joined(b, Ok(Landing::default()), actions));
     assert_eq!(lines, [r#"{"id":5,"subscribe":{}}"#, "attach b"]);
     let a = Channel::parse("a").unwrap();
     let failed = Err(Error::Unavailable("gone".into()));
-    let lines = client.step(|session, _, actions| session.joined(a, &failed, actions));
+    let lines = client.step(|session, _, actions| session.joined(a, failed, actions));
     assert_eq!(lines, [error(2, 100)]);
 }

@@ -10,11 +10,12 @@ import channels
 import delivery
 import heartbeat
 import outage
+import recovery
 from stage import disconnect_all
 
 
 async def main(name):
-    modules = (authentication, channels, delivery, heartbeat, outage)
+    modules = (authentication, channels, delivery, heartbeat, outage, recovery)
     [scenario] = [getattr(module, name) for module in modules if hasattr(module, name)]
     failures = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: failures.append(context))

@@ -13,6 +13,7 @@ fn decode(bytes: &[u8], piece: usize) -> Result<Vec<String>, WireError> {
                     sid,
                     headers,
                     payload,
+                    ..
                 } => format!(
                     "{sid} {:?} {:?}",
                     headers.escape_ascii().to_string(),

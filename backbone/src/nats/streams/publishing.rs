@@ -1,0 +1,202 @@
+//! Publications to a stream: many under way, each confirmed by the stream, in the order in which they were sent.
+//!
+//! One whose fate is not known is sent again with the same id, which a stream stores once. It is not if a later publication
+//! of this node to the channel was sent meanwhile, for that would turn their order round: then its fate stays unknown, and
+//! the publisher is told.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::PoisonError;
+
+use bytes::Bytes;
+use serde::Deserialize;
+use tokio::time::{Instant, sleep, timeout_at};
+
+use super::{ATTEMPT, ApiError, KeptStream, PATIENCE, PAUSE, parse};
+use crate::nats::inbox::{Pending, Wants};
+use crate::nats::metadata;
+use crate::nats::node::Node;
+use crate::nats::wire::encoder;
+use crate::{Channel, Confirmation, Error, Position, Publication};
+
+/// Publications to one stream that may be under way; what comes then is refused.
+const UNDER_WAY_LIMIT: usize = 16_384;
+
+/// What is under way to one stream.
+#[derive(Debug, Default)]
+pub(super) struct Sent {
+    /// Publications sent so far.
+    count: u64,
+    under_way: usize,
+    /// Of channels with publications under way: their number, and the newest one.
+    channels: HashMap<Channel, (usize, u64)>,
+}
+
+/// A publication that is under way.
+struct Ticket {
+    node: Arc<Node>,
+    channel: Channel,
+    number: u64,
+}
+
+impl Ticket {
+    fn new(node: &Arc<Node>, stream: &KeptStream, channel: &Channel) -> Result<Self, Error> {
+        let mut sent = stream.sent.lock().unwrap_or_else(PoisonError::into_inner);
+        if sent.under_way >= UNDER_WAY_LIMIT {
+            let reason = "too many publications wait for the stream".to_owned();
+            return Err(Error::Unavailable(reason));
+        }
+        sent.count += 1;
+        sent.under_way += 1;
+        let number = sent.count;
+        let entry = sent.channels.entry(channel.clone()).or_default();
+        *entry = (entry.0 + 1, number);
+        Ok(Self {
+            node: Arc::clone(node),
+            channel: channel.clone(),
+            number,
+        })
+    }
+
+    fn stream(&self) -> Option<&KeptStream> {
+        self.node.streams.of(&self.channel)
+    }
+
+    /// Whether nothing was sent to the channel after it.
+    fn is_newest(&self) -> bool {
+        let Some(stream) = self.stream() else {
+            return false;
+        };
+        let sent = stream.sent.lock().unwrap_or_else(PoisonError::into_inner);
+        let newest = sent.channels.get(&self.channel);
+        newest.is_some_and(|(_, number)| *number == self.number)
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        let Some(stream) = self.stream() else {
+            return;
+        };
+        let mut sent = stream.sent.lock().unwrap_or_else(PoisonError::into_inner);
+        sent.under_way -= 1;
+        if let Some((count, _)) = sent.channels.get_mut(&self.channel) {
+            *count -= 1;
+            if *count == 0 {
+                sent.channels.remove(&self.channel);
+            }
+        }
+    }
+}
+
+/// A publication as it is sent, the first time and again.
+struct Letter {
+    subject: String,
+    headers: Vec<u8>,
+    data: Bytes,
+}
+
+/// Sends a publication on its way.
+pub(in crate::nats) async fn publish(
+    node: &Arc<Node>,
+    stream: &KeptStream,
+    channel: &Channel,
+    publication: Publication,
+) -> Result<Confirmation, Error> {
+    let deadline = Instant::now() + PATIENCE;
+    let id = match publication.id.is_empty() {
+        true => node.new_id(),
+        false => publication.id.clone(),
+    };
+    let letter = Letter {
+        subject: node.subjects.publication(channel),
+        headers: metadata::encode_kept(&publication, &id)?,
+        data: publication.data,
+    };
+    let ticket = Ticket::new(node, stream, channel)?;
+    let pending = letter.send(node, deadline).await?;
+    Ok(Box::pin(confirm(ticket, letter, pending, deadline)))
+}
+
+impl Letter {
+    async fn send(&self, node: &Node, deadline: Instant) -> Result<Pending, Error> {
+        let pending = node.inbox.wait(Wants::One);
+        let link = node.link()?;
+        let size = self.headers.len() + self.data.len();
+        let sent = link.send(size, |buffer| {
+            let reply = &pending.subject;
+            encoder::request(buffer, &self.subject, reply, &self.headers, &self.data);
+        });
+        match timeout_at(deadline, sent).await {
+            Ok(sent) => sent?,
+            Err(_) => return Err(unknown("it could not be sent in time")),
+        }
+        Ok(pending)
+    }
+}
+
+#[derive(Deserialize)]
+struct Acknowledgement {
+    seq: u64,
+}
+
+/// Waits for the stream's acknowledgement, and sends again while that changes no order.
+async fn confirm(
+    ticket: Ticket,
+    letter: Letter,
+    pending: Pending,
+    deadline: Instant,
+) -> Result<Option<Position>, Error> {
+    let mut pending = Some(pending);
+    loop {
+        let reason = match &mut pending {
+            Some(pending) => match answer(pending, deadline).await {
+                Ok(Some(acknowledgement)) => return position(&ticket, &acknowledgement),
+                Ok(None) => "the stream does not answer",
+                Err(error) => return Err(error.into()),
+            },
+            None => "the connection to nats was lost",
+        };
+        if Instant::now() + PAUSE > deadline {
+            return Err(unknown(reason));
+        }
+        if !ticket.is_newest() {
+            return Err(unknown(
+                "it was not sent again, because others were sent after it",
+            ));
+        }
+        sleep(PAUSE).await;
+        pending = letter.send(&ticket.node, deadline).await.ok();
+    }
+}
+
+/// The stream's answer; `None` if there is none yet.
+async fn answer(
+    pending: &mut Pending,
+    deadline: Instant,
+) -> Result<Option<Acknowledgement>, ApiError> {
+    let end = deadline.min(Instant::now() + ATTEMPT);
+    let Ok(Some(answers)) = timeout_at(end, pending.answers()).await else {
+        return Ok(None);
+    };
+    match answers.first() {
+        Some(answer) if answer.status().is_none() => parse(answer).map(Some),
+        // Nobody leads the stream now.
+        _ => Ok(None),
+    }
+}
+
+fn position(ticket: &Ticket, acknowledgement: &Acknowledgement) -> Result<Option<Position>, Error> {
+    let stream = ticket.stream();
+    let stream = stream.ok_or_else(|| Error::NotKept(ticket.channel.clone()))?;
+    Ok(Some(Position {
+        epoch: stream.known_epoch()?,
+        offset: acknowledgement.seq,
+    }))
+}
+
+fn unknown(reason: &str) -> Error {
+    Error::Unavailable(format!(
+        "it is not known whether the stream has it: {reason}"
+    ))
+}

@@ -1,0 +1,246 @@
+//! A stream's settings: made when it is not there, changed when they can be, and never by deleting anything.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+use tokio::time::{Instant, sleep};
+
+use super::{ApiError, KeptStream, PATIENCE, Wants, ask, parse};
+use crate::nats::node::Node;
+use crate::{Durability, Epoch, Error, Storage};
+
+/// What a stream keeps longer than readers are promised, so that a position that is compared with it in time is there.
+const SLACK: Duration = Duration::from_secs(120);
+
+/// JetStream's code for a stream that does not exist.
+const NOT_FOUND: u64 = 10059;
+
+/// Time after which a stream that is not as it should be is looked at again.
+const AGAIN: Duration = Duration::from_secs(2);
+
+/// Time after which one that is, is.
+const LOOK: Duration = Duration::from_secs(30);
+
+/// What a server says of a stream.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Info {
+    created: String,
+    config: Value,
+    pub(super) state: InfoState,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct InfoState {
+    pub(super) first_seq: u64,
+    pub(super) last_seq: u64,
+    /// Messages by subject, where that was asked for.
+    #[serde(default)]
+    pub(super) subjects: Option<std::collections::HashMap<String, u64>>,
+}
+
+impl Info {
+    /// The time at which the stream was made, as short text.
+    pub(super) fn epoch(&self) -> Epoch {
+        let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
+        for byte in self.created.bytes() {
+            hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+        Arc::from(format!("{hash:016x}"))
+    }
+
+    /// What a confirmation means, and why.
+    pub(super) fn durability(&self) -> (Durability, String) {
+        let replicas = self.config["num_replicas"].as_u64().unwrap_or(1);
+        let storage = self.config["storage"].as_str().unwrap_or("file");
+        let tags = self.config["placement"]["tags"].as_array();
+        let is_synced = tags.is_some_and(|tags| tags.iter().any(|tag| tag == "sync:always"));
+        let sync = match is_synced {
+            true => "placed on servers with the tag sync:always",
+            false => {
+                "servers are not known to sync before they confirm (no placement tag sync:always)"
+            }
+        };
+        let level = match (storage, is_synced, replicas) {
+            ("file", true, _) => Durability::Synced,
+            (_, _, 3..) => Durability::Replicated,
+            _ => Durability::Accepted,
+        };
+        (
+            level,
+            format!("replicas {replicas}, storage {storage}, {sync}"),
+        )
+    }
+}
+
+/// Keeps the streams in step with their options for as long as the node lives.
+pub(in crate::nats) async fn keep(node: Arc<Node>) {
+    loop {
+        let mut pause = LOOK;
+        for stream in node.streams.iter() {
+            match ensure(&node, stream).await {
+                Ok(info) => stream.learn(&info),
+                Err(Fault::Unavailable(error)) => {
+                    tracing::debug!(stream = stream.name, %error, "stream is not reached, trying again");
+                    pause = AGAIN;
+                }
+                Err(Fault::Settings(reason)) => {
+                    *stream.state() = None;
+                    tracing::error!(stream = stream.name, %reason, "stream cannot be used as it is; nothing was changed");
+                    pause = AGAIN * 5;
+                }
+            }
+        }
+        tokio::select! {
+            () = sleep(pause) => {}
+            () = node.connected.notified() => {}
+        }
+    }
+}
+
+/// Why a stream is not as it should be.
+enum Fault {
+    Unavailable(Error),
+    Settings(String),
+}
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
+        Self::Unavailable(error)
+    }
+}
+
+async fn ensure(node: &Node, stream: &KeptStream) -> Result<Info, Fault> {
+    let wanted = config(stream);
+    let info = match request(node, stream, "INFO", &Value::Null).await? {
+        Ok(info) => info,
+        Err(error) if error.code == NOT_FOUND => {
+            tracing::info!(stream = stream.name, "making the stream");
+            let made = request(node, stream, "CREATE", &wanted).await?;
+            return made.map_err(|error| Fault::Settings(error.text));
+        }
+        Err(error) => return Err(Error::from(error).into()),
+    };
+    check(&info.config, &wanted)?;
+    let Some(changed) = changed(&info.config, &wanted) else {
+        return Ok(info);
+    };
+    tracing::info!(stream = stream.name, "changing the stream's settings");
+    let updated = request(node, stream, "UPDATE", &changed).await?;
+    updated.map_err(|error| Fault::Settings(error.text))
+}
+
+async fn request(
+    node: &Node,
+    stream: &KeptStream,
+    verb: &str,
+    body: &Value,
+) -> Result<Result<Info, ApiError>, Error> {
+    let subject = format!("$JS.API.STREAM.{verb}.{}", stream.name);
+    let answers = ask(node, &subject, body, Wants::One, Instant::now() + PATIENCE).await?;
+    Ok(parse(&answers[0]))
+}
+
+/// What a server says of a stream now; of one subject, if asked for, how many messages it has.
+pub(super) async fn info(
+    node: &Node,
+    stream: &KeptStream,
+    subject: Option<&str>,
+    deadline: Instant,
+) -> Result<Info, Error> {
+    let body = match subject {
+        Some(subject) => json!({ "subjects_filter": subject }),
+        None => Value::Null,
+    };
+    let api = format!("$JS.API.STREAM.INFO.{}", stream.name);
+    let answers = ask(node, &api, &body, Wants::One, deadline).await?;
+    Ok(parse(&answers[0])?)
+}
+
+fn config(stream: &KeptStream) -> Value {
+    let options = &stream.options;
+    let nanoseconds = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX / 2);
+    json!({
+        "name": stream.name,
+        "description": "Channels of Tidegate",
+        "subjects": [stream.subjects],
+        "retention": "limits",
+        "discard": "old",
+        // One more than is promised shows that nothing behind it is missing.
+        "max_msgs_per_subject": options.size + 1,
+        "max_age": nanoseconds(options.ttl + SLACK),
+        "storage": match options.storage {
+            Storage::File => "file",
+            Storage::Memory => "memory",
+        },
+        "compression": if options.compression { "s2" } else { "none" },
+        "num_replicas": options.replicas,
+        "duplicate_window": nanoseconds(options.duplicate_window),
+        "allow_direct": true,
+        "republish": { "src": stream.subjects, "dest": stream.delivery },
+        "metadata": { "tidegate": "channels" },
+    })
+}
+
+/// Settings of which a change would lose something, or that show that the stream is not ours.
+fn check(found: &Value, wanted: &Value) -> Result<(), Fault> {
+    for name in ["subjects", "storage", "retention"] {
+        if found[name] != wanted[name] {
+            return Err(Fault::Settings(format!(
+                "its {name} is {} and must be {}: remove the stream yourself if what it holds is not needed, or change the \
+                 options of the namespace",
+                found[name], wanted[name]
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// The settings with those that differ changed, and all others as they are.
+fn changed(found: &Value, wanted: &Value) -> Option<Value> {
+    let mut config = found.clone();
+    let mut differs = false;
+    for (name, value) in wanted.as_object().into_iter().flatten() {
+        let is_there = match (name.as_str(), &config[name]) {
+            ("metadata", metadata) => metadata["tidegate"] == value["tidegate"],
+            ("republish", republish) => {
+                republish["src"] == value["src"] && republish["dest"] == value["dest"]
+            }
+            (_, found) => found == value,
+        };
+        if !is_there {
+            differs = true;
+            config[name] = value.clone();
+        }
+    }
+    differs.then_some(config)
+}
+
+/// Milliseconds since 1970 of a time such as `2026-11-25T06:00:00.123456789Z` (RFC 3339, as JetStream writes it).
+pub(in crate::nats) fn milliseconds(text: &str) -> Option<u64> {
+    let time = OffsetDateTime::parse(text, &Rfc3339).ok()?;
+    u64::try_from(time.unix_timestamp_nanos() / 1_000_000).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_read_as_jetstream_writes_them() {
+        for (text, expected) in [
+            ("1970-01-01T00:00:00Z", Some(0)),
+            ("2000-02-29T12:30:15.5Z", Some(951_827_415_500)),
+            ("2026-11-25T06:00:00.123456789Z", Some(1_795_586_400_123)),
+            ("2026-11-25T06:00:00+01:00", Some(1_795_582_800_000)),
+            ("2026-13-25T06:00:00Z", None),
+            ("", None),
+            ("TZ", None),
+        ] {
+            assert_eq!(milliseconds(text), expected, "{text}");
+        }
+    }
+}

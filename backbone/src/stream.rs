@@ -1,0 +1,174 @@
+//! What a backbone keeps of the channels of a namespace, and how it is read: the durable half of [`Backbone`].
+//!
+//! A namespace with [`StreamOptions`] has a stream. Each publication in it is stored before it is confirmed, and gets an
+//! offset: a number that grows within a channel, not by one. An [`Epoch`] names the stream's incarnation; offsets of
+//! different epochs have nothing to do with each other.
+//!
+//! [`Backbone`]: crate::Backbone
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+
+use crate::{Channel, Error, Publication};
+
+/// Names an incarnation of a stream; short ASCII text.
+pub type Epoch = Arc<str>;
+
+/// How a namespace is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StreamOptions {
+    /// The namespace; `None` for channels without one.
+    pub namespace: Option<String>,
+    /// Publications of each channel that readers are promised.
+    pub size: u64,
+    /// How long each is promised to them.
+    pub ttl: Duration,
+    /// Where publications are kept.
+    pub storage: Storage,
+    /// Copies in a NATS cluster: 1, 3 or 5.
+    pub replicas: u8,
+    /// Whether what is stored is compressed.
+    pub compression: bool,
+    /// How long a publication's id is remembered.
+    pub duplicate_window: Duration,
+    /// Below this the backbone is not ready.
+    pub required: Durability,
+}
+
+/// Where publications are kept.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Storage {
+    /// In files.
+    #[default]
+    File,
+    /// In memory: a restart of all copies loses them.
+    Memory,
+}
+
+/// What a confirmation means, the weakest first.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Durability {
+    /// One server has it; it may be lost with a crash of the machine.
+    #[default]
+    Accepted,
+    /// A majority of at least three servers has it.
+    Replicated,
+    /// It is on disk where it has to be: a power cut of every machine loses nothing.
+    Synced,
+}
+
+/// The durability that a namespace really has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DurabilityReport {
+    /// The namespace; `None` for channels without one.
+    pub namespace: Option<String>,
+    /// What a confirmation means.
+    pub level: Durability,
+    /// What it has to mean.
+    pub required: Durability,
+    /// Why it is that level, for an operator: replicas, storage, syncing.
+    pub reason: String,
+}
+
+/// Where a publication stands in its channel's stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The stream's incarnation.
+    pub epoch: Epoch,
+    /// Larger than that of every publication of the channel before it.
+    pub offset: u64,
+    /// Offset of the channel's publication before it, as of when it was stored; zero if none was kept then. `None` where it
+    /// was read and not heard.
+    pub previous: Option<u64>,
+    /// When it was stored, in milliseconds since the Unix epoch.
+    pub time: u64,
+}
+
+/// A place in a channel's stream, which what follows may be asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Position {
+    /// The stream's incarnation.
+    pub epoch: Epoch,
+    /// Everything of the channel up to this offset has been had.
+    pub offset: u64,
+}
+
+/// The newest place in a channel's stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Top {
+    /// Offset of the newest publication that is kept; where none is, of the stream's newest one in any channel, so that
+    /// whatever the channel gets later is behind it.
+    pub position: Position,
+    /// Whether nothing of the channel is kept.
+    pub is_empty: bool,
+}
+
+/// Which publications of a channel are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Range {
+    /// From where, and in which direction.
+    pub from: From,
+    /// Publications at most.
+    pub limit: usize,
+    /// Bytes of payloads after which no more are added; one is given however large it is.
+    pub max_bytes: usize,
+}
+
+/// Where a read begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum From {
+    /// Behind this offset, the oldest first. Zero: at the oldest that is kept.
+    After(u64),
+    /// Before this offset, the newest first. `u64::MAX`: at the newest.
+    Before(u64),
+}
+
+/// Publications of a channel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// The newest place, as of a moment after the read began.
+    pub top: Top,
+    /// In the order that was asked for; each has a place.
+    pub publications: Vec<Publication>,
+    /// Of [`From::After`]: whether it is proved that nothing is missing between the offset and the first of these (or the
+    /// top, if there are none).
+    pub is_gapless: bool,
+    /// Whether there is more in the direction of the read.
+    pub has_more: bool,
+}
+
+/// The durable half of a backbone.
+///
+/// # Promises
+/// 1. A publication is confirmed once it is stored with the durability that [`Streams::durability`] reports; its
+///    confirmation has its position, and so has the copy that listeners get, with the previous one's offset.
+/// 2. Listeners hear a channel's publications in the order of their offsets, each once. What they miss shows as a
+///    `previous` above the last offset that they heard.
+/// 3. Publications of one publisher to one channel are stored in the order of `send`; one whose id was stored within the
+///    duplicate window is stored once, and confirmed with the position of the first.
+/// 4. A read sees everything that was confirmed before it began.
+/// 5. A channel keeps `size` publications, or more, for `ttl`, or longer; the oldest go first.
+/// 6. Offsets and epoch survive a restart of the backbone; when offsets cannot go on, the epoch changes.
+pub trait Streams: Send + Sync {
+    /// How a channel is kept; `None` if it is not.
+    fn stream(&self, channel: &Channel) -> Option<&StreamOptions>;
+
+    /// The durability that every namespace with a stream really has.
+    fn durability(&self) -> Vec<DurabilityReport>;
+
+    /// The newest place of each channel, in order. It sees everything that was confirmed before it began. All channels
+    /// must have a stream.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when the stream does not answer in time; [`Error::NotKept`].
+    fn tops<'a>(&'a self, channels: &'a [Channel]) -> BoxFuture<'a, Result<Vec<Top>, Error>>;
+
+    /// Reads a channel.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when the stream does not answer in time; [`Error::NotKept`].
+    fn read<'a>(&'a self, channel: &'a Channel, range: Range)
+    -> BoxFuture<'a, Result<Page, Error>>;
+}

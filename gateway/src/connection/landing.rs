@@ -1,0 +1,78 @@
+//! The moment in which a joined channel begins to be delivered: what lies before is in the reply, what lies behind comes
+//! from the log, and nothing comes between, for all of it happens at once on the worker's thread.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use tidegate_backbone::Error;
+
+use super::Connection;
+use super::operation::Joined;
+use crate::broadcast::{Broadcast, Form};
+use crate::hub::{Membership, Terms};
+use crate::interest::Wish;
+use crate::session::Landing;
+
+impl Connection {
+    /// Begins delivery of a joined channel, and gathers what the client missed.
+    pub(super) fn land(&mut self, joined: Joined) -> Result<(Membership, Landing), Error> {
+        let terms = Terms {
+            delivery: self.node().rules.delivery(joined.topic.channel()),
+            is_delta: joined.join.is_delta,
+        };
+        let hub = Rc::clone(&self.worker.hub);
+        let membership = hub.attach(Arc::clone(&joined.topic), &self.outbox, &terms)?;
+        let missed = joined.join.wish.as_ref().filter(|_| joined.is_prepared);
+        let missed = missed.and_then(|wish| missed_of(&membership, wish));
+        self.count(&joined, missed.is_some());
+        if missed.as_ref().is_some_and(|missed| !missed.is_empty()) {
+            membership.has_base();
+        }
+        let landing = Landing {
+            position: membership.position(),
+            recovered: missed.map(|missed| self.publications(&missed, terms.is_delta)),
+        };
+        Ok((membership, landing))
+    }
+
+    fn count(&self, joined: &Joined, has_recovered: bool) {
+        let counters = &self.node().counters;
+        match (&joined.join.wish, has_recovered) {
+            (None, _) => {}
+            (Some(_), true) => counters.recovered.add(1),
+            (Some(_), false) => counters.not_recovered.add(1),
+        }
+    }
+
+    /// Publications as they stand in a reply: as a row of patches, where the client asked for that.
+    fn publications(
+        &self,
+        missed: &[Broadcast],
+        is_delta: bool,
+    ) -> Vec<tidegate_codec::Publication> {
+        let format = self.format();
+        let form = |index| match (is_delta, index) {
+            (false, _) => Form::Plain(format),
+            (true, 0) => Form::Whole(format),
+            (true, _) => Form::Patch(format),
+        };
+        let readable = missed.iter().filter(|it| format.accepts(&it.data()));
+        let numbered = readable.enumerate();
+        numbered
+            .map(|(index, it)| it.publication(form(index)))
+            .collect()
+    }
+}
+
+/// What of the channel the client has not had; `None` if that is not at hand.
+fn missed_of(membership: &Membership, wish: &Wish) -> Option<Vec<Broadcast>> {
+    match wish {
+        Wish::Since(since) => membership.missed(since.offset),
+        Wish::Newest(since) => {
+            let newest = membership.newest()?;
+            let place = newest.place()?;
+            let has_it = place.offset == since.offset && place.epoch == since.epoch;
+            Some(if has_it { Vec::new() } else { vec![newest] })
+        }
+    }
+}

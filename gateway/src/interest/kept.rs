@@ -1,0 +1,409 @@
+//! The durable half of a topic: its ring, and how that is kept without a hole.
+//!
+//! In: publications as they are heard, and pages of the stream. Out: the same publications, in order and each once, to the
+//! topic's [`Route`]. While something is missing what is heard waits, and [`repair`](Kept::repair) reads it.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use tidegate_backbone::{Backbone, Epoch, Error, From, Page, Position, Publication, Range, Top};
+
+use super::ring::{Limits, Ring, Step};
+use super::route::Route;
+use crate::broadcast::Broadcast;
+
+/// Publications that are heard while something is missing and wait for it; when there are more, they are read too.
+const WAITING_LIMIT: usize = 1_024;
+
+/// How long a stream that cannot be read is left alone.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// A kept channel of this node.
+pub(super) struct Kept {
+    limits: Limits,
+    /// How long what is stored stays at least.
+    ttl: Duration,
+    /// Publications of a channel that stay at least.
+    size: u64,
+    /// Held for a look-up or a change, and while publications are handed to the route.
+    state: Mutex<State>,
+    /// Offsets from which somebody waits for a read, with their number.
+    wanted: Mutex<BTreeMap<u64, usize>>,
+    /// Held by who reads what lies below the ring.
+    reading: tokio::sync::Mutex<()>,
+}
+
+struct State {
+    phase: Phase,
+    /// When it was last sure that the ring's top is the stream's.
+    verified: Instant,
+}
+
+enum Phase {
+    /// The position is not known yet; what was heard waits.
+    Opening(Vec<Publication>),
+    Live(Ring),
+    /// Something is missing at the top; what is heard waits.
+    Filling(Ring, Vec<Publication>),
+    /// It will not be had again.
+    Lost,
+}
+
+/// What the subscribers of a kept channel can be given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// Everything behind the offset is in the ring.
+    Whole,
+    /// Something is gone, or was never there.
+    Broken,
+}
+
+impl Kept {
+    pub(super) fn new(limits: Limits, ttl: Duration, size: u64) -> Self {
+        Self {
+            limits,
+            ttl,
+            size,
+            state: Mutex::new(State {
+                phase: Phase::Opening(Vec::new()),
+                verified: Instant::now(),
+            }),
+            wanted: Mutex::default(),
+            reading: tokio::sync::Mutex::default(),
+        }
+    }
+
+    /// Takes the position from which on everything is heard.
+    pub(super) fn open(&self, route: &Route, top: &Top) {
+        let mut state = self.state();
+        if let Phase::Opening(waiting) = &mut state.phase {
+            let waiting = std::mem::take(waiting);
+            state.phase = Phase::Filling(Ring::new(top, self.limits.clone()), waiting);
+            state.verified = Instant::now();
+            if !state.settle(route) {
+                route.repairs.ask(&route.channel);
+            }
+        }
+    }
+
+    /// Takes a publication of the backbone.
+    pub(super) fn hear(&self, route: &Route, publication: Publication) {
+        let mut state = self.state();
+        match &mut state.phase {
+            Phase::Opening(waiting) | Phase::Filling(_, waiting) => {
+                if waiting.len() >= WAITING_LIMIT {
+                    waiting.clear();
+                }
+                waiting.push(publication);
+            }
+            Phase::Live(ring) => {
+                let Some(place) = &publication.place else {
+                    return;
+                };
+                match ring.judge(place) {
+                    Step::Next => append(ring, route, publication),
+                    Step::Known => {}
+                    Step::Gap | Step::Stranger => {
+                        state.phase.fill(publication);
+                        route.repairs.ask(&route.channel);
+                    }
+                }
+            }
+            Phase::Lost => {}
+        }
+    }
+
+    /// Reads what is missing at the top, if anything is. False: subscribers cannot be given everything any more.
+    pub(super) async fn repair(&self, route: &Route, backbone: &dyn Backbone) -> bool {
+        loop {
+            let Some((epoch, after)) = self.begin_filling() else {
+                return true;
+            };
+            let range = Range {
+                from: From::After(after),
+                limit: self.limits.count,
+                max_bytes: self.limits.bytes,
+            };
+            match backbone.read(&route.channel, range).await {
+                Ok(page) => {
+                    if !self.is_whole(&page, &epoch) {
+                        self.state().phase = Phase::Lost;
+                        return false;
+                    }
+                    if self.fill(route, page) {
+                        return true;
+                    }
+                }
+                Err(error) => {
+                    tracing::debug!(channel = route.channel.as_str(), %error, "cannot read the stream, trying again");
+                    tokio::time::sleep(PAUSE).await;
+                    // Other channels have their turn meanwhile.
+                    route.repairs.ask(&route.channel);
+                    return true;
+                }
+            }
+        }
+    }
+
+    /// Whether nothing is missing between the ring and a page that begins behind its top. What was published after the
+    /// top was last verified is too young to have gone by its age.
+    fn is_whole(&self, page: &Page, epoch: &Epoch) -> bool {
+        let is_young = self.state().verified.elapsed() < self.ttl;
+        let is_small = (page.publications.len() as u64) < self.size;
+        page.top.position.epoch == *epoch && (page.is_gapless || is_young && is_small)
+    }
+
+    /// Adds a page, and what was heard meanwhile; false if something is still missing.
+    fn fill(&self, route: &Route, page: Page) -> bool {
+        let mut state = self.state();
+        if let Phase::Filling(ring, _) = &mut state.phase {
+            for publication in page.publications {
+                let place = publication.place.as_ref();
+                if place.is_some_and(|place| place.offset > ring.top()) {
+                    append(ring, route, publication);
+                }
+            }
+        }
+        if page.has_more {
+            return false;
+        }
+        state.verified = Instant::now();
+        state.settle(route)
+    }
+
+    fn begin_filling(&self) -> Option<(Epoch, u64)> {
+        let mut state = self.state();
+        if let Phase::Live(_) = &state.phase {
+            state.phase.hold();
+        }
+        match &state.phase {
+            Phase::Filling(ring, _) => Some((Arc::clone(ring.epoch()), ring.top())),
+            Phase::Opening(_) | Phase::Live(_) | Phase::Lost => None,
+        }
+    }
+
+    /// Whether the ring's top is another than the stream's, or something is known to be missing.
+    pub(super) fn differs(&self, top: &Top) -> bool {
+        let mut state = self.state();
+        let differs = match &state.phase {
+            Phase::Opening(_) | Phase::Lost => return false,
+            Phase::Filling(..) => true,
+            Phase::Live(ring) => {
+                let is_behind = !top.is_empty && top.position.offset > ring.top();
+                *ring.epoch() != top.position.epoch || is_behind
+            }
+        };
+        if !differs {
+            state.verified = Instant::now();
+        }
+        differs
+    }
+
+    /// The position up to which everything has been handed to the route.
+    pub(super) fn position(&self) -> Option<Position> {
+        self.state().ring().map(|ring| Position {
+            epoch: Arc::clone(ring.epoch()),
+            offset: ring.top(),
+        })
+    }
+
+    /// Calls `begin` while nothing is handed to the route, and gives the position from which on it is.
+    pub(super) fn begin_here(&self, begin: impl FnOnce()) -> Option<Position> {
+        let state = self.state();
+        begin();
+        state.ring().map(|ring| Position {
+            epoch: Arc::clone(ring.epoch()),
+            offset: ring.top(),
+        })
+    }
+
+    /// Everything behind one offset up to another; `None` if the ring does not reach so far back.
+    pub(super) fn between(&self, after: u64, to: u64) -> Option<Vec<Broadcast>> {
+        self.state().ring()?.between(after, to)
+    }
+
+    /// The newest publication, if it is at hand.
+    pub(super) fn newest(&self) -> Option<Broadcast> {
+        self.state().ring()?.newest().cloned()
+    }
+
+    pub(super) fn is_lost(&self) -> bool {
+        matches!(self.state().phase, Phase::Lost)
+    }
+
+    /// Makes the ring reach back to an offset. Callers at the same time share one read of the stream, unless one needs less
+    /// than it can be given.
+    pub(super) async fn reach(
+        &self,
+        route: &Route,
+        backbone: &dyn Backbone,
+        after: u64,
+    ) -> Result<Reach, Error> {
+        let _want = Want::new(&self.wanted, after);
+        let _turn = self.reading.lock().await;
+        if self.covers(after) {
+            return Ok(Reach::Whole);
+        }
+        let lowest = self.wanted().keys().next().copied().unwrap_or(after);
+        if self.lower(route, backbone, lowest).await? == Reach::Whole {
+            return Ok(Reach::Whole);
+        }
+        match lowest < after {
+            true => self.lower(route, backbone, after).await,
+            false => Ok(Reach::Broken),
+        }
+    }
+
+    /// Reads from an offset up to the ring's floor.
+    async fn lower(
+        &self,
+        route: &Route,
+        backbone: &dyn Backbone,
+        after: u64,
+    ) -> Result<Reach, Error> {
+        route.counters.recovery_reads.add(1);
+        let range = Range {
+            from: From::After(after),
+            limit: self.limits.count,
+            max_bytes: self.limits.bytes,
+        };
+        let page = backbone.read(&route.channel, range).await?;
+        let mut state = self.state();
+        let Some(ring) = state.ring_mut() else {
+            return Ok(Reach::Broken);
+        };
+        let last = page.publications.last().and_then(|it| it.place.as_ref());
+        let reaches = !page.has_more || last.is_some_and(|place| place.offset >= ring.floor());
+        if *ring.epoch() != page.top.position.epoch || !page.is_gapless || !reaches {
+            return Ok(Reach::Broken);
+        }
+        let floor = ring.floor();
+        let below = page.publications.into_iter();
+        let below = below.take_while(|it| it.place.as_ref().is_some_and(|it| it.offset <= floor));
+        let below = chain(below.map(|publication| route.broadcast(publication)));
+        ring.lower(after, below);
+        Ok(Reach::Whole)
+    }
+
+    fn covers(&self, after: u64) -> bool {
+        let state = self.state();
+        state.ring().is_some_and(|ring| ring.floor() <= after)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // A panic while it was held leaves a ring that is whole up to its top.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wanted(&self) -> MutexGuard<'_, BTreeMap<u64, usize>> {
+        self.wanted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// An offset that somebody waits for; dropping it takes it off.
+struct Want<'a> {
+    wanted: &'a Mutex<BTreeMap<u64, usize>>,
+    after: u64,
+}
+
+impl<'a> Want<'a> {
+    fn new(wanted: &'a Mutex<BTreeMap<u64, usize>>, after: u64) -> Self {
+        let mut offsets = wanted.lock().unwrap_or_else(PoisonError::into_inner);
+        *offsets.entry(after).or_default() += 1;
+        Self { wanted, after }
+    }
+}
+
+impl Drop for Want<'_> {
+    fn drop(&mut self) {
+        let mut offsets = self.wanted.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = offsets.get_mut(&self.after) {
+            *count -= 1;
+            if *count == 0 {
+                offsets.remove(&self.after);
+            }
+        }
+    }
+}
+
+impl State {
+    fn ring(&self) -> Option<&Ring> {
+        match &self.phase {
+            Phase::Live(ring) | Phase::Filling(ring, _) => Some(ring),
+            Phase::Opening(_) | Phase::Lost => None,
+        }
+    }
+
+    fn ring_mut(&mut self) -> Option<&mut Ring> {
+        match &mut self.phase {
+            Phase::Live(ring) | Phase::Filling(ring, _) => Some(ring),
+            Phase::Opening(_) | Phase::Lost => None,
+        }
+    }
+
+    /// Adds what waits, if nothing is missing before it; then the ring is live again.
+    fn settle(&mut self, route: &Route) -> bool {
+        let Phase::Filling(ring, waiting) = &mut self.phase else {
+            return true;
+        };
+        let mut rest = std::mem::take(waiting).into_iter();
+        while let Some(publication) = rest.next() {
+            let Some(place) = &publication.place else {
+                continue;
+            };
+            match ring.judge(place) {
+                Step::Next => append(ring, route, publication),
+                Step::Known => {}
+                Step::Gap | Step::Stranger => {
+                    waiting.push(publication);
+                    waiting.extend(rest);
+                    return false;
+                }
+            }
+        }
+        if let Phase::Filling(ring, _) = std::mem::replace(&mut self.phase, Phase::Lost) {
+            self.phase = Phase::Live(ring);
+        }
+        true
+    }
+}
+
+impl Phase {
+    /// Holds back what is heard from now on.
+    fn hold(&mut self) {
+        *self = match std::mem::replace(self, Self::Lost) {
+            Self::Live(ring) => Self::Filling(ring, Vec::new()),
+            other => other,
+        };
+    }
+
+    fn fill(&mut self, publication: Publication) {
+        self.hold();
+        if let Self::Filling(_, waiting) = self {
+            waiting.push(publication);
+        }
+    }
+}
+
+/// Adds what is next to the ring, and hands it to the route.
+fn append(ring: &mut Ring, route: &Route, publication: Publication) {
+    let base = ring.newest().map(Broadcast::data);
+    let broadcast = route.broadcast(publication).behind(base, ring.top());
+    ring.push(broadcast.clone());
+    route.forward(&broadcast);
+}
+
+/// Tells each publication of a row the one before it.
+fn chain(broadcasts: impl Iterator<Item = Broadcast>) -> Vec<Broadcast> {
+    let mut before: Option<(Bytes, u64)> = None;
+    let link = |broadcast: Broadcast| {
+        let this = (broadcast.data(), broadcast.offset());
+        match before.replace(this) {
+            Some((base, top)) => broadcast.behind(Some(base), top),
+            None => broadcast,
+        }
+    };
+    broadcasts.map(link).collect()
+}

@@ -1,0 +1,94 @@
+//! What keeps the rings of a node without holes: repairs that are asked for, and a regular look at every position.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::stream;
+use tidegate_backbone::Channel;
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::{Interest, Topic};
+
+/// Channels whose positions are asked for at once.
+const BATCH: usize = 256;
+
+/// Channels that are repaired at the same time.
+const AT_ONCE: usize = 32;
+
+/// How long a backbone that does not tell positions is left alone.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// Channels that have to be looked at; a set, so it is bounded by the channels there are.
+#[derive(Debug, Default)]
+pub(super) struct Repairs {
+    channels: Mutex<BTreeSet<Channel>>,
+    asked: Notify,
+}
+
+impl Repairs {
+    /// Asks for a look at a channel.
+    pub(super) fn ask(&self, channel: &Channel) {
+        let mut channels = self.channels.lock().unwrap_or_else(PoisonError::into_inner);
+        channels.insert(channel.clone());
+        drop(channels);
+        self.asked.notify_one();
+    }
+
+    fn take(&self) -> BTreeSet<Channel> {
+        let mut channels = self.channels.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut *channels)
+    }
+}
+
+/// Looks at channels when that is asked for, and at all of them once in a period, until the node is gone.
+pub(crate) async fn keep(interest: Weak<Interest>, period: Duration) {
+    let Some(repairs) = interest.upgrade().map(|it| Arc::clone(&it.repairs)) else {
+        return;
+    };
+    let mut next = Instant::now() + period;
+    loop {
+        let asked = tokio::select! {
+            () = repairs.asked.notified() => true,
+            () = sleep_until(next) => false,
+        };
+        let Some(interest) = interest.upgrade() else {
+            return;
+        };
+        let topics = match asked {
+            true => interest.kept_topics(&repairs.take()),
+            false => {
+                next = Instant::now() + period;
+                interest.all_kept_topics()
+            }
+        };
+        for batch in topics.chunks(BATCH) {
+            look(&interest, batch).await;
+        }
+    }
+}
+
+/// Compares positions with the stream's, and repairs what differs.
+async fn look(interest: &Interest, topics: &[Arc<Topic>]) {
+    let channels: Vec<_> = topics.iter().map(|it| it.channel().clone()).collect();
+    interest.counters.position_checks.add(channels.len() as u64);
+    let tops = match interest.backbone.tops(&channels).await {
+        Ok(tops) => tops,
+        Err(error) => {
+            tracing::debug!(%error, "cannot compare positions with the stream, trying again");
+            sleep(PAUSE).await;
+            return topics
+                .iter()
+                .for_each(|topic| interest.repairs.ask(topic.channel()));
+        }
+    };
+    let differing = topics
+        .iter()
+        .zip(&tops)
+        .filter(|(topic, top)| topic.differs(top));
+    stream::iter(differing)
+        .for_each_concurrent(AT_ONCE, |(topic, _)| topic.repair())
+        .await;
+}
