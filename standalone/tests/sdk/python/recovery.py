@@ -12,7 +12,7 @@ def document(number):
     return {"number": number, "text": f"Grüße an {number} Gäste: {'日本 💧 é ' * 20}{chr(0x1F300 + number)}"}
 
 
-async def publish(owner, channel, numbers):
+async def publish_numbers(owner, channel, numbers):
     for number in numbers:
         await owner.publish(channel, encode(document(number)))
 
@@ -27,11 +27,11 @@ async def comes_back(channel, options, missed):
     subscription = await subscribe(alice, channel, **options)
     first = await subscription.tape.next("subscribed")
     equal((first.positioned, first.recoverable), (True, True))
-    await publish(bob, channel, range(1, 4))
+    await publish_numbers(bob, channel, range(1, 4))
     await hear(subscription, range(1, 4))
     await alice.disconnect()
     await alice.tape.next("disconnected")
-    await publish(bob, channel, range(4, 4 + missed))
+    await publish_numbers(bob, channel, range(4, 4 + missed))
     await alice.connect()
     again = await subscription.tape.next("subscribed")
     equal(again.was_recovering, True)
@@ -42,7 +42,7 @@ async def recovers(channel, options):
     """What was missed comes in order, once, and then what is published next."""
     bob, subscription, recovered = await comes_back(channel, options, 20)
     equal(recovered, True)
-    await publish(bob, channel, range(24, 31))
+    await publish_numbers(bob, channel, range(24, 31))
     await hear(subscription, range(4, 31))
     equal(subscription.tape.count("publication"), 30)
     equal(subscription.tape.count("error"), 0)
@@ -60,7 +60,7 @@ async def recovery_of_too_much():
     """What is not kept any more: the client is told, and goes on with what comes."""
     bob, subscription, recovered = await comes_back("short:recovery", RECOVERABLE, 20)
     equal(recovered, False)
-    await publish(bob, "short:recovery", [24])
+    await publish_numbers(bob, "short:recovery", [24])
     await hear(subscription, [24])
     equal(subscription.tape.count("publication"), 4)
 
@@ -69,10 +69,10 @@ async def recovery_after_a_kill():
     """Publications that were confirmed outlive the gateway, and so do positions."""
     alice, bob = await connected("alice"), await connected("bob")
     subscription = await subscribed(alice, "kept:kill", **RECOVERABLE)
-    await publish(bob, "kept:kill", range(1, 4))
+    await publish_numbers(bob, "kept:kill", range(1, 4))
     await hear(subscription, range(1, 4))
     await alice.disconnect()
-    await publish(bob, "kept:kill", range(4, 11))
+    await publish_numbers(bob, "kept:kill", range(4, 11))
     say("ready")
     await told("back")
     await alice.connect()
