@@ -10,6 +10,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
+use super::metadata;
+
 /// Answers of one row that are kept until it is whole; the others are dropped, which its reader notices.
 const ROW_LIMIT: usize = 2_048;
 
@@ -30,12 +32,12 @@ impl Answer {
 
     /// The value of a header.
     pub(super) fn header(&self, name: &str) -> Option<&str> {
-        let block = std::str::from_utf8(&self.headers).ok()?;
-        let mut lines = block.lines().skip(1);
-        lines.find_map(|line| {
-            let (key, value) = line.split_once(':')?;
-            key.eq_ignore_ascii_case(name).then(|| value.trim())
-        })
+        metadata::header(&self.headers, name)
+    }
+
+    /// Whether it is a stored message. One that a publisher gave a status is, for its stream says where it stands.
+    pub(super) fn is_stored(&self) -> bool {
+        self.header(metadata::SEQUENCE).is_some()
     }
 }
 
@@ -59,7 +61,7 @@ struct Waiter {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wants {
     One,
-    /// Some, and then one with a status.
+    /// Stored messages, and then one that is none.
     Row,
 }
 
@@ -124,7 +126,7 @@ impl Inbox {
         let Some(waiter) = waiting.get_mut(&number) else {
             return;
         };
-        let is_last = waiter.wants == Wants::One || answer.status().is_some();
+        let is_last = waiter.wants == Wants::One || !answer.is_stored();
         if is_last || waiter.row.len() < ROW_LIMIT {
             waiter.row.push(answer);
         }
@@ -160,10 +162,12 @@ mod tests {
 
     #[test]
     fn answers_go_to_who_asked() {
+        // A publisher's own status and sequence stand before the stream's.
+        const STORED: &[u8] = b"NATS/1.0 204 EOB\r\nNats-Sequence: 9\r\nNats-Sequence: 1\r\n\r\n";
         let inbox = Arc::new(Inbox::new());
         let (mut one, mut row) = (inbox.wait(Wants::One), inbox.wait(Wants::Row));
         let (one_subject, row_subject) = (one.subject.clone(), row.subject.clone());
-        inbox.deliver(row_subject.as_bytes(), b"NATS/1.0\r\na: 1\r\n\r\n", b"x");
+        inbox.deliver(row_subject.as_bytes(), STORED, b"x");
         inbox.deliver(one_subject.as_bytes(), b"", b"y");
         inbox.deliver(one_subject.as_bytes(), b"", b"late");
         inbox.deliver(b"_INBOX.x.nonsense", b"", b"");
@@ -171,8 +175,7 @@ mod tests {
         inbox.deliver(row_subject.as_bytes(), b"NATS/1.0 204 EOB\r\n\r\n", b"");
         let answers = row.answers().now_or_never().flatten().unwrap();
         assert_eq!(answers.len(), 2);
-        assert_eq!(answers[0].header("A"), Some("1"));
-        assert_eq!(answers[0].status(), None);
+        assert_eq!(answers[0].header("Nats-Sequence"), Some("1"));
         assert_eq!(answers[1].status(), Some("204"));
         let answers = one.answers().now_or_never().flatten().unwrap();
         assert_eq!(answers[0].payload, "y");

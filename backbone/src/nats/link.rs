@@ -86,17 +86,18 @@ impl Link {
         self.max_payload.store(max_payload, Ordering::Relaxed);
     }
 
-    /// Adds a message of this size; waits while there is no room for it.
-    pub(super) async fn send(
+    /// Adds a message of this size; waits while there is no room for it. Nothing else is added while `encode` runs, so what it
+    /// decides holds for the order of what is sent.
+    pub(super) async fn send<T>(
         &self,
         size: usize,
-        encode: impl FnOnce(&mut BytesMut),
-    ) -> Result<(), Error> {
+        encode: impl FnOnce(&mut BytesMut) -> T,
+    ) -> Result<T, Error> {
         let limit = self.max_payload.load(Ordering::Relaxed);
         if size > limit {
             return Err(Error::TooLarge { size, limit });
         }
-        loop {
+        let encoded = loop {
             let taken = self.taken.notified();
             {
                 let mut outgoing = self.outgoing();
@@ -104,14 +105,13 @@ impl Link {
                     return Err(lost());
                 }
                 if outgoing.buffer.len() < MAX_UNWRITTEN {
-                    encode(&mut outgoing.buffer);
-                    break;
+                    break encode(&mut outgoing.buffer);
                 }
             }
             taken.await;
-        }
+        };
         self.written.notify_one();
-        Ok(())
+        Ok(encoded)
     }
 
     /// Adds a publication; waits while there is no room for it.

@@ -20,6 +20,9 @@ pub const MAX_TAGS_BYTES: usize = 64 * 1024;
 /// The longest id that is told apart.
 const MAX_ID_BYTES: usize = 256;
 
+/// What a stream calls the number of a message.
+pub(super) const SEQUENCE: &str = "Nats-Sequence";
+
 const MESSAGE_ID: &str = "Nats-Msg-Id";
 const INFO: &str = "Tide-Info";
 const TAGS: &str = "Tide-Tags";
@@ -101,27 +104,12 @@ pub(super) fn encode_kept(publication: &Publication, id: &str) -> Result<Vec<u8>
     Ok(block)
 }
 
-/// Where a message stands that a stream delivers; `None` if it does not say.
-fn place(block: &[u8], epoch: &Epoch) -> Option<Place> {
-    let text = std::str::from_utf8(block).ok()?;
-    let (mut offset, mut previous, mut time) = (None, None, None);
-    for line in text.lines().skip(1) {
-        let Some((name, value)) = line.split_once(':') else {
-            continue;
-        };
-        match name {
-            // The stream adds its own behind those that a publisher may have set.
-            "Nats-Sequence" => offset = value.trim().parse().ok(),
-            "Nats-Last-Sequence" => previous = value.trim().parse().ok(),
-            "Nats-Time-Stamp" => time = milliseconds(value.trim()),
-            _ => {}
-        }
-    }
-    Some(Place {
-        epoch: Epoch::clone(epoch),
-        offset: offset?,
-        previous: Some(previous?),
-        time: time.unwrap_or(0),
+/// The value of a header, as text; of several by that name the last, for a server puts its own behind a publisher's.
+pub(super) fn header<'a>(block: &'a [u8], name: &str) -> Option<&'a str> {
+    let mut lines = block.rsplit(|byte| *byte == b'\n');
+    lines.find_map(|line| {
+        let value = line.strip_prefix(name.as_bytes())?.strip_prefix(b":")?;
+        std::str::from_utf8(value.trim_ascii()).ok()
     })
 }
 
@@ -161,17 +149,43 @@ pub(super) fn decode(block: &[u8], payload: &[u8]) -> Result<Publication, Malfor
     Ok(publication)
 }
 
-/// A publication of a kept channel, as its stream delivers it.
+/// A publication of a kept channel, as its stream delivers it, with the one before it.
 ///
 /// # Errors
-/// [`Malformed::Place`] when it does not say where it stands. Whatever else is wrong is no reason to leave it out, for it
-/// stands in the stream: then it is its payload alone.
-pub(super) fn decode_kept(
+/// [`Malformed::Place`] when it does not say where it stands.
+pub(super) fn decode_delivered(
     block: &[u8],
     payload: &[u8],
     epoch: &Epoch,
 ) -> Result<Publication, Malformed> {
-    let place = place(block, epoch).ok_or(Malformed::Place)?;
+    let mut publication = decode_stored(block, payload, epoch)?;
+    let previous = header(block, "Nats-Last-Sequence").and_then(|it| it.parse().ok());
+    if let Some(place) = &mut publication.place {
+        place.previous = Some(previous.ok_or(Malformed::Place)?);
+    }
+    Ok(publication)
+}
+
+/// A publication of a kept channel, as it is read. What is wrong with its metadata is no reason to leave it out, for it
+/// stands in the stream: then it is its payload alone.
+///
+/// # Errors
+/// [`Malformed::Place`] when it does not say where it stands.
+pub(super) fn decode_stored(
+    block: &[u8],
+    payload: &[u8],
+    epoch: &Epoch,
+) -> Result<Publication, Malformed> {
+    let place = Place {
+        epoch: Epoch::clone(epoch),
+        offset: header(block, SEQUENCE)
+            .and_then(|it| it.parse().ok())
+            .ok_or(Malformed::Place)?,
+        previous: None,
+        time: header(block, "Nats-Time-Stamp")
+            .and_then(milliseconds)
+            .ok_or(Malformed::Place)?,
+    };
     let mut publication = decode(block, payload).unwrap_or_else(|_| Publication {
         data: Bytes::copy_from_slice(payload),
         ..Publication::default()

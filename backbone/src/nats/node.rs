@@ -182,7 +182,7 @@ impl Node {
         let decoded = match epoch {
             None => metadata::decode(headers, payload),
             Some(None) => return listener.interrupted(),
-            Some(Some(epoch)) => metadata::decode_kept(headers, payload, &epoch),
+            Some(Some(epoch)) => metadata::decode_delivered(headers, payload, &epoch),
         };
         match decoded {
             // A listener that panics must not end the connection of all the others.

@@ -39,7 +39,8 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// The streams of a node, by namespace.
 #[derive(Debug, Default)]
 pub(super) struct Streams {
-    by_namespace: HashMap<Option<String>, KeptStream>,
+    /// Channels without a namespace are under the empty name.
+    by_namespace: HashMap<String, KeptStream>,
 }
 
 /// One stream.
@@ -51,17 +52,24 @@ pub(super) struct KeptStream {
     subjects: String,
     /// Those that it republishes to.
     delivery: String,
-    /// What is known of it; `None` until it is there as it should be.
-    state: Mutex<Option<State>>,
+    state: Mutex<State>,
     /// Publications under way.
     sent: Mutex<Sent>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct State {
-    epoch: Epoch,
-    level: Durability,
-    reason: String,
+/// What is known of a stream.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+enum State {
+    /// Nothing yet.
+    #[default]
+    Unknown,
+    /// It is there, and cannot be used as it is; why.
+    Refused(String),
+    InUse {
+        epoch: Epoch,
+        level: Durability,
+        reason: String,
+    },
 }
 
 impl Streams {
@@ -72,11 +80,12 @@ impl Streams {
                 name: node.stream(namespace),
                 subjects: node.publications_of(namespace),
                 delivery: node.deliveries_of(namespace),
-                state: Mutex::new(None),
+                state: Mutex::default(),
                 sent: Mutex::default(),
                 options,
             };
-            (stream.options.namespace.clone(), stream)
+            let namespace = stream.options.namespace.clone();
+            (namespace.unwrap_or_default(), stream)
         };
         Self {
             by_namespace: options.into_iter().map(stream).collect(),
@@ -88,8 +97,8 @@ impl Streams {
         if self.by_namespace.is_empty() {
             return None;
         }
-        let namespace = channel.namespace().map(str::to_owned);
-        self.by_namespace.get(&namespace)
+        self.by_namespace
+            .get(channel.namespace().unwrap_or_default())
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &KeptStream> {
@@ -102,11 +111,9 @@ impl Streams {
 
     /// Whether all of them are as they should be.
     pub(super) fn are_ready(&self) -> bool {
-        self.iter().all(|stream| {
-            let state = stream.state();
-            state
-                .as_ref()
-                .is_some_and(|it| it.level >= stream.options.required)
+        self.iter().all(|stream| match &*stream.state() {
+            State::InUse { level, .. } => *level >= stream.options.required,
+            State::Unknown | State::Refused(_) => false,
         })
     }
 
@@ -118,7 +125,10 @@ impl Streams {
 impl KeptStream {
     /// The incarnation.
     pub(super) fn epoch(&self) -> Option<Epoch> {
-        self.state().as_ref().map(|state| Arc::clone(&state.epoch))
+        match &*self.state() {
+            State::InUse { epoch, .. } => Some(Arc::clone(epoch)),
+            State::Unknown | State::Refused(_) => None,
+        }
     }
 
     fn known_epoch(&self) -> Result<Epoch, Error> {
@@ -127,42 +137,57 @@ impl KeptStream {
     }
 
     fn report(&self) -> DurabilityReport {
-        let state = self.state().clone();
+        let (level, reason) = match self.state().clone() {
+            State::Unknown => (Durability::Accepted, "it is not there yet".to_owned()),
+            State::Refused(reason) => (Durability::Accepted, reason),
+            State::InUse { level, reason, .. } => (level, reason),
+        };
         DurabilityReport {
             namespace: self.options.namespace.clone(),
-            level: state.as_ref().map_or(Durability::Accepted, |it| it.level),
+            level,
             required: self.options.required,
-            reason: state.map_or_else(|| "it is not there yet".to_owned(), |it| it.reason),
+            reason,
         }
     }
 
     /// Takes what a server says of the stream.
     fn learn(&self, info: &Info) {
         let (level, reason) = info.durability();
-        let state = State {
+        let known = State::InUse {
             epoch: info.epoch(),
             level,
-            reason,
+            reason: reason.clone(),
         };
-        let mut known = self.state();
-        if known.as_ref() != Some(&state) {
-            let reason = &state.reason;
-            let (stream, required) = (&self.name, self.options.required);
-            match level >= required {
-                true => tracing::info!(stream, ?level, reason, "stream is in use"),
-                false => tracing::error!(
-                    stream,
-                    ?level,
-                    ?required,
-                    reason,
-                    "stream is not as durable as it must be"
-                ),
-            }
-            *known = Some(state);
+        if std::mem::replace(&mut *self.state(), known.clone()) == known {
+            return;
+        }
+        let (stream, required) = (&self.name, self.options.required);
+        match level >= required {
+            true => tracing::info!(stream, ?level, reason, "stream is in use"),
+            false => tracing::error!(
+                stream,
+                ?level,
+                ?required,
+                reason,
+                "stream is not as durable as it must be"
+            ),
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, Option<State>> {
+    /// Does not use the stream as it is.
+    fn refuse(&self, reason: String) {
+        let refused = State::Refused(reason.clone());
+        if std::mem::replace(&mut *self.state(), refused.clone()) != refused {
+            let stream = &self.name;
+            tracing::error!(
+                stream,
+                reason,
+                "stream cannot be used as it is; nothing was changed"
+            );
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

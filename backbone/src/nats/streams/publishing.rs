@@ -46,16 +46,27 @@ impl Ticket {
             let reason = "too many publications wait for the stream".to_owned();
             return Err(Error::Unavailable(reason));
         }
-        sent.count += 1;
         sent.under_way += 1;
-        let number = sent.count;
-        let entry = sent.channels.entry(channel.clone()).or_default();
-        *entry = (entry.0 + 1, number);
+        sent.channels.entry(channel.clone()).or_default().0 += 1;
         Ok(Self {
             node: Arc::clone(node),
             channel: channel.clone(),
-            number,
+            number: 0,
         })
+    }
+
+    /// It is being sent for the first time.
+    fn number(&mut self) {
+        let node = Arc::clone(&self.node);
+        let Some(stream) = node.streams.of(&self.channel) else {
+            return;
+        };
+        let mut sent = stream.sent.lock().unwrap_or_else(PoisonError::into_inner);
+        sent.count += 1;
+        self.number = sent.count;
+        if let Some(entry) = sent.channels.get_mut(&self.channel) {
+            entry.1 = self.number;
+        }
     }
 
     fn stream(&self) -> Option<&KeptStream> {
@@ -113,25 +124,40 @@ pub(in crate::nats) async fn publish(
         headers: metadata::encode_kept(&publication, &id)?,
         data: publication.data,
     };
-    let ticket = Ticket::new(node, stream, channel)?;
-    let pending = letter.send(node, deadline).await?;
+    let mut ticket = Ticket::new(node, stream, channel)?;
+    let number = || {
+        ticket.number();
+        true
+    };
+    let Some(pending) = letter.send(node, deadline, number).await? else {
+        return Err(unknown("it was not sent"));
+    };
     Ok(Box::pin(confirm(ticket, letter, pending, deadline)))
 }
 
 impl Letter {
-    async fn send(&self, node: &Node, deadline: Instant) -> Result<Pending, Error> {
+    /// Sends it if `may_go` says so, before anything else is sent.
+    async fn send(
+        &self,
+        node: &Node,
+        deadline: Instant,
+        may_go: impl FnOnce() -> bool,
+    ) -> Result<Option<Pending>, Error> {
         let pending = node.inbox.wait(Wants::One);
         let link = node.link()?;
         let size = self.headers.len() + self.data.len();
         let sent = link.send(size, |buffer| {
-            let reply = &pending.subject;
-            encoder::request(buffer, &self.subject, reply, &self.headers, &self.data);
+            let goes = may_go();
+            if goes {
+                let reply = &pending.subject;
+                encoder::request(buffer, &self.subject, reply, &self.headers, &self.data);
+            }
+            goes
         });
         match timeout_at(deadline, sent).await {
-            Ok(sent) => sent?,
-            Err(_) => return Err(unknown("it could not be sent in time")),
+            Ok(sent) => Ok(sent?.then_some(pending)),
+            Err(_) => Err(unknown("it could not be sent in time")),
         }
-        Ok(pending)
     }
 }
 
@@ -160,13 +186,18 @@ async fn confirm(
         if Instant::now() + PAUSE > deadline {
             return Err(unknown(reason));
         }
-        if !ticket.is_newest() {
-            return Err(unknown(
-                "it was not sent again, because others were sent after it",
-            ));
-        }
         sleep(PAUSE).await;
-        pending = letter.send(&ticket.node, deadline).await.ok();
+        pending = match letter
+            .send(&ticket.node, deadline, || ticket.is_newest())
+            .await
+        {
+            Ok(None) => {
+                let reason = "it was not sent again, because others were sent after it";
+                return Err(unknown(reason));
+            }
+            Ok(again) => again,
+            Err(_) => None,
+        };
     }
 }
 
@@ -199,4 +230,94 @@ fn unknown(reason: &str) -> Error {
     Error::Unavailable(format!(
         "it is not known whether the stream has it: {reason}"
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use bytes::BytesMut;
+    use tokio::time::advance;
+
+    use super::*;
+    use crate::nats::link::Link;
+    use crate::nats::streams::State;
+    use crate::{Durability, Storage, StreamOptions, Subjects};
+
+    /// A node whose server says nothing.
+    fn node() -> (Arc<Node>, Arc<Link>) {
+        let stream = StreamOptions {
+            namespace: None,
+            size: 10,
+            ttl: Duration::from_secs(60),
+            storage: Storage::File,
+            replicas: 1,
+            compression: false,
+            duplicate_window: Duration::from_secs(60),
+            required: Durability::Accepted,
+        };
+        let subjects = Subjects::new("tide").unwrap();
+        let node = Arc::new(Node::new(subjects, vec![stream]));
+        for stream in node.streams.iter() {
+            *stream.state() = State::InUse {
+                epoch: "e".into(),
+                level: Durability::Accepted,
+                reason: String::new(),
+            };
+        }
+        let link = Arc::new(Link::new(1_000_000));
+        node.open(&link);
+        (node, link)
+    }
+
+    async fn send(node: &Arc<Node>, data: &'static str) -> Confirmation {
+        let room = Channel::parse("room").unwrap();
+        let publication = Publication {
+            data: data.into(),
+            ..Publication::default()
+        };
+        let stream = node.streams.of(&room).unwrap();
+        publish(node, stream, &room, publication).await.unwrap()
+    }
+
+    /// What was written, by payload, since it was last asked.
+    async fn written(link: &Link) -> Vec<String> {
+        let mut buffer = BytesMut::new();
+        link.take(&mut buffer).await.unwrap();
+        let text = String::from_utf8(buffer.to_vec()).unwrap();
+        let lines = text.lines().filter(|line| line.starts_with("data"));
+        lines.map(str::to_owned).collect()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_not_answered_is_sent_again() {
+        let (node, link) = node();
+        let confirmation = tokio::spawn(send(&node, "data 1").await);
+        assert_eq!(written(&link).await, ["data 1"]);
+        assert_eq!(written(&link).await, ["data 1"]);
+        assert!(matches!(
+            confirmation.await.unwrap(),
+            Err(Error::Unavailable(_))
+        ));
+        for stream in node.streams.iter() {
+            let sent = stream.sent.lock().unwrap();
+            assert_eq!((sent.under_way, sent.channels.len()), (0, 0));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_sent_again_does_not_overtake_what_is_sent_while_it_waits_for_that() {
+        let (node, link) = node();
+        let first = tokio::spawn(send(&node, "data 1").await);
+        tokio::task::yield_now().await;
+        advance(ATTEMPT + PAUSE / 2).await;
+        tokio::task::yield_now().await;
+        let _second = send(&node, "data 2").await;
+        let error = first.await.unwrap().unwrap_err();
+        assert!(
+            error.to_string().contains("others were sent after it"),
+            "{error}"
+        );
+        assert_eq!(written(&link).await, ["data 1", "data 2"]);
+    }
 }

@@ -1,22 +1,29 @@
 //! Reads of a stream: the newest place from its leader, pages by batched direct gets from any server that has a copy.
 
+use std::cmp::Ordering;
+use std::collections::VecDeque;
+use std::ops::ControlFlow;
+
 use futures_util::future::try_join_all;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
-use super::settings::{self, Info, milliseconds};
+use super::settings;
 use super::{KeptStream, PATIENCE, PAUSE, Wants, ask, parse};
 use crate::nats::inbox::Answer;
 use crate::nats::metadata;
 use crate::nats::node::Node;
-use crate::{Channel, Epoch, Error, From, Page, Place, Position, Publication, Range, Top};
+use crate::{Channel, Error, From, Page, Position, Publication, Range, Top};
 
 /// Positions that are asked for at the same time.
 const AT_ONCE: usize = 256;
 
 /// Messages of one get.
 const BATCH: usize = 512;
+
+/// Bytes after which one get ends.
+const BATCH_BYTES: usize = 4 * 1024 * 1024;
 
 /// JetStream's code for a subject without a message.
 const NO_MESSAGE: u64 = 10037;
@@ -57,11 +64,22 @@ async fn top(node: &Node, channel: &Channel, deadline: Instant) -> Result<Top, E
     })
 }
 
-/// The sequence of a channel's newest message, by the stream's leader.
+/// The sequence of a channel's newest message.
 async fn newest(
     node: &Node,
     stream: &KeptStream,
     channel: &Channel,
+    deadline: Instant,
+) -> Result<Option<u64>, Error> {
+    let request = json!({ "last_by_subj": node.subjects.publication(channel) });
+    of_leader(node, stream, &request, deadline).await
+}
+
+/// The sequence of the message that is asked for, by the stream's leader, which no copy is ahead of.
+async fn of_leader(
+    node: &Node,
+    stream: &KeptStream,
+    request: &Value,
     deadline: Instant,
 ) -> Result<Option<u64>, Error> {
     #[derive(Deserialize)]
@@ -73,8 +91,7 @@ async fn newest(
         seq: u64,
     }
     let subject = format!("$JS.API.STREAM.MSG.GET.{}", stream.name);
-    let request = json!({ "last_by_subj": node.subjects.publication(channel) });
-    let answers = ask(node, &subject, &request, Wants::One, deadline).await?;
+    let answers = ask(node, &subject, request, Wants::One, deadline).await?;
     match parse::<Found>(&answers[0]) {
         Ok(found) => Ok(Some(found.message.seq)),
         Err(error) if error.code == NO_MESSAGE => Ok(None),
@@ -96,6 +113,7 @@ pub(in crate::nats) async fn read(
     let reading = Reading {
         node,
         stream,
+        channel,
         subject: node.subjects.publication(channel),
         top: top(node, channel, deadline).await?,
         deadline,
@@ -109,157 +127,143 @@ pub(in crate::nats) async fn read(
 struct Reading<'a> {
     node: &'a Node,
     stream: &'a KeptStream,
+    channel: &'a Channel,
     subject: String,
     top: Top,
     deadline: Instant,
 }
 
-/// Publications of one walk, and whether it was ended by a bound.
-struct Walk {
-    publications: Vec<Publication>,
-    is_cut: bool,
-}
-
 impl Reading<'_> {
     async fn forward(self, after: u64, range: Range) -> Result<Page, Error> {
-        if self.top.is_empty || after >= self.top.position.offset {
-            let is_gapless = match self.top.is_empty {
-                true => self.is_untouched(after).await?,
-                false => after == self.top.position.offset,
+        let (is_empty, top) = (self.top.is_empty, self.top.position.offset);
+        let (mut publications, mut bytes) = (Vec::new(), 0);
+        let mut has_more = false;
+        if !is_empty && after < top {
+            let batch = range.limit.saturating_add(1);
+            let take = |publication: Publication| {
+                bytes += publication.data.len();
+                let is_over = bytes > range.max_bytes && !publications.is_empty();
+                if is_over || publications.len() == range.limit {
+                    return ControlFlow::Break(());
+                }
+                publications.push(publication);
+                ControlFlow::Continue(())
             };
-            return Ok(self.page(Vec::new(), is_gapless, false));
+            has_more = self.walk(after + 1, top, batch, take).await?.is_break();
         }
-        // From the offset itself: if that is still there, everything behind it is.
-        let mut bounds = range;
-        bounds.limit = range.limit.saturating_add(1);
-        let walk = self.walk(after.max(1), bounds).await?;
-        let (mut publications, mut has_more) = (walk.publications, walk.is_cut);
-        let holds = publications.first().is_some_and(|it| offset(it) == after);
-        if holds {
-            publications.remove(0);
-        }
-        if publications.len() > range.limit {
-            publications.truncate(range.limit);
-            has_more = true;
-        }
-        let is_gapless = holds || self.is_untouched(after).await?;
+        let is_gapless = match after.cmp(&top) {
+            Ordering::Greater if !is_empty => false,
+            Ordering::Equal if !is_empty => true,
+            _ => self.is_whole(after).await?,
+        };
         Ok(self.page(publications, is_gapless, has_more))
     }
 
-    /// Whether nothing behind an offset that is not held has gone: neither by its age, which takes the stream's oldest
-    /// first, nor to make room in its channel, which has some left.
-    async fn is_untouched(&self, after: u64) -> Result<bool, Error> {
-        let info = self.info().await?;
-        let count = info
-            .state
-            .subjects
-            .as_ref()
-            .and_then(|it| it.get(&self.subject));
-        let has_room = count.copied().unwrap_or(0) <= self.stream.options.size;
-        if info.state.first_seq <= after + 1 && has_room && after <= info.state.last_seq {
+    /// Whether nothing behind an offset has gone until now. A channel lets its oldest go first, so everything behind one that
+    /// is held is there. Or nothing ever went: neither by its age, which takes the stream's oldest first, nor to make
+    /// room in its channel, which always had some left.
+    async fn is_whole(&self, after: u64) -> Result<bool, Error> {
+        let request = json!({ "seq": 1, "next_by_subj": self.subject });
+        let oldest = of_leader(self.node, self.stream, &request, self.deadline).await?;
+        if oldest.is_some_and(|oldest| oldest <= after) {
             return Ok(true);
         }
-        // An older one is held, so everything behind it is.
-        let first = self.get(1, 1).await?;
-        Ok(first.first().is_some_and(|it| offset(it) <= after))
-    }
-
-    async fn info(&self) -> Result<Info, Error> {
-        settings::info(self.node, self.stream, Some(&self.subject), self.deadline).await
+        let subject = Some(&*self.subject);
+        let info = settings::info(self.node, self.stream, subject, self.deadline).await?;
+        let counts = info.state.subjects.as_ref();
+        let count = counts
+            .and_then(|it| it.get(&self.subject))
+            .copied()
+            .unwrap_or(0);
+        let state = &info.state;
+        Ok(state.first_seq <= after + 1 && after <= state.last_seq && count <= info.least_size())
     }
 
     async fn backward(self, before: u64, range: Range) -> Result<Page, Error> {
-        let end = before.min(self.top.position.offset.saturating_add(1));
+        let end = match self.top.is_empty {
+            true => 0,
+            false => before.min(self.top.position.offset.saturating_add(1)),
+        };
+        // Where the wanted ones begin is not known: a stretch that is too short is made longer.
         let mut span = (range.limit as u64).saturating_mul(4).max(64);
+        let mut newest = VecDeque::new();
         loop {
             let start = end.saturating_sub(span).max(1);
-            let everything = Range {
-                from: From::After(0),
-                limit: usize::MAX,
-                max_bytes: usize::MAX,
+            newest.clear();
+            let take = |publication| {
+                newest.push_back(publication);
+                if newest.len() > range.limit.saturating_add(1) {
+                    newest.pop_front();
+                }
+                ControlFlow::Continue(())
             };
-            let mut found = match self.top.is_empty {
-                true => Vec::new(),
-                false => self.walk(start, everything).await?.publications,
-            };
-            found.retain(|it| offset(it) < end);
-            if found.len() <= range.limit && start > 1 && !self.top.is_empty {
-                span = span.saturating_mul(8);
-                continue;
+            // Everything is taken; of what there is too much of, the newest stay.
+            let _all = self.walk(start, end.saturating_sub(1), BATCH, take).await?;
+            if newest.len() > range.limit || start <= 1 {
+                break;
             }
-            found.reverse();
-            let mut has_more = found.len() > range.limit;
-            found.truncate(range.limit);
-            has_more |= cut(&mut found, range.max_bytes);
-            return Ok(self.page(found, false, has_more));
+            span = span.saturating_mul(8);
         }
+        let mut found: Vec<_> = newest.into_iter().rev().collect();
+        let mut has_more = found.len() > range.limit;
+        found.truncate(range.limit);
+        has_more |= cut(&mut found, range.max_bytes);
+        Ok(self.page(found, false, has_more))
     }
 
-    /// Everything from a sequence up to the top, within bounds.
-    async fn walk(&self, from: u64, bounds: Range) -> Result<Walk, Error> {
-        let (mut next, mut publications, mut bytes) = (from, Vec::new(), 0);
-        let top = self.top.position.offset;
-        while next <= top {
-            let wanted = BATCH.min(bounds.limit.saturating_sub(publications.len()));
-            let got = self.get(next, wanted).await?;
-            if got.is_empty() {
-                // A copy that lags behind the leader; or the newest has gone meanwhile.
-                if Instant::now() + PAUSE > self.deadline {
-                    let reason = "copies of the stream lag behind its leader".to_owned();
-                    return Err(Error::Unavailable(reason));
-                }
-                if newest(self.node, self.stream, &self.channel()?, self.deadline)
-                    .await?
-                    .is_none()
-                {
-                    break;
-                }
-                sleep(PAUSE).await;
+    /// Gives each publication from one sequence to another to `take`, until it wants no more.
+    async fn walk(
+        &self,
+        from: u64,
+        to: u64,
+        batch: usize,
+        mut take: impl FnMut(Publication) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>, Error> {
+        let mut next = from;
+        while next <= to {
+            let got = self.get(next, batch.min(BATCH)).await?;
+            if got.is_empty() && !self.is_lagging(next).await? {
+                break;
             }
             for publication in got {
-                next = offset(&publication) + 1;
-                bytes += publication.data.len();
-                if bytes > bounds.max_bytes && !publications.is_empty() {
-                    return Ok(Walk {
-                        publications,
-                        is_cut: true,
-                    });
+                let at = offset(&publication);
+                if at > to {
+                    return Ok(ControlFlow::Continue(()));
                 }
-                publications.push(publication);
-            }
-            if publications.len() >= bounds.limit {
-                let is_cut = next <= top;
-                return Ok(Walk {
-                    publications,
-                    is_cut,
-                });
+                next = at + 1;
+                if take(publication).is_break() {
+                    return Ok(ControlFlow::Break(()));
+                }
             }
         }
-        Ok(Walk {
-            publications,
-            is_cut: false,
-        })
+        Ok(ControlFlow::Continue(()))
     }
 
-    fn channel(&self) -> Result<Channel, Error> {
-        let channel = self.node.subjects.channel(&self.subject);
-        channel.ok_or_else(|| Error::Unavailable("a subject that names no channel".to_owned()))
+    /// Whether the leader has what a copy has not, after a pause in which the copy may get it. Otherwise it has gone.
+    async fn is_lagging(&self, next: u64) -> Result<bool, Error> {
+        if Instant::now() + PAUSE > self.deadline {
+            let reason = "copies of the stream lag behind its leader".to_owned();
+            return Err(Error::Unavailable(reason));
+        }
+        sleep(PAUSE).await;
+        let newest = newest(self.node, self.stream, self.channel, self.deadline).await?;
+        Ok(newest.is_some_and(|newest| newest >= next))
     }
 
-    /// Some messages of the channel from a sequence on. What is no publication is passed over.
+    /// Some messages of the channel from a sequence on, of any copy.
     async fn get(&self, from: u64, count: usize) -> Result<Vec<Publication>, Error> {
         let api = format!("$JS.API.DIRECT.GET.{}", self.stream.name);
         let request = json!({
             "seq": from,
             "next_by_subj": self.subject,
             "batch": count,
+            "max_bytes": BATCH_BYTES,
         });
         let answers = ask(self.node, &api, &request, Wants::Row, self.deadline).await?;
         let epoch = self.stream.known_epoch()?;
-        let messages = answers.iter().filter(|answer| answer.status().is_none());
-        Ok(messages
-            .filter_map(|answer| publication(answer, &epoch))
-            .collect())
+        let messages = answers.iter().filter(|answer| answer.is_stored());
+        let read = |it: &Answer| metadata::decode_stored(&it.headers, &it.payload, &epoch).ok();
+        Ok(messages.filter_map(read).collect())
     }
 
     fn page(self, publications: Vec<Publication>, is_gapless: bool, has_more: bool) -> Page {
@@ -287,23 +291,4 @@ fn cut(publications: &mut Vec<Publication>, max_bytes: usize) -> bool {
     let is_cut = fitting < publications.len();
     publications.truncate(fitting);
     is_cut
-}
-
-/// A message that was read.
-fn publication(answer: &Answer, epoch: &Epoch) -> Option<Publication> {
-    let place = Place {
-        epoch: Epoch::clone(epoch),
-        offset: answer.header("Nats-Sequence")?.parse().ok()?,
-        previous: None,
-        time: milliseconds(answer.header("Nats-Time-Stamp")?)?,
-    };
-    let mut publication = metadata::decode(&answer.headers, &answer.payload).unwrap_or_else(|_| {
-        // It stands in the stream and counts; what it says of itself does not.
-        Publication {
-            data: answer.payload.clone(),
-            ..Publication::default()
-        }
-    });
-    publication.place = Some(place);
-    Some(publication)
 }

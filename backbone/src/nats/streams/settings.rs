@@ -42,7 +42,23 @@ pub(super) struct InfoState {
     pub(super) subjects: Option<std::collections::HashMap<String, u64>>,
 }
 
+/// The member of a stream's metadata that says whose it is.
+const MADE_BY: &str = "tidegate";
+
+/// The member that tells the smallest `history_size` that it ever had.
+const LEAST_SIZE: &str = "tidegate-least-size";
+
+fn least_size(metadata: &Value) -> u64 {
+    let text = metadata[LEAST_SIZE].as_str();
+    text.and_then(|text| text.parse().ok()).unwrap_or(0)
+}
+
 impl Info {
+    /// A channel that has no more than so many was never made to let one go for room.
+    pub(super) fn least_size(&self) -> u64 {
+        least_size(&self.config["metadata"])
+    }
+
     /// The time at which the stream was made, as short text.
     pub(super) fn epoch(&self) -> Epoch {
         let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
@@ -88,8 +104,7 @@ pub(in crate::nats) async fn keep(node: Arc<Node>) {
                     pause = AGAIN;
                 }
                 Err(Fault::Settings(reason)) => {
-                    *stream.state() = None;
-                    tracing::error!(stream = stream.name, %reason, "stream cannot be used as it is; nothing was changed");
+                    stream.refuse(reason);
                     pause = AGAIN * 5;
                 }
             }
@@ -181,12 +196,18 @@ fn config(stream: &KeptStream) -> Value {
         "duplicate_window": nanoseconds(options.duplicate_window),
         "allow_direct": true,
         "republish": { "src": stream.subjects, "dest": stream.delivery },
-        "metadata": { "tidegate": "channels" },
+        "metadata": { MADE_BY: "channels", LEAST_SIZE: options.size.to_string() },
     })
 }
 
 /// Settings of which a change would lose something, or that show that the stream is not ours.
 fn check(found: &Value, wanted: &Value) -> Result<(), Fault> {
+    if found["metadata"][MADE_BY] != wanted["metadata"][MADE_BY] {
+        return Err(Fault::Settings(format!(
+            "it was not made by Tidegate (its metadata has no {MADE_BY}): give Tidegate another nats.prefix, or remove the \
+             stream yourself if what it holds is not needed"
+        )));
+    }
     for name in ["subjects", "storage", "retention"] {
         if found[name] != wanted[name] {
             return Err(Fault::Settings(format!(
@@ -205,7 +226,8 @@ fn changed(found: &Value, wanted: &Value) -> Option<Value> {
     let mut differs = false;
     for (name, value) in wanted.as_object().into_iter().flatten() {
         let is_there = match (name.as_str(), &config[name]) {
-            ("metadata", metadata) => metadata["tidegate"] == value["tidegate"],
+            // Raised sizes change nothing of what was let go under smaller ones.
+            ("metadata", metadata) => least_size(metadata) <= least_size(value),
             ("republish", republish) => {
                 republish["src"] == value["src"] && republish["dest"] == value["dest"]
             }
@@ -213,7 +235,11 @@ fn changed(found: &Value, wanted: &Value) -> Option<Value> {
         };
         if !is_there {
             differs = true;
-            config[name] = value.clone();
+            match name.as_str() {
+                // Servers keep what they say of themselves there.
+                "metadata" => config[name][LEAST_SIZE] = value[LEAST_SIZE].clone(),
+                _ => config[name] = value.clone(),
+            }
         }
     }
     differs.then_some(config)

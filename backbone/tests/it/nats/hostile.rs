@@ -112,7 +112,7 @@ async fn ill_formed_header_blocks_harm_no_other_message() {
         (b"HTTP/1.1\r\n\r\n", 2),
     ];
     for (number, (block, malformed)) in blocks.into_iter().enumerate() {
-        publish_block(&server, block).await;
+        publish_block(&server, ROOM_SUBJECT, block).await;
         let data = format!("good {number}");
         assert_eq!(
             node.publish(&room(), publication(data.clone())).await,
@@ -241,17 +241,10 @@ impl Listener for Stuck {
 }
 
 /// Publishes a message with this header block, as no client library would let us.
-async fn publish_block(server: &NatsServer, block: &[u8]) {
+pub(crate) async fn publish_block(server: &NatsServer, subject: &str, block: &[u8]) {
     let mut stream = TcpStream::connect(server.address()).await.unwrap();
     let mut bytes = b"CONNECT {\"headers\":true,\"verbose\":false}\r\n".to_vec();
-    bytes.extend(
-        format!(
-            "HPUB {ROOM_SUBJECT} {} {}\r\n",
-            block.len(),
-            block.len() + 1
-        )
-        .bytes(),
-    );
+    bytes.extend(format!("HPUB {subject} {} {}\r\n", block.len(), block.len() + 1).bytes());
     bytes.extend([block, b"x\r\nPING\r\n"].concat());
     stream.write_all(&bytes).await.unwrap();
     let mut said = Vec::new();

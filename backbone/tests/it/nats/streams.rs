@@ -6,12 +6,13 @@ use std::time::Duration;
 use tidegate_backbone::conformance::{Cluster, Spread};
 use tidegate_backbone::nats::{Nats, NatsOptions};
 use tidegate_backbone::{
-    Backbone, Channel, Durability, From, Range, Storage, StreamOptions, Streams,
+    Backbone, Channel, Durability, From, Page, Range, Storage, StreamOptions, Streams,
 };
 use tidegate_testkit::deadline::until_some;
 use tidegate_testkit::nats::{NatsCluster, NatsServer};
 
-use super::node::{options, publication, stranger};
+use super::hostile::publish_block;
+use super::node::{Ear, options, publication, stranger};
 
 const JETSTREAM: &str = "jetstream: enabled\n";
 
@@ -97,12 +98,7 @@ async fn a_leader_that_is_killed_takes_nothing_with_it() {
         let position = until_some("it is stored", send).await.unwrap();
         confirmed.push((position.offset, number.to_string()));
     }
-    let range = Range {
-        from: From::After(0),
-        limit: 10_000,
-        max_bytes: 1_000_000,
-    };
-    let page = node.read(&room, range).await.unwrap();
+    let page = everything(&node, &room, From::After(0)).await;
     let found = page.publications.iter().map(|it| {
         let text = String::from_utf8(it.data.to_vec()).unwrap();
         (it.place.as_ref().unwrap().offset, text)
@@ -172,6 +168,119 @@ async fn settings_are_kept_in_step_and_nothing_is_deleted_for_them() {
     assert!(published.is_err(), "{published:?}");
     assert!(!third.is_ready());
     assert_eq!(config().await, before);
+}
+
+/// Everything of a channel, as it is read.
+async fn everything(node: &Nats, channel: &Channel, from: From) -> Page {
+    let range = Range {
+        from,
+        limit: 10_000,
+        max_bytes: 1_000_000,
+    };
+    node.read(channel, range).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_channel_that_let_go_under_a_smaller_size_is_not_called_whole() {
+    let server = NatsServer::start_with(JETSTREAM).await.unwrap();
+    let small = Nats::connect(keeping(&server, vec![kept("kept", 2, 1)]))
+        .await
+        .unwrap();
+    ready(&small).await;
+    let [quiet, room] = ["kept:quiet", "kept:room"].map(|name| Channel::parse(name).unwrap());
+    // Of another channel, so that the stream's first message stays.
+    let first = small
+        .publish(&quiet, publication("x"))
+        .await
+        .unwrap()
+        .unwrap();
+    for number in 0..10 {
+        let published = small.publish(&room, publication(number.to_string())).await;
+        assert!(published.is_ok(), "{published:?}");
+    }
+    small.shutdown().await;
+    let large = Nats::connect(keeping(&server, vec![kept("kept", 100, 1)]))
+        .await
+        .unwrap();
+    ready(&large).await;
+    let page = everything(&large, &room, From::After(first.offset)).await;
+    assert!(page.publications.len() < 10);
+    assert!(!page.is_gapless);
+    let page = everything(&large, &quiet, From::After(0)).await;
+    assert!(page.is_gapless);
+}
+
+#[tokio::test]
+async fn a_stream_of_somebody_else_is_not_touched() {
+    let server = NatsServer::start_with(JETSTREAM).await.unwrap();
+    let client = stranger(&server).await;
+    let ask = async |subject: &str, body: String| {
+        let answer = client
+            .request(subject.to_owned(), body.into())
+            .await
+            .unwrap();
+        serde_json::from_slice::<serde_json::Value>(&answer.payload).unwrap()
+    };
+    let theirs = serde_json::json!({
+        "name": "tide_kept", "subjects": ["tide.pub.kept.>"], "storage": "file", "retention": "limits",
+    });
+    let made = ask("$JS.API.STREAM.CREATE.tide_kept", theirs.to_string()).await;
+    let node = Nats::connect(keeping(&server, vec![kept("kept", 1, 1)]))
+        .await
+        .unwrap();
+    let is_refused = async || {
+        let report = node.durability().remove(0);
+        report.reason.contains("not made by Tidegate").then_some(())
+    };
+    until_some("the stream is refused", is_refused)
+        .await
+        .unwrap();
+    assert!(!node.is_ready());
+    let now = ask("$JS.API.STREAM.INFO.tide_kept", String::new()).await;
+    assert_eq!(now["config"], made["config"]);
+}
+
+#[tokio::test]
+async fn what_a_stranger_says_of_a_message_is_not_taken_for_the_streams_word() {
+    let server = NatsServer::start_with(JETSTREAM).await.unwrap();
+    let node = node(&server, 1).await;
+    let room = Channel::parse("kept:room").unwrap();
+    let mut ear = Ear::open(&node, &room).await;
+    let first = node
+        .publish(&room, publication("first"))
+        .await
+        .unwrap()
+        .unwrap();
+    let headers = b"NATS/1.0 204 EOB\r\nNats-Sequence: 9999\r\nNats-Last-Sequence: 9998\r\n\
+        Nats-Time-Stamp: 1999-01-01T00:00:00Z\r\nTide-Tags: \xff\xfe\r\n\r\n";
+    publish_block(&server, "tide.pub.kept.room", headers).await;
+    let last = node
+        .publish(&room, publication("last"))
+        .await
+        .unwrap()
+        .unwrap();
+    let read = everything(&node, &room, From::After(0)).await.publications;
+    for (index, (text, offset)) in [
+        ("first", first.offset),
+        ("x", first.offset + 1),
+        ("last", last.offset),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        for publication in [&ear.next().await, &read[index]] {
+            let place = publication.place.as_ref().unwrap();
+            assert_eq!(
+                (&publication.data[..], place.offset),
+                (text.as_bytes(), offset)
+            );
+            assert!(place.time > 1_700_000_000_000, "{place:?}");
+            assert!(
+                place.previous.is_none_or(|previous| previous < offset),
+                "{place:?}"
+            );
+        }
+    }
 }
 
 #[tokio::test]
