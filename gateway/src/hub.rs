@@ -266,13 +266,12 @@ impl Hub {
         }
         let messages: SmallVec<[Encoded; 4]> =
             readable().map(|(_, message)| message.clone()).collect();
-        let Some((first, _)) = readable().next() else {
+        if messages.is_empty() {
             return 0;
-        };
-        let whole = log
-            .needs_whole()
-            .then(|| first.encoded(Form::Whole(log.wire().format)));
-        log.append(&messages, delivery.batch, &self.press, whole.flatten());
+        }
+        let first = log.needs_whole().then(|| readable().next()).flatten();
+        let whole = first.and_then(|(first, _)| first.encoded(Form::Whole(log.wire().format)));
+        log.append(&messages, delivery.batch, &self.press, whole);
         messages.len()
     }
 

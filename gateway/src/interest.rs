@@ -16,9 +16,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use tidegate_backbone::{
-    Backbone, Channel, Error, From, Listener, Position, Range, Subscription, Top,
-};
+use tidegate_backbone::{Backbone, Channel, Error, Listener, Position, Subscription, Top};
 use tokio::sync::OnceCell;
 use tokio::sync::mpsc::Receiver;
 use tokio::time::{Instant, sleep};
@@ -250,20 +248,8 @@ impl Topic {
                 Ok(reach == Reach::Whole)
             }
             Wish::Newest(_) => {
-                let range = Range {
-                    from: From::Before(u64::MAX),
-                    limit: 1,
-                    max_bytes: usize::MAX,
-                };
-                if kept.newest().is_none()
-                    && let Some(newest) = backbone
-                        .read(self.channel(), range)
-                        .await?
-                        .publications
-                        .pop()
-                    && let Some(place) = &newest.place
-                {
-                    let before = place.offset - 1;
+                if kept.newest().is_none() {
+                    let before = position.offset.saturating_sub(1);
                     kept.reach(&self.route, backbone, before).await?;
                 }
                 Ok(true)
