@@ -1,67 +1,161 @@
 //! The backbone inside one process.
 //!
-//! In: a publication. Out: the same publication at each listener of its channel, called one after the other by the
-//! publisher itself, so there is no queue, no task and no copy of the payload. Nothing here knows NATS.
+//! In: a publication. Out: the same publication at each listener of its channel. Where nothing is kept the publisher itself
+//! calls them, so there is no queue, no task and no copy of the payload; where something is, the log's thread does, once
+//! it is stored. Nothing here knows NATS.
+
+mod incarnation;
+mod listeners;
+mod log;
+mod options;
+mod tables;
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::fmt;
 use std::future::ready;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use futures_util::future::BoxFuture;
 
 use crate::{
-    Backbone, Channel, Confirmation, DurabilityReport, Error, Listener, Page, Publication, Range,
-    StreamOptions, Streams, Subscription, Top,
+    Backbone, Channel, Confirmation, Durability, DurabilityReport, Error, Listener, Page,
+    Publication, Range, Storage, StreamOptions, Streams, Subscription, Top,
 };
+use listeners::Listeners;
+use log::Log;
+pub use options::{EmbeddedOptions, OpenError, Sync};
+use tables::{Disk, Memory, Tables};
+
+/// Milliseconds since the Unix epoch.
+type Clock = Arc<dyn Fn() -> u64 + Send + std::marker::Sync>;
+
+/// The folder of the streams in the data directory.
+const STREAMS: &str = "streams";
 
 /// Carries publications to the listeners of its own process. A clone is another handle to the same listeners.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Embedded {
     shared: Arc<Shared>,
 }
 
-/// `listeners` is locked for a look-up or a change, never while a listener runs.
-#[derive(Default)]
 struct Shared {
-    listeners: RwLock<HashMap<Channel, Listeners>>,
-    next_id: AtomicU64,
+    listeners: Arc<Listeners>,
+    /// By namespace; channels without one are under the empty name.
+    streams: HashMap<String, StreamOptions>,
+    sync: Sync,
+    in_files: Option<Log>,
+    in_memory: Option<Log>,
     is_closed: AtomicBool,
 }
 
-/// The listeners of one channel. A change makes a new list, so a publisher keeps the one it began with.
-type Listeners = Arc<[(u64, Arc<dyn Listener>)]>;
-
 impl Embedded {
-    /// A backbone without listeners.
+    /// A backbone that keeps what it is to keep.
+    ///
+    /// # Errors
+    /// [`OpenError`] when what was kept cannot be read, or nothing can be kept.
+    pub fn open(options: EmbeddedOptions) -> Result<Self, OpenError> {
+        let now = || {
+            let since = SystemTime::now().duration_since(UNIX_EPOCH);
+            since.map_or(0, |it| u64::try_from(it.as_millis()).unwrap_or(u64::MAX))
+        };
+        let EmbeddedOptions {
+            data_dir,
+            sync,
+            streams,
+        } = options;
+        let listeners = Arc::<Listeners>::default();
+        let (files, memory): (Vec<_>, Vec<_>) = streams
+            .iter()
+            .cloned()
+            .partition(|it| it.storage == Storage::File);
+        let open = |tables: Arc<dyn Tables>, streams, sync| {
+            Log::open(tables, streams, sync, Arc::clone(&listeners), Arc::new(now))
+        };
+        let in_files = match (files.first(), data_dir) {
+            (None, _) => None,
+            (Some(first), None) => return Err(OpenError::NoDataDir(first.namespace.clone())),
+            (Some(_), Some(folder)) => {
+                let disk = Disk::open(&folder.join(STREAMS), sync == Sync::Always)?;
+                Some(open(Arc::new(disk), files, sync)?)
+            }
+        };
+        let in_memory = match memory.is_empty() {
+            true => None,
+            false => Some(open(Arc::<Memory>::default(), memory, Sync::Always)?),
+        };
+        let by_namespace = |it: StreamOptions| (it.namespace.clone().unwrap_or_default(), it);
+        let shared = Shared {
+            listeners,
+            streams: streams.into_iter().map(by_namespace).collect(),
+            sync,
+            in_files,
+            in_memory,
+            is_closed: AtomicBool::new(false),
+        };
+        Ok(Self {
+            shared: Arc::new(shared),
+        })
+    }
+
+    /// A backbone that keeps nothing.
     #[must_use]
     pub fn new() -> Self {
-        Self::default()
+        Self::open(EmbeddedOptions::default()).expect("nothing is kept, so nothing is opened")
+    }
+}
+
+impl Default for Embedded {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
 impl Streams for Embedded {
-    fn stream(&self, _channel: &Channel) -> Option<&StreamOptions> {
-        None
+    fn stream(&self, channel: &Channel) -> Option<&StreamOptions> {
+        self.shared.stream(channel)
     }
 
     fn durability(&self) -> Vec<DurabilityReport> {
-        Vec::new()
+        let report = |stream: &StreamOptions| {
+            let (level, reason) = self.shared.level(stream.storage);
+            DurabilityReport {
+                namespace: stream.namespace.clone(),
+                level,
+                required: stream.required,
+                reason,
+            }
+        };
+        self.shared.streams.values().map(report).collect()
     }
 
     fn tops<'a>(&'a self, channels: &'a [Channel]) -> BoxFuture<'a, Result<Vec<Top>, Error>> {
-        let first = channels.first().cloned();
-        Box::pin(async move { first.map_or(Ok(Vec::new()), |it| Err(Error::NotKept(it))) })
+        Box::pin(async move {
+            let shared = &self.shared;
+            let mut in_files = shared.tops(Storage::File, channels).await?.into_iter();
+            let mut in_memory = shared.tops(Storage::Memory, channels).await?.into_iter();
+            let next = |channel: &Channel| {
+                let top = match shared.storage(channel)? {
+                    Storage::File => in_files.next(),
+                    Storage::Memory => in_memory.next(),
+                };
+                top.ok_or_else(|| Error::NotKept(channel.clone()))
+            };
+            channels.iter().map(next).collect()
+        })
     }
 
     fn read<'a>(
         &'a self,
         channel: &'a Channel,
-        _range: Range,
+        range: Range,
     ) -> BoxFuture<'a, Result<Page, Error>> {
-        Box::pin(async move { Err(Error::NotKept(channel.clone())) })
+        Box::pin(async move {
+            let storage = self.shared.storage(channel)?;
+            let log = self.shared.log(channel, storage)?;
+            log.read(channel.clone(), range).await
+        })
     }
 }
 
@@ -73,13 +167,11 @@ impl Backbone for Embedded {
     ) -> BoxFuture<'a, Result<Confirmation, Error>> {
         Box::pin(async move {
             self.shared.check_open()?;
-            let listeners = self.shared.read().get(channel).cloned();
-            if let Some((last, others)) = listeners.as_deref().and_then(<[_]>::split_last) {
-                for (_, listener) in others {
-                    listener.deliver(publication.clone());
-                }
-                last.1.deliver(publication);
+            if let Some(stream) = self.stream(channel) {
+                let log = self.shared.log(channel, stream.storage)?;
+                return log.send(channel, publication).await;
             }
+            self.shared.listeners.deliver(channel, publication);
             let confirmation: Confirmation = Box::pin(ready(Ok(None)));
             Ok(confirmation)
         })
@@ -92,21 +184,25 @@ impl Backbone for Embedded {
     ) -> BoxFuture<'a, Result<Subscription, Error>> {
         Box::pin(async move {
             self.shared.check_open()?;
-            let id = self.shared.next_id.fetch_add(1, Ordering::Relaxed);
-            self.shared.add(channel, id, listener);
-            let (shared, channel) = (Arc::clone(&self.shared), channel.clone());
-            Ok(Subscription::new(move || shared.remove(&channel, id)))
+            Ok(self.shared.listeners.add(channel, listener))
         })
     }
 
     fn is_ready(&self) -> bool {
-        self.shared.check_open().is_ok()
+        let shared = &self.shared;
+        let is_durable = |it: DurabilityReport| it.level >= it.required;
+        shared.check_open().is_ok()
+            && shared.logs().all(Log::is_ready)
+            && self.durability().into_iter().all(is_durable)
     }
 
     fn shutdown(&self) -> BoxFuture<'_, ()> {
         Box::pin(async {
             self.shared.is_closed.store(true, Ordering::Release);
-            let _gone = std::mem::take(&mut *self.shared.write());
+            for log in self.shared.logs() {
+                log.close().await;
+            }
+            self.shared.listeners.clear();
         })
     }
 }
@@ -119,45 +215,51 @@ impl Shared {
         Ok(())
     }
 
-    fn add(&self, channel: &Channel, id: u64, listener: Arc<dyn Listener>) {
-        let mut channels = self.write();
-        let before = channels.get(channel).cloned().unwrap_or_default();
-        let after = before.iter().cloned().chain([(id, listener)]).collect();
-        channels.insert(channel.clone(), after);
+    fn stream(&self, channel: &Channel) -> Option<&StreamOptions> {
+        let namespace = channel.namespace().unwrap_or_default();
+        self.streams.get(namespace)
     }
 
-    fn remove(&self, channel: &Channel, id: u64) {
-        let mut channels = self.write();
-        let Entry::Occupied(mut entry) = channels.entry(channel.clone()) else {
-            return;
-        };
-        let before = Arc::clone(entry.get());
-        if before.len() > 1 {
-            entry.insert(
-                before
-                    .iter()
-                    .filter(|(other, _)| *other != id)
-                    .cloned()
-                    .collect(),
-            );
-        } else if before.iter().any(|(other, _)| *other == id) {
-            entry.remove();
+    fn storage(&self, channel: &Channel) -> Result<Storage, Error> {
+        let stream = self.stream(channel);
+        stream.map_or_else(|| Err(Error::NotKept(channel.clone())), |it| Ok(it.storage))
+    }
+
+    /// The tops of those of the channels that are kept in this way.
+    async fn tops(&self, storage: Storage, channels: &[Channel]) -> Result<Vec<Top>, Error> {
+        let is_there = |it: &&Channel| self.storage(it).is_ok_and(|there| there == storage);
+        let channels: Vec<_> = channels.iter().filter(is_there).cloned().collect();
+        match channels.first() {
+            Some(first) => self.log(first, storage)?.tops(channels.clone()).await,
+            None => Ok(Vec::new()),
         }
-        // The listener may be dropped with `before`, and its own drop may come back here.
-        drop(channels);
-        drop(before);
     }
 
-    fn read(&self) -> RwLockReadGuard<'_, HashMap<Channel, Listeners>> {
-        self.listeners
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
+    fn logs(&self) -> impl Iterator<Item = &Log> {
+        self.in_files.iter().chain(&self.in_memory)
     }
 
-    fn write(&self) -> RwLockWriteGuard<'_, HashMap<Channel, Listeners>> {
-        self.listeners
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
+    fn log(&self, channel: &Channel, storage: Storage) -> Result<&Log, Error> {
+        let log = match storage {
+            Storage::File => &self.in_files,
+            Storage::Memory => &self.in_memory,
+        };
+        log.as_ref().ok_or_else(|| Error::NotKept(channel.clone()))
+    }
+
+    /// What a confirmation means, and why.
+    fn level(&self, storage: Storage) -> (Durability, String) {
+        match (storage, self.sync) {
+            (Storage::Memory, _) => (Durability::Accepted, "kept in memory".to_owned()),
+            (Storage::File, Sync::Always) => (
+                Durability::Synced,
+                "one copy, synced before it is confirmed".to_owned(),
+            ),
+            (Storage::File, Sync::Interval(interval)) => (
+                Durability::Accepted,
+                format!("one copy, synced every {interval:?}"),
+            ),
+        }
     }
 }
 

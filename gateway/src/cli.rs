@@ -47,6 +47,9 @@ struct Flags {
     /// Addresses of NATS, separated by commas (nats.url); without them, nodes share nothing
     #[arg(long, global = true, value_name = "URL")]
     nats: Option<String>,
+    /// Folder for what is kept without NATS (embedded.data_dir)
+    #[arg(long, global = true, value_name = "PATH")]
+    data_dir: Option<String>,
     /// What to log: none, trace, debug, info, warn or error (log.level)
     #[arg(long, global = true, value_name = "LEVEL")]
     log_level: Option<String>,
@@ -126,6 +129,7 @@ impl Flags {
             ("--address", "http_server.address", &self.address),
             ("--port", "http_server.port", &self.port),
             ("--nats", "nats.url", &self.nats),
+            ("--data-dir", "embedded.data_dir", &self.data_dir),
             ("--log-level", "log.level", &self.log_level),
         ];
         let named = named

@@ -8,6 +8,7 @@ mod check;
 mod client;
 mod convert;
 pub mod duration;
+mod embedded;
 mod fault;
 mod file;
 mod load;
@@ -29,6 +30,7 @@ use schema::options;
 pub use channel::{ChannelConfig, Namespace, NamespaceOptions};
 pub use check::Finding;
 pub use client::{ClientConfig, PersonalChannel, SubscriptionTokenConfig, TokenConfig};
+pub use embedded::EmbeddedConfig;
 pub use fault::{Fault, Faults, Source};
 pub use file::Format;
 pub use load::{Loaded, load};
@@ -56,6 +58,8 @@ options! {
         pub websocket: WebSocketConfig,
         /// The connection to NATS; without `url` the embedded backbone is used.
         pub nats: NatsConfig,
+        /// What is kept without NATS.
+        pub embedded: EmbeddedConfig,
         /// How the node stops.
         pub shutdown: ShutdownConfig,
         /// The page at `/`.

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use clap::Parser;
-use tidegate_backbone::Backbone;
-use tidegate_backbone::embedded::Embedded;
+use tidegate_backbone::embedded::{Embedded, OpenError};
 use tidegate_backbone::nats::{ConnectError, Nats};
+use tidegate_backbone::{Backbone, Storage, StreamOptions};
 
 use crate::auth::mint;
 use crate::cli::{Action, Cli, TokenArgs};
@@ -37,9 +37,9 @@ pub enum ServeError {
     /// NATS refused, or its options are at fault.
     #[error(transparent)]
     Nats(#[from] ConnectError),
-    /// Something is to be kept, and nothing keeps it.
-    #[error("a namespace has history_size, and nats.url is not set: history needs NATS")]
-    NoHistory,
+    /// What is to be kept cannot be.
+    #[error("embedded: {0}")]
+    Embedded(#[from] OpenError),
     /// The node did not start.
     #[error(transparent)]
     Start(#[from] StartError),
@@ -107,7 +107,13 @@ pub fn serve(
 }
 
 /// What an operator should know of a configuration that is correct.
-fn advice(config: &Config) -> Option<String> {
+fn advice(config: &Config) -> impl Iterator<Item = String> {
+    about_clients(config)
+        .into_iter()
+        .chain(about_history(config))
+}
+
+fn about_clients(config: &Config) -> Option<String> {
     let client = &config.client;
     if client.insecure {
         let text = "client.insecure is on: anyone who reaches this address may connect without a token, and subscribe and \
@@ -127,6 +133,16 @@ fn advice(config: &Config) -> Option<String> {
     })
 }
 
+fn about_history(config: &Config) -> Option<String> {
+    let in_files = |it: &StreamOptions| it.storage == Storage::File;
+    let has_place = !config.nats.url.is_empty() || config.embedded.data_dir.is_some();
+    (!has_place && config.channel.streams().iter().any(in_files)).then(|| {
+        "history is kept in memory, and a restart empties it: set nats.url or embedded.data_dir, or say so with \
+         history_storage"
+            .to_owned()
+    })
+}
+
 async fn backbone(
     config: &Config,
     without_nats: WithoutNats,
@@ -137,8 +153,10 @@ async fn backbone(
         return Ok(Arc::new(Nats::connect(options).await?));
     }
     match without_nats {
-        WithoutNats::Embedded if !config.channel.streams().is_empty() => Err(ServeError::NoHistory),
-        WithoutNats::Embedded => Ok(Arc::new(Embedded::new())),
+        WithoutNats::Embedded => {
+            let options = config.embedded.options(config.channel.streams());
+            Ok(Arc::new(Embedded::open(options)?))
+        }
         WithoutNats::Refuse => Err(ServeError::NoNats),
     }
 }

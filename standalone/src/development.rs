@@ -1,7 +1,7 @@
 //! Development mode: what `tidegate` does when nothing of clients and channels is configured.
 //!
-//! Keys of this run only, a token to use them with, channels that every user may join and publish to, the playground,
-//! and an address that only this machine reaches. Any option of `client` or `channel`, or a file, ends it.
+//! Keys of this run only, a token to use them with, channels that every user may join and publish to, with an hour of
+//! history unless NATS is used, the playground, and an address that only this machine reaches. Any option of `client` or `channel`, or a file, ends it.
 
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -38,6 +38,10 @@ pub fn prepare(loaded: &mut Loaded) -> Option<String> {
         allow_publish_for_client: true,
         ..NamespaceOptions::default()
     };
+    let open = match loaded.config.nats.url.is_empty() {
+        true => with_history(open, loaded.config.embedded.data_dir.is_some()),
+        false => open,
+    };
     let chat = Namespace {
         name: "chat".to_owned(),
         options: open.clone(),
@@ -55,6 +59,20 @@ pub fn prepare(loaded: &mut Loaded) -> Option<String> {
     keys.hmac_secret_key = format!("{}{}", uuid::Uuid::new_v4(), uuid::Uuid::new_v4()).into();
     let token = mint(keys, USER, None, Some(TOKEN_TTL), SystemTime::now());
     Some(token.expect("a secret was just set"))
+}
+
+/// Adds what clients need to recover and to read the history.
+fn with_history(options: NamespaceOptions, has_files: bool) -> NamespaceOptions {
+    let storage = if has_files { "file" } else { "memory" };
+    NamespaceOptions {
+        history_size: 100,
+        history_ttl: Duration::from_secs(60 * 60),
+        history_storage: storage.to_owned(),
+        allow_history_for_subscriber: true,
+        allow_positioning: true,
+        allow_recovery: true,
+        ..options
+    }
 }
 
 /// Tells a person on standard output where things are and what to do next.

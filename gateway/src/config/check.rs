@@ -102,6 +102,7 @@ impl Config {
         self.personal_channel(&mut findings);
         findings.channel(&self.channel);
         findings.nats(&self.nats);
+        self.embedded(&mut findings);
         findings.0
     }
 
@@ -133,6 +134,19 @@ impl Config {
         let wrong = self.shutdown.drain > self.shutdown.timeout;
         let options = ["shutdown.drain", "shutdown.timeout"];
         findings.between(wrong, &options, "must not be longer than shutdown.timeout");
+    }
+
+    fn embedded(&self, findings: &mut Findings) {
+        let embedded = &self.embedded;
+        findings.one_of("embedded.sync", &embedded.sync, &["always", "interval"]);
+        findings.instant("embedded.sync_interval", embedded.sync_interval);
+        let wrong = embedded.data_dir.is_some() && !self.nats.url.is_empty();
+        let options = ["embedded.data_dir", "nats.url"];
+        findings.between(
+            wrong,
+            &options,
+            "contradicts nats.url: NATS keeps the streams",
+        );
     }
 
     /// Paths of endpoints that are served must not collide.

@@ -27,9 +27,17 @@ scenarios! { both on Embedded, crate::scenario::play:
     no_pong
 }
 
+scenarios! { both on Embedded, crate::scenario::play:
+    recovery
+    recovery_of_deltas
+    recovery_of_too_much
+}
+scenarios! { javascript on Embedded, crate::scenario::play: deltas history }
+
 // Without an SDK, so one language is enough.
 scenarios! { javascript on Embedded, crate::scenario::play: lapsed }
 
+scenarios! { both on Embedded, crate::outage::kill_quietly: recovery_after_a_kill }
 scenarios! { both on Embedded, crate::outage::kill: killed }
 scenarios! { both on Embedded, crate::outage::stop: stopped }
 

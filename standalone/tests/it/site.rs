@@ -1,6 +1,7 @@
 //! The gateways that a test talks to, as an operator would run them.
 
 use serde_json::{Value, json};
+use tempfile::TempDir;
 use tidegate_testkit::gateway::Gateway;
 use tidegate_testkit::nats::NatsServer;
 
@@ -24,12 +25,18 @@ pub(crate) enum Backbone {
 pub(crate) struct Site {
     pub(crate) gateways: Vec<Gateway>,
     pub(crate) nats: Option<NatsServer>,
+    /// What a gateway without NATS keeps.
+    _data: TempDir,
 }
 
 impl Site {
     /// Starts gateways with the usual configuration, changed by `change`.
     pub(crate) async fn start(backbone: Backbone, change: impl FnOnce(&mut Value)) -> Self {
         let mut config = config();
+        let data = tempfile::tempdir().unwrap();
+        if backbone == Backbone::Embedded {
+            config["embedded"]["data_dir"] = json!(data.path());
+        }
         change(&mut config);
         let nats = match backbone {
             Backbone::Embedded => None,
@@ -42,7 +49,11 @@ impl Site {
             let gateway = Gateway::start(env!("CARGO_BIN_EXE_tidegate"), &config, url.as_deref());
             gateways.push(gateway.await.unwrap());
         }
-        Self { gateways, nats }
+        Self {
+            gateways,
+            nats,
+            _data: data,
+        }
     }
 
     /// The gateway that most clients of a scenario connect to.

@@ -106,3 +106,18 @@ fn nats_is_reached_in_one_way() {
         ("nats.tls.server_ca_pem_file", "/c"),
     ]));
 }
+
+#[test]
+fn what_is_kept_without_nats_is_checked() {
+    check(
+        &[("embedded.data_dir", "d"), ("nats.url", "nats://a:4222")],
+        &["embedded.data_dir (--set): contradicts nats.url: NATS keeps the streams"],
+    );
+    check(
+        &[("embedded.sync", "never"), ("embedded.sync_interval", "0")],
+        &[
+            "embedded.sync (--set): must be one of always, interval",
+            "embedded.sync_interval (--set): must be longer than zero",
+        ],
+    );
+}

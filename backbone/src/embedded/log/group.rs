@@ -1,0 +1,255 @@
+//! One change of a log: publications in, rows out, all of them or none.
+//!
+//! Offsets count over the whole log. What is known of a channel says how far it was trimmed, so whether something is missing
+//! behind an offset needs no search. A channel of which nothing is kept has no row; `forgotten` is how far such
+//! channels were trimmed.
+
+use std::collections::{HashMap, VecDeque};
+
+use bytes::Bytes;
+
+use super::record;
+use crate::embedded::tables::{Changes, Failure, Table, View};
+use crate::{Channel, Publication, StreamOptions};
+
+const HEAD: &[u8] = b"head";
+
+/// What is known of a log.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Head {
+    /// The newest offset in any channel.
+    pub(super) last: u64,
+    /// Everything up to this offset is gone from channels that have no row.
+    pub(super) forgotten: u64,
+    /// When the newest was stored, in milliseconds since the Unix epoch: time never goes back.
+    time: u64,
+}
+
+/// What is known of a channel.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Kept {
+    /// Its newest offset.
+    pub(super) newest: u64,
+    /// Publications that are kept.
+    pub(super) count: u64,
+    /// Everything up to this offset is gone.
+    pub(super) trimmed: u64,
+}
+
+/// Where a publication was put.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Put {
+    pub(super) offset: u64,
+    pub(super) previous: u64,
+    pub(super) time: u64,
+}
+
+/// A change that is being made.
+pub(super) struct Group<'a> {
+    view: &'a dyn View,
+    now: u64,
+    head: Head,
+    channels: HashMap<Channel, Touched>,
+    changes: Changes,
+}
+
+#[derive(Default)]
+struct Touched {
+    kept: Kept,
+    /// Those of this change.
+    fresh: VecDeque<(Put, Bytes)>,
+    size: u64,
+}
+
+impl Head {
+    pub(super) fn read(view: &dyn View) -> Result<Self, Failure> {
+        let Some(row) = view.get(Table::Meta, HEAD)? else {
+            return Ok(Self::default());
+        };
+        let [last, forgotten, time] = record::parse_numbers(&row)?;
+        Ok(Self {
+            last,
+            forgotten,
+            time,
+        })
+    }
+}
+
+impl Kept {
+    /// `None` if nothing of the channel is kept.
+    pub(super) fn read(view: &dyn View, channel: &Channel) -> Result<Option<Self>, Failure> {
+        let Some(row) = view.get(Table::Channels, channel.as_str().as_bytes())? else {
+            return Ok(None);
+        };
+        let [newest, count, trimmed] = record::parse_numbers(&row)?;
+        Ok(Some(Self {
+            newest,
+            count,
+            trimmed,
+        }))
+    }
+}
+
+impl<'a> Group<'a> {
+    /// `now` is in milliseconds since the Unix epoch.
+    pub(super) fn new(view: &'a dyn View, now: u64) -> Result<Self, Failure> {
+        let head = Head::read(view)?;
+        Ok(Self {
+            view,
+            now: now.max(head.time),
+            head,
+            channels: HashMap::new(),
+            changes: Changes::new(),
+        })
+    }
+
+    /// Puts a publication behind all others.
+    pub(super) fn append(
+        &mut self,
+        channel: &Channel,
+        publication: &Publication,
+        size: u64,
+    ) -> Result<Put, Failure> {
+        self.head.last += 1;
+        self.head.time = self.now;
+        let (offset, time) = (self.head.last, self.now);
+        let namespace = channel.namespace().unwrap_or_default();
+        let touched = self.touch(channel)?;
+        let previous = match touched.kept.count {
+            0 => 0,
+            _ => touched.kept.newest,
+        };
+        let put = Put {
+            offset,
+            previous,
+            time,
+        };
+        touched.kept.newest = offset;
+        touched.kept.count += 1;
+        touched.size = size;
+        let row = record::encode(time, publication);
+        touched.fresh.push_back((put, row));
+        if !publication.id.is_empty() {
+            let key = (Table::Ids, record::namespace_key(namespace, offset));
+            let value = record::timed(time, &publication.id);
+            self.changes.insert(key, Some(value));
+        }
+        Ok(put)
+    }
+
+    /// Removes what a namespace promises no longer, at most `limit` publications; tells how many went.
+    pub(super) fn expire(
+        &mut self,
+        options: &StreamOptions,
+        limit: usize,
+    ) -> Result<usize, Failure> {
+        let namespace = options.namespace.as_deref().unwrap_or_default();
+        let ttl = u64::try_from(options.ttl.as_millis()).unwrap_or(u64::MAX);
+        let from = record::namespace_key(namespace, 0);
+        let to = record::namespace_key(namespace, u64::MAX);
+        let view = self.view;
+        let mut gone = 0;
+        for row in view.rows(Table::Order, &from, &to).take(limit) {
+            let (key, value) = row?;
+            let (time, name) = record::parse_timed(&value)?;
+            if time.saturating_add(ttl) > self.now {
+                break;
+            }
+            let offset = record::offset_of(&key)?;
+            let channel = Channel::parse(&name).map_err(|it| Failure(it.to_string()))?;
+            self.remove(&channel, offset);
+            let kept = &mut self.touch(&channel)?.kept;
+            kept.count = kept.count.saturating_sub(1);
+            kept.trimmed = kept.trimmed.max(offset);
+            gone += 1;
+        }
+        Ok(gone)
+    }
+
+    /// Forgets a publisher's id.
+    pub(super) fn forget(&mut self, namespace: &str, offset: u64) {
+        let key = (Table::Ids, record::namespace_key(namespace, offset));
+        self.changes.insert(key, None);
+    }
+
+    /// The rows.
+    pub(super) fn finish(mut self) -> Result<Changes, Failure> {
+        for (channel, touched) in std::mem::take(&mut self.channels) {
+            self.settle(&channel, touched)?;
+        }
+        if !self.changes.is_empty() {
+            let Head {
+                last,
+                forgotten,
+                time,
+            } = self.head;
+            let row = record::numbers([last, forgotten, time]);
+            self.changes.insert((Table::Meta, HEAD.to_vec()), Some(row));
+        }
+        Ok(self.changes)
+    }
+
+    /// Trims a channel to its size, and writes what is left of this change.
+    fn settle(&mut self, channel: &Channel, mut touched: Touched) -> Result<(), Failure> {
+        let Touched { kept, fresh, size } = &mut touched;
+        let stored = kept.count.saturating_sub(fresh.len() as u64);
+        let excess = match fresh.is_empty() {
+            true => 0,
+            false => kept.count.saturating_sub(*size),
+        };
+        let from = record::publication_key(channel, kept.trimmed + 1);
+        let to = record::publication_key(channel, u64::MAX);
+        let oldest = usize::try_from(excess.min(stored)).unwrap_or(usize::MAX);
+        let view = self.view;
+        for row in view.rows(Table::Publications, &from, &to).take(oldest) {
+            let offset = record::offset_of(&row?.0)?;
+            self.remove(channel, offset);
+            kept.trimmed = offset;
+        }
+        for _ in stored..excess {
+            kept.trimmed = fresh.pop_front().map_or(kept.trimmed, |it| it.0.offset);
+        }
+        kept.count -= excess;
+        let namespace = channel.namespace().unwrap_or_default();
+        for (put, row) in std::mem::take(fresh) {
+            let key = record::publication_key(channel, put.offset);
+            self.changes.insert((Table::Publications, key), Some(row));
+            let order = record::namespace_key(namespace, put.offset);
+            let value = record::timed(put.time, channel.as_str());
+            self.changes.insert((Table::Order, order), Some(value));
+        }
+        let row =
+            (kept.count > 0).then(|| record::numbers([kept.newest, kept.count, kept.trimmed]));
+        if row.is_none() {
+            self.head.forgotten = self.head.forgotten.max(kept.trimmed);
+        }
+        let key = channel.as_str().as_bytes().to_vec();
+        self.changes.insert((Table::Channels, key), row);
+        Ok(())
+    }
+
+    fn remove(&mut self, channel: &Channel, offset: u64) {
+        let namespace = channel.namespace().unwrap_or_default();
+        let publication = record::publication_key(channel, offset);
+        let order = record::namespace_key(namespace, offset);
+        self.changes
+            .insert((Table::Publications, publication), None);
+        self.changes.insert((Table::Order, order), None);
+    }
+
+    fn touch(&mut self, channel: &Channel) -> Result<&mut Touched, Failure> {
+        if !self.channels.contains_key(channel) {
+            let absent = Kept {
+                trimmed: self.head.forgotten,
+                ..Kept::default()
+            };
+            let kept = Kept::read(self.view, channel)?.unwrap_or(absent);
+            let touched = Touched {
+                kept,
+                ..Touched::default()
+            };
+            self.channels.insert(channel.clone(), touched);
+        }
+        Ok(self.channels.entry(channel.clone()).or_default())
+    }
+}

@@ -1,0 +1,248 @@
+//! The thread that changes a log: publications in the order in which they were sent, as many at a time as there are.
+//!
+//! What was stored is heard and confirmed from here, so nobody hears of what a crash could take back.
+
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::time::{Instant, timeout_at};
+
+use super::group::{Group, Put};
+use super::ids::Ids;
+use crate::embedded::Clock;
+use crate::embedded::listeners::Listeners;
+use crate::embedded::tables::{Changes, Failure, Tables};
+use crate::{Channel, Epoch, Error, Place, Position, Publication, StreamOptions};
+
+/// Publications, or rows that go because of their age, in one change.
+const GROUP: usize = 1_024;
+
+/// Bytes of publications after which a change is made.
+const GROUP_BYTES: usize = 4 * 1024 * 1024;
+
+/// Changes in a row that only remove.
+const SWEEPS: usize = 16;
+
+/// What the writer is asked to do.
+pub(super) enum Message {
+    Publish(Box<Job>),
+    /// Stores what was sent before, and ends.
+    Close(oneshot::Sender<()>),
+}
+
+/// A publication to store.
+pub(super) struct Job {
+    pub(super) channel: Channel,
+    pub(super) publication: Publication,
+    pub(super) done: oneshot::Sender<Result<Position, Error>>,
+    /// Its share of what may be under way.
+    pub(super) room: OwnedSemaphorePermit,
+}
+
+pub(super) struct Writer {
+    pub(super) tables: Arc<dyn Tables>,
+    pub(super) epoch: Epoch,
+    /// By namespace; channels without one are under the empty name.
+    pub(super) streams: HashMap<String, (StreamOptions, Ids)>,
+    pub(super) listeners: Arc<Listeners>,
+    pub(super) clock: Clock,
+    pub(super) messages: mpsc::Receiver<Message>,
+    /// Why nothing more is stored.
+    pub(super) failure: Arc<OnceLock<String>>,
+    /// How often what is too old is removed, and files are synced if changes are not.
+    pub(super) tick: Duration,
+    pub(super) is_synced_by_tick: bool,
+}
+
+/// What became of a publication.
+enum Outcome {
+    Stored(Put),
+    /// Its id had been stored at this offset.
+    Duplicate(u64),
+}
+
+impl Writer {
+    /// Works until it is closed, or nobody can send any more. What it is given to call when it is closed is called once
+    /// the tables are let go of.
+    pub(super) async fn run(mut self) {
+        let mut next_tick = Instant::now() + self.tick;
+        let closed = loop {
+            match timeout_at(next_tick, self.messages.recv()).await {
+                Ok(Some(Message::Publish(job))) => {
+                    if let Some(closed) = self.publish(job) {
+                        break Some(closed);
+                    }
+                }
+                Ok(Some(Message::Close(closed))) => break Some(closed),
+                Ok(None) => break None,
+                Err(_) => {}
+            }
+            if Instant::now() >= next_tick {
+                self.sweep();
+                next_tick = Instant::now() + self.tick;
+            }
+        };
+        if let Err(failure) = self.tables.sync() {
+            self.fail(&failure);
+        }
+        drop(self);
+        if let Some(closed) = closed {
+            // Nobody may be waiting any more.
+            let _ = closed.send(());
+        }
+    }
+
+    /// Stores a publication and those that wait behind it; gives whom to tell that it is closed, if that is next.
+    fn publish(&mut self, first: Box<Job>) -> Option<oneshot::Sender<()>> {
+        let mut bytes = first.publication.data.len();
+        let (mut jobs, mut closed) = (vec![first], None);
+        while jobs.len() < GROUP && bytes < GROUP_BYTES {
+            match self.messages.try_recv() {
+                Ok(Message::Publish(job)) => {
+                    bytes += job.publication.data.len();
+                    jobs.push(job);
+                }
+                Ok(Message::Close(sender)) => {
+                    closed = Some(sender);
+                    break;
+                }
+                Err(_) => break,
+            }
+        }
+        match self.store(&jobs) {
+            Ok(outcomes) => {
+                for (job, outcome) in jobs.into_iter().zip(outcomes) {
+                    self.tell(*job, &outcome);
+                }
+            }
+            Err(failure) => {
+                let error = self.fail(&failure);
+                for job in jobs {
+                    let _ = job.done.send(Err(error.clone()));
+                }
+            }
+        }
+        closed
+    }
+
+    fn store(&mut self, jobs: &[Box<Job>]) -> Result<Vec<Outcome>, Failure> {
+        self.check()?;
+        let tables = Arc::clone(&self.tables);
+        let view = tables.view();
+        let mut group = Group::new(&*view, (self.clock)())?;
+        let outcomes = jobs
+            .iter()
+            .map(|job| self.put(&mut group, job))
+            .collect::<Result<Vec<_>, _>>()?;
+        let changes = group.finish()?;
+        drop(view);
+        self.apply(changes)?;
+        Ok(outcomes)
+    }
+
+    fn put(&mut self, group: &mut Group<'_>, job: &Job) -> Result<Outcome, Failure> {
+        let (channel, publication) = (&job.channel, &job.publication);
+        let namespace = channel.namespace().unwrap_or_default();
+        let stream = self.streams.get_mut(namespace);
+        let (options, ids) = stream.ok_or_else(|| Failure(format!("{channel} is not kept")))?;
+        if let Some(offset) = ids.offset(&publication.id) {
+            return Ok(Outcome::Duplicate(offset));
+        }
+        let put = group.append(channel, publication, options.size)?;
+        if !publication.id.is_empty() {
+            ids.insert(put.time, publication.id.clone(), put.offset);
+        }
+        Ok(Outcome::Stored(put))
+    }
+
+    fn tell(&self, job: Job, outcome: &Outcome) {
+        let offset = match outcome {
+            Outcome::Duplicate(offset) => *offset,
+            Outcome::Stored(put) => {
+                let publication = Publication {
+                    id: String::new(),
+                    place: Some(Place {
+                        epoch: Arc::clone(&self.epoch),
+                        offset: put.offset,
+                        previous: Some(put.previous),
+                        time: put.time,
+                    }),
+                    ..job.publication
+                };
+                self.listeners.deliver(&job.channel, publication);
+                put.offset
+            }
+        };
+        let epoch = Arc::clone(&self.epoch);
+        // Who sent it may not care.
+        let _ = job.done.send(Ok(Position { epoch, offset }));
+        drop(job.room);
+    }
+
+    /// Removes what nobody was promised any more, and syncs.
+    fn sweep(&mut self) {
+        for _ in 0..SWEEPS {
+            match self.expire() {
+                Ok(gone) if gone >= GROUP => {}
+                Ok(_) => break,
+                Err(failure) => {
+                    self.fail(&failure);
+                    return;
+                }
+            }
+        }
+        if self.is_synced_by_tick
+            && let Err(failure) = self.tables.sync()
+        {
+            self.fail(&failure);
+        }
+    }
+
+    fn expire(&mut self) -> Result<usize, Failure> {
+        self.check()?;
+        let (tables, now) = (Arc::clone(&self.tables), (self.clock)());
+        let view = tables.view();
+        let mut group = Group::new(&*view, now)?;
+        let mut most = 0;
+        for (namespace, (options, ids)) in &mut self.streams {
+            most = most.max(group.expire(options, GROUP)?);
+            let forgotten = ids.expire(now, GROUP);
+            most = most.max(forgotten.len());
+            for offset in forgotten {
+                group.forget(namespace, offset);
+            }
+        }
+        let changes = group.finish()?;
+        drop(view);
+        self.apply(changes)?;
+        Ok(most)
+    }
+
+    fn apply(&self, changes: Changes) -> Result<(), Failure> {
+        match changes.is_empty() {
+            true => Ok(()),
+            false => self.tables.apply(changes),
+        }
+    }
+
+    fn check(&self) -> Result<(), Failure> {
+        match self.failure.get() {
+            Some(reason) => Err(Failure(reason.clone())),
+            None => Ok(()),
+        }
+    }
+
+    /// Stores nothing more: what is in the files and what is known here may differ.
+    fn fail(&self, failure: &Failure) -> Error {
+        let reason = failure.to_string();
+        if self.failure.set(reason.clone()).is_ok() {
+            tracing::error!(
+                reason,
+                "nothing more is stored until this process is started again"
+            );
+        }
+        Error::Unavailable(reason)
+    }
+}

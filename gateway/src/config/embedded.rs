@@ -1,0 +1,46 @@
+//! `embedded.*`: what is kept without NATS.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tidegate_backbone::embedded::{EmbeddedOptions, Sync};
+use tidegate_backbone::{Storage, StreamOptions};
+
+use super::duration;
+use super::schema::options;
+
+options! {
+    /// What a node without NATS keeps, and how safely.
+    pub struct EmbeddedConfig {
+        /// Folder for the streams of namespaces whose `history_storage` is `file`; made if it does not exist. Every node needs
+        /// its own. Without it they are kept in memory, and a restart empties them.
+        pub data_dir: Option<PathBuf>,
+        /// `always`: a publication is confirmed once a power cut cannot take it; those under way are synced together. `interval`:
+        /// it is confirmed before, so a power cut may take those of the last `sync_interval`, and clients that recover are
+        /// told. A crash of the process takes nothing either way.
+        pub sync: String = "always".to_owned(),
+        /// Time between two syncs; with `sync: interval`.
+        #[serde(with = "duration")]
+        pub sync_interval: Duration = Duration::from_secs(1),
+    }
+}
+
+impl EmbeddedConfig {
+    /// How the embedded backbone is to keep these namespaces.
+    #[must_use]
+    pub fn options(&self, mut streams: Vec<StreamOptions>) -> EmbeddedOptions {
+        if self.data_dir.is_none() {
+            for stream in &mut streams {
+                stream.storage = Storage::Memory;
+            }
+        }
+        EmbeddedOptions {
+            data_dir: self.data_dir.clone(),
+            sync: match self.sync.as_str() {
+                "interval" => Sync::Interval(self.sync_interval),
+                _ => Sync::Always,
+            },
+            streams,
+        }
+    }
+}
