@@ -7,6 +7,7 @@
 mod incarnation;
 mod listeners;
 mod log;
+mod mark;
 mod options;
 mod tables;
 
@@ -25,14 +26,16 @@ use crate::{
 };
 use listeners::Listeners;
 use log::Log;
+use mark::Mark;
 pub use options::{EmbeddedOptions, OpenError, Sync};
 use tables::{Disk, Memory, Tables};
 
 /// Milliseconds since the Unix epoch.
 type Clock = Arc<dyn Fn() -> u64 + Send + std::marker::Sync>;
 
-/// The folder of the streams in the data directory.
+/// The folder of the streams in the data directory, and the file that says how far they go.
 const STREAMS: &str = "streams";
+const MARK: &str = "streams.mark";
 
 /// Carries publications to the listeners of its own process. A clone is another handle to the same listeners.
 #[derive(Clone)]
@@ -70,20 +73,23 @@ impl Embedded {
             .iter()
             .cloned()
             .partition(|it| it.storage == Storage::File);
-        let open = |tables: Arc<dyn Tables>, streams, sync| {
-            Log::open(tables, streams, sync, Arc::clone(&listeners), Arc::new(now))
+        let open = |tables: Arc<dyn Tables>, mark, streams, sync| {
+            let listeners = Arc::clone(&listeners);
+            Log::open(tables, mark, streams, sync, listeners, Arc::new(now))
         };
         let in_files = match (files.first(), data_dir) {
             (None, _) => None,
             (Some(first), None) => return Err(OpenError::NoDataDir(first.namespace.clone())),
             (Some(_), Some(folder)) => {
                 let disk = Disk::open(&folder.join(STREAMS), sync == Sync::Always)?;
-                Some(open(Arc::new(disk), files, sync)?)
+                let path = folder.join(MARK);
+                let mark = Mark::open(&path).map_err(|reason| OpenError::new(&path, reason))?;
+                Some(open(Arc::new(disk), Some(mark), files, sync)?)
             }
         };
         let in_memory = match memory.is_empty() {
             true => None,
-            false => Some(open(Arc::<Memory>::default(), memory, Sync::Always)?),
+            false => Some(open(Arc::<Memory>::default(), None, memory, Sync::Always)?),
         };
         let by_namespace = |it: StreamOptions| (it.namespace.clone().unwrap_or_default(), it);
         let shared = Shared {

@@ -17,6 +17,7 @@ use tokio::time::{Instant, timeout_at};
 use super::Clock;
 use super::incarnation;
 use super::listeners::Listeners;
+use super::mark::Mark;
 use super::options::{OpenError, Sync};
 use super::tables::{Failure, Rows, Table, Tables, View};
 use crate::{
@@ -52,12 +53,14 @@ impl Log {
     /// Opens the log in these tables, and starts its thread.
     pub(super) fn open(
         tables: Arc<dyn Tables>,
+        mark: Option<Mark>,
         streams: Vec<StreamOptions>,
         sync: Sync,
         listeners: Arc<Listeners>,
         clock: Clock,
     ) -> Result<Self, OpenError> {
-        let epoch = incarnation::begin(&*tables, sync)?;
+        let last = Head::read(&*tables.view())?.last;
+        let epoch = incarnation::begin(&*tables, sync, mark.as_ref(), last)?;
         let view = tables.view();
         let by_namespace = |options: StreamOptions| {
             let ids = Ids::read(&*view, &options)?;
@@ -71,6 +74,7 @@ impl Log {
         let failure = Arc::new(OnceLock::new());
         let writer = Writer {
             tables: Arc::clone(&tables),
+            mark,
             epoch: Arc::clone(&epoch),
             streams,
             listeners,

@@ -59,6 +59,19 @@ pub enum OpenError {
         /// What is wrong.
         reason: String,
     },
+    /// Something that was confirmed is not there.
+    #[error(
+        "{}: publications up to offset {marked} were confirmed, and the streams beside it end at {last}: they are damaged. \
+         Put back a copy of both, or remove this file to go on with what is left, in a new epoch", .mark.display()
+    )]
+    Behind {
+        /// The file that tells.
+        mark: PathBuf,
+        /// The newest offset that is there.
+        last: u64,
+        /// The newest one that was.
+        marked: u64,
+    },
     /// What is in it cannot be read.
     #[error(
         "what is stored cannot be read: {0}; put back a copy of the folder, or move it away to start with empty streams"

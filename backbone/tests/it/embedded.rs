@@ -1,6 +1,6 @@
 //! The embedded backbone keeps the promises: without streams, with streams in memory, and with streams in files.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -205,5 +205,76 @@ async fn a_durability_that_is_not_there_is_told_and_keeps_a_node_from_being_read
             .publish(&channel("kept:room"), Publication::default())
             .await;
         assert!(matches!(closed, Err(Error::Unavailable(_))), "{closed:?}");
+    }
+}
+
+/// Every file below a folder.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true => found.extend(files(&path)),
+            false => found.push(path),
+        }
+    }
+    found
+}
+
+/// Opens a folder and reads a channel; what was wrong, or what was read.
+async fn reopened(folder: &Path) -> Result<Vec<String>, String> {
+    let node = open(folder).map_err(|error| error.to_string())?;
+    let range = Range {
+        from: From::After(0),
+        limit: 1_000,
+        max_bytes: usize::MAX,
+    };
+    let page = node.read(&channel("kept:room"), range).await;
+    node.shutdown().await;
+    page.map(|it| texts(&it)).map_err(|error| error.to_string())
+}
+
+#[tokio::test]
+async fn damage_is_told_and_never_passed_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let node = open(folder.path()).unwrap();
+    let expected: Vec<_> = (0..50).map(|it| format!("publication {it}")).collect();
+    for text in &expected {
+        publish(&node, &channel("kept:room"), "", text).await;
+    }
+    node.shutdown().await;
+    drop(node);
+    let mut told = 0;
+    for path in files(folder.path()) {
+        let whole = std::fs::read(&path).unwrap();
+        for part in 1..8 {
+            let at = whole.len() * part / 8;
+            let mut damaged = whole.clone();
+            let Some(byte) = damaged.get_mut(at) else {
+                continue;
+            };
+            *byte ^= 0x55;
+            let copy = tempfile::tempdir().unwrap();
+            copy_folder(folder.path(), copy.path());
+            let relative = path.strip_prefix(folder.path()).unwrap();
+            std::fs::write(copy.path().join(relative), damaged).unwrap();
+            match reopened(copy.path()).await {
+                Ok(read) => assert_eq!(read, expected, "{} at {at}", relative.display()),
+                Err(reason) => {
+                    let place = copy.path().join("streams");
+                    assert!(reason.contains(place.to_str().unwrap()), "{reason}");
+                    told += 1;
+                }
+            }
+        }
+    }
+    assert!(told > 0);
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    for path in files(from) {
+        let copy = to.join(path.strip_prefix(from).unwrap());
+        std::fs::create_dir_all(copy.parent().unwrap()).unwrap();
+        std::fs::copy(path, copy).unwrap();
     }
 }

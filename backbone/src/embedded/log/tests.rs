@@ -209,7 +209,7 @@ impl Bench {
         let tables: Arc<dyn Tables> = Arc::<Faulty>::clone(&self.tables);
         let clock: Clock = Arc::new(move || now.load(Ordering::SeqCst));
         let listeners = Arc::clone(&self.listeners);
-        Log::open(tables, vec![stream(10)], sync, listeners, clock).unwrap()
+        Log::open(tables, None, vec![stream(10)], sync, listeners, clock).unwrap()
     }
 }
 

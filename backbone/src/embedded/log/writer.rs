@@ -13,6 +13,7 @@ use super::group::{Group, Put};
 use super::ids::Ids;
 use crate::embedded::Clock;
 use crate::embedded::listeners::Listeners;
+use crate::embedded::mark::Mark;
 use crate::embedded::tables::{Changes, Failure, Tables};
 use crate::{Channel, Epoch, Error, Place, Position, Publication, StreamOptions};
 
@@ -43,6 +44,7 @@ pub(super) struct Job {
 
 pub(super) struct Writer {
     pub(super) tables: Arc<dyn Tables>,
+    pub(super) mark: Option<Mark>,
     pub(super) epoch: Epoch,
     /// By namespace; channels without one are under the empty name.
     pub(super) streams: HashMap<String, (StreamOptions, Ids)>,
@@ -61,6 +63,15 @@ enum Outcome {
     Stored(Put),
     /// Its id had been stored at this offset.
     Duplicate(u64),
+}
+
+impl Outcome {
+    fn stored(&self) -> Option<u64> {
+        match self {
+            Self::Stored(put) => Some(put.offset),
+            Self::Duplicate(_) => None,
+        }
+    }
 }
 
 impl Writer {
@@ -139,6 +150,11 @@ impl Writer {
         let changes = group.finish()?;
         drop(view);
         self.apply(changes)?;
+        let newest = outcomes.iter().rev().find_map(Outcome::stored);
+        if let Some((mark, newest)) = self.mark.as_ref().zip(newest) {
+            let marked = mark.set(newest);
+            marked.map_err(|error| Failure(format!("{}: {error}", mark.path().display())))?;
+        }
         Ok(outcomes)
     }
 

@@ -5,6 +5,7 @@
 
 use std::fs;
 use std::io;
+use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
@@ -38,7 +39,10 @@ impl Disk {
             true => PersistMode::SyncAll,
             false => PersistMode::Buffer,
         };
-        let disk = Self::connect(folder, mode).map_err(|reason| match reason {
+        // fjall asserts some of what it reads.
+        let connected = catch_unwind(|| Self::connect(folder, mode));
+        let connected = connected.map_err(|_| OpenError::new(folder, "it is damaged"))?;
+        let disk = connected.map_err(|reason| match reason {
             fjall::Error::Locked => OpenError::InUse(folder.to_owned()),
             other => OpenError::new(folder, other),
         })?;
