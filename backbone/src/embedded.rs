@@ -100,9 +100,13 @@ impl Embedded {
             in_memory,
             is_closed: AtomicBool::new(false),
         };
-        Ok(Self {
+        let backbone = Self {
             shared: Arc::new(shared),
-        })
+        };
+        for report in backbone.durability() {
+            report.log();
+        }
+        Ok(backbone)
     }
 
     /// A backbone that keeps nothing.

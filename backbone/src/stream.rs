@@ -6,6 +6,7 @@
 //!
 //! [`Backbone`]: crate::Backbone
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -59,6 +60,16 @@ pub enum Durability {
     Synced,
 }
 
+impl fmt::Display for Durability {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Accepted => "accepted",
+            Self::Replicated => "replicated",
+            Self::Synced => "synced",
+        })
+    }
+}
+
 /// The durability that a namespace really has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DurabilityReport {
@@ -70,6 +81,29 @@ pub struct DurabilityReport {
     pub required: Durability,
     /// Why it is that level, for an operator: replicas, storage, syncing.
     pub reason: String,
+}
+
+impl DurabilityReport {
+    /// Tells an operator.
+    pub(crate) fn log(&self) {
+        let Self {
+            namespace,
+            level,
+            required,
+            reason,
+        } = self;
+        let namespace = namespace.as_deref().unwrap_or_default();
+        match level >= required {
+            true => tracing::info!(namespace, %level, reason, "stream is in use"),
+            false => tracing::error!(
+                namespace,
+                %level,
+                %required,
+                reason,
+                "stream is not as durable as it must be"
+            ),
+        }
+    }
 }
 
 /// Where a publication stands in its channel's stream.

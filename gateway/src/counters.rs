@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use tidegate_backbone::Count;
+use tidegate_backbone::{Count, Durability, DurabilityReport};
 
 /// One number.
 #[derive(Debug, Default)]
@@ -35,14 +35,15 @@ macro_rules! counters {
         pub struct Counters { $(#[doc = $help] pub $name: Counter,)+ }
 
         impl Counters {
-            /// All counters, and the backbone's, in Prometheus' text format.
+            /// All counters, those of the backbone, and what its streams are, in Prometheus' text format.
             #[must_use]
-            pub fn render(&self, backbone: &[Count]) -> String {
+            pub fn render(&self, backbone: &[Count], streams: &[DurabilityReport]) -> String {
                 let mut text = String::new();
                 $(render(&mut text, concat!("tidegate_", stringify!($name)), $kind, $help, self.$name.get());)+
                 for count in backbone {
                     render(&mut text, &format!("tidegate_{}", count.name), "counter", count.help, count.value);
                 }
+                render_durability(&mut text, streams);
                 text
             }
         }
@@ -83,9 +84,51 @@ fn render(text: &mut String, name: &str, kind: &str, help: &str, value: u64) {
     );
 }
 
+/// One line for each stream, named as its namespace is; channels without one have the empty name.
+fn render_durability(text: &mut String, streams: &[DurabilityReport]) {
+    const LEVELS: &str = "0 accepted, 1 replicated, 2 synced";
+    for (name, what, of) in [
+        (
+            "stream_durability",
+            "means",
+            (|it| it.level) as fn(&DurabilityReport) -> Durability,
+        ),
+        ("stream_durability_required", "has to mean", |it| {
+            it.required
+        }),
+    ] {
+        let _ = writeln!(
+            text,
+            "# HELP tidegate_{name} What a confirmation {what}: {LEVELS}.\n# TYPE tidegate_{name} gauge"
+        );
+        for report in streams {
+            let namespace = report.namespace.as_deref().unwrap_or_default();
+            let level = of(report) as u8;
+            let _ = writeln!(text, "tidegate_{name}{{namespace=\"{namespace}\"}} {level}");
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_stream_is_rendered_with_what_it_is_and_what_it_should_be() {
+        let report = DurabilityReport {
+            namespace: Some("chat".to_owned()),
+            level: Durability::Synced,
+            required: Durability::Replicated,
+            reason: String::new(),
+        };
+        let text = Counters::default().render(&[], &[report]);
+        for line in [
+            "tidegate_stream_durability{namespace=\"chat\"} 2",
+            "tidegate_stream_durability_required{namespace=\"chat\"} 1",
+        ] {
+            assert!(text.lines().any(|it| it == line), "{text}");
+        }
+    }
 
     #[test]
     fn every_counter_is_rendered_with_its_value() {
@@ -96,8 +139,8 @@ mod tests {
             help: "Refusals.",
             value: 7,
         };
-        let text = counters.render(&[count]);
-        assert!(text.ends_with("\ntidegate_nats_refused 7\n"), "{text}");
+        let text = counters.render(&[count], &[]);
+        assert!(text.contains("\ntidegate_nats_refused 7\n"), "{text}");
         assert!(text.contains("\ntidegate_not_json 3\n"), "{text}");
         assert!(text.starts_with("# HELP tidegate_connections "), "{text}");
     }

@@ -1,6 +1,7 @@
 //! What is served besides the clients' transports: whether the node lives and is of use, its metrics, the playground.
 
 use actix_web::{HttpResponse, web};
+use tidegate_backbone::DurabilityReport;
 
 use crate::node::Node;
 use crate::{playground, transport};
@@ -34,10 +35,16 @@ async fn ready(node: web::Data<Node>) -> HttpResponse {
     if node.is_ready() {
         return HttpResponse::Ok().body("ready\n");
     }
+    let lacking = |it: &DurabilityReport| it.level < it.required;
     let reason = if node.is_draining() {
-        "stopping"
+        "stopping".to_owned()
+    } else if let Some(stream) = node.backbone.durability().into_iter().find(lacking) {
+        let namespace = stream.namespace.unwrap_or_default();
+        let (level, required) = (stream.level, stream.required);
+        let reason = stream.reason;
+        format!("stream of namespace {namespace:?} is {level}, and has to be {required}: {reason}")
     } else {
-        "backbone is not reachable"
+        "backbone is not reachable".to_owned()
     };
     HttpResponse::ServiceUnavailable().body(format!("not ready: {reason}\n"))
 }
@@ -45,5 +52,8 @@ async fn ready(node: web::Data<Node>) -> HttpResponse {
 async fn metrics(node: web::Data<Node>) -> HttpResponse {
     HttpResponse::Ok()
         .content_type("text/plain; version=0.0.4; charset=utf-8")
-        .body(node.counters.render(&node.backbone.counts()))
+        .body(
+            node.counters
+                .render(&node.backbone.counts(), &node.backbone.durability()),
+        )
 }

@@ -156,22 +156,12 @@ impl KeptStream {
         let known = State::InUse {
             epoch: info.epoch(),
             level,
-            reason: reason.clone(),
+            reason,
         };
         if std::mem::replace(&mut *self.state(), known.clone()) == known {
             return;
         }
-        let (stream, required) = (&self.name, self.options.required);
-        match level >= required {
-            true => tracing::info!(stream, ?level, reason, "stream is in use"),
-            false => tracing::error!(
-                stream,
-                ?level,
-                ?required,
-                reason,
-                "stream is not as durable as it must be"
-            ),
-        }
+        self.report().log();
     }
 
     /// Does not use the stream as it is.
