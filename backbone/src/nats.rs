@@ -22,6 +22,7 @@ mod counters;
 mod inbox;
 mod link;
 mod metadata;
+mod monitoring;
 mod node;
 mod options;
 mod streams;
@@ -48,6 +49,7 @@ use crate::{
 };
 use connection::{Life, keep};
 use connector::Connector;
+use monitoring::Monitoring;
 use node::Node;
 
 /// A connection to NATS that comes back by itself.
@@ -70,6 +72,7 @@ impl Nats {
         let node = Arc::new(Node::new(
             Subjects::new(&options.prefix)?,
             options.streams.clone(),
+            Monitoring::new(&options.monitoring_urls),
         ));
         let timeout = options.timeout;
         let mut connector = Connector::prepare(options)?;

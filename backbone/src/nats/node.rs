@@ -13,6 +13,7 @@ use super::counters::Counters;
 use super::inbox::Inbox;
 use super::link::Link;
 use super::metadata;
+use super::monitoring::Monitoring;
 use super::streams::{KeptStream, Streams};
 use super::subscriptions::{Entry, Subscriptions};
 use super::wire::encoder;
@@ -25,6 +26,7 @@ pub(super) struct Node {
     pub(super) counters: Counters,
     pub(super) inbox: Arc<Inbox>,
     pub(super) streams: Streams,
+    pub(super) monitoring: Monitoring,
     /// Told when there is a new link.
     pub(super) connected: Notify,
     /// Begins the ids that this node gives publications.
@@ -41,7 +43,11 @@ enum State {
 }
 
 impl Node {
-    pub(super) fn new(subjects: Subjects, streams: Vec<StreamOptions>) -> Self {
+    pub(super) fn new(
+        subjects: Subjects,
+        streams: Vec<StreamOptions>,
+        monitoring: Monitoring,
+    ) -> Self {
         let streams = Streams::new(&subjects, streams);
         let mut subscriptions = Subscriptions::default();
         if !streams.is_empty() {
@@ -50,6 +56,7 @@ impl Node {
         Self {
             subjects,
             streams,
+            monitoring,
             inbox: Arc::new(Inbox::new()),
             connected: Notify::new(),
             id_prefix: format!("{:016x}", rand::random::<u64>()),

@@ -23,6 +23,8 @@ pub struct NatsOptions {
     pub tls: TlsOptions,
     /// In which connecting, publishing, subscribing and shutting down must each be answered.
     pub timeout: Duration,
+    /// Monitoring ports of the servers, `http://host:8222`, which tell whether they sync before they confirm.
+    pub monitoring_urls: Vec<String>,
     /// The namespaces that are kept.
     pub streams: Vec<StreamOptions>,
     /// What the servers call this connection in their logs and monitoring.
@@ -90,6 +92,7 @@ impl NatsOptions {
             authentication: Authentication::None,
             tls: TlsOptions::default(),
             timeout: Duration::from_secs(2),
+            monitoring_urls: Vec::new(),
             streams: Vec::new(),
             name: "tidegate".to_owned(),
         }

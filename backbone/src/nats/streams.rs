@@ -18,6 +18,7 @@ use serde_json::Value;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::inbox::{Answer, Wants};
+use super::monitoring::Monitoring;
 use super::node::Node;
 use super::wire::encoder;
 use crate::{Channel, Durability, DurabilityReport, Epoch, Error, StreamOptions};
@@ -151,8 +152,8 @@ impl KeptStream {
     }
 
     /// Takes what a server says of the stream.
-    fn learn(&self, info: &Info) {
-        let (level, reason) = info.durability();
+    fn learn(&self, info: &Info, monitoring: &Monitoring) {
+        let (level, reason) = info.durability(monitoring);
         let known = State::InUse {
             epoch: info.epoch(),
             level,

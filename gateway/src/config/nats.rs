@@ -31,6 +31,9 @@ options! {
         pub token: Secret,
         /// TLS of the connection.
         pub tls: NatsTlsConfig,
+        /// Monitoring ports of the servers, such as `http://host:8222`, which tell whether they sync before they confirm: a
+        /// stream is `synced` when all that have a copy say so.
+        pub monitoring_urls: Vec<String>,
         /// Time in which NATS must confirm a publish or subscribe, or error 100.
         #[serde(with = "duration")]
         pub timeout: Duration = Duration::from_secs(2),
@@ -77,6 +80,7 @@ impl NatsConfig {
             authentication: self.authentication(),
             tls,
             timeout: self.timeout,
+            monitoring_urls: self.monitoring_urls.clone(),
             name: "tidegate-gateway".to_owned(),
             ..NatsOptions::new(self.url.split(',').map(str::trim))
         }
@@ -118,6 +122,7 @@ mod tests {
         let options = options(|config| {
             config.prefix = "other".into();
             config.timeout = Duration::from_millis(700);
+            config.monitoring_urls = vec!["http://one:8222".into()];
             config.tls.enabled = true;
             config.tls.server_ca_pem_file = Some("ca.pem".into());
             config.tls.cert_pem_file = Some("cert.pem".into());
@@ -128,6 +133,7 @@ mod tests {
             (options.prefix.as_str(), options.timeout),
             ("other", Duration::from_millis(700))
         );
+        assert_eq!(options.monitoring_urls, ["http://one:8222"]);
         assert_eq!(options.tls.mode, TlsMode::Required);
         assert_eq!(options.tls.ca_file, Some("ca.pem".into()));
         let client = options.tls.client.unwrap();

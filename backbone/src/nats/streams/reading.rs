@@ -53,7 +53,7 @@ async fn top(node: &Node, channel: &Channel, deadline: Instant) -> Result<Top, E
     }
     // What is stored after this is behind it, and what was before is found by the second look.
     let info = settings::info(node, stream, None, deadline).await?;
-    stream.learn(&info);
+    stream.learn(&info, &node.monitoring);
     let found = newest(node, stream, channel, deadline).await?;
     Ok(Top {
         position: Position {

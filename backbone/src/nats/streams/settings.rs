@@ -10,6 +10,7 @@ use time::format_description::well_known::Rfc3339;
 use tokio::time::{Instant, sleep};
 
 use super::{ApiError, KeptStream, PATIENCE, Wants, ask, parse};
+use crate::nats::monitoring::Monitoring;
 use crate::nats::node::Node;
 use crate::{Durability, Epoch, Error, Storage};
 
@@ -31,6 +32,20 @@ pub(super) struct Info {
     created: String,
     config: Value,
     pub(super) state: InfoState,
+    /// Where the copies are.
+    cluster: Option<Copies>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct Copies {
+    leader: Option<String>,
+    #[serde(default)]
+    replicas: Vec<Peer>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct Peer {
+    name: String,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -69,17 +84,10 @@ impl Info {
     }
 
     /// What a confirmation means, and why.
-    pub(super) fn durability(&self) -> (Durability, String) {
+    pub(super) fn durability(&self, monitoring: &Monitoring) -> (Durability, String) {
         let replicas = self.config["num_replicas"].as_u64().unwrap_or(1);
         let storage = self.config["storage"].as_str().unwrap_or("file");
-        let tags = self.config["placement"]["tags"].as_array();
-        let is_synced = tags.is_some_and(|tags| tags.iter().any(|tag| tag == "sync:always"));
-        let sync = match is_synced {
-            true => "placed on servers with the tag sync:always",
-            false => {
-                "servers are not known to sync before they confirm (no placement tag sync:always)"
-            }
-        };
+        let (is_synced, sync) = self.sync(monitoring);
         let level = match (storage, is_synced, replicas) {
             ("file", true, _) => Durability::Synced,
             (_, _, 3..) => Durability::Replicated,
@@ -90,15 +98,50 @@ impl Info {
             format!("replicas {replicas}, storage {storage}, {sync}"),
         )
     }
+
+    /// Whether every server that has a copy syncs before it confirms, and who says so: their monitoring, or else the tag of
+    /// those that the stream is placed on.
+    fn sync(&self, monitoring: &Monitoring) -> (bool, String) {
+        let mut unknown = self.cluster.is_none();
+        for server in self.servers() {
+            match monitoring.is_synced(server) {
+                Some(true) => {}
+                Some(false) => {
+                    let reason = format!("server {server} does not sync before it confirms");
+                    return (false, reason);
+                }
+                None => unknown = true,
+            }
+        }
+        if !unknown {
+            return (true, "its servers sync before they confirm".to_owned());
+        }
+        let tags = self.config["placement"]["tags"].as_array();
+        let is_tagged = tags.is_some_and(|tags| tags.iter().any(|tag| tag == "sync:always"));
+        let reason = match is_tagged {
+            true => "placed on servers with the tag sync:always",
+            false => "servers are not known to sync before they confirm (see nats.monitoring_urls)",
+        };
+        (is_tagged, reason.to_owned())
+    }
+
+    fn servers(&self) -> impl Iterator<Item = &str> {
+        let cluster = self.cluster.iter();
+        cluster.flat_map(|it| {
+            let others = it.replicas.iter().map(|peer| &*peer.name);
+            it.leader.as_deref().into_iter().chain(others)
+        })
+    }
 }
 
 /// Keeps the streams in step with their options for as long as the node lives.
 pub(in crate::nats) async fn keep(node: Arc<Node>) {
     loop {
         let mut pause = LOOK;
+        node.monitoring.look().await;
         for stream in node.streams.iter() {
             match ensure(&node, stream).await {
-                Ok(info) => stream.learn(&info),
+                Ok(info) => stream.learn(&info, &node.monitoring),
                 Err(Fault::Unavailable(error)) => {
                     tracing::debug!(stream = stream.name, %error, "stream is not reached, trying again");
                     pause = AGAIN;

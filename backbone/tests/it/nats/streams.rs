@@ -1,12 +1,14 @@
 //! Kept namespaces: the promises on one server and on three, settings that are kept in step, and a leader that is killed.
 
+use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tidegate_backbone::conformance::{Cluster, Spread};
 use tidegate_backbone::nats::{Nats, NatsOptions};
 use tidegate_backbone::{
-    Backbone, Channel, Durability, From, Page, Range, Storage, StreamOptions, Streams,
+    Backbone, Channel, Durability, DurabilityReport, From, Page, Range, Storage, StreamOptions,
+    Streams,
 };
 use tidegate_testkit::deadline::until_some;
 use tidegate_testkit::nats::{NatsCluster, NatsServer};
@@ -301,4 +303,46 @@ async fn a_durability_that_is_not_there_makes_a_node_not_ready() {
         (Durability::Accepted, Durability::Synced)
     );
     assert!(!node.is_ready());
+}
+
+/// What a node finds of a stream on a server that syncs in this way, and tells it on its monitoring port.
+async fn found_by_monitoring(sync_interval: &str) -> (DurabilityReport, bool) {
+    let port = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
+    let config =
+        format!("http: 127.0.0.1:{port}\njetstream: {{ sync_interval: {sync_interval} }}\n");
+    let server = NatsServer::start_with(&config).await.unwrap();
+    let mut demanding = kept("kept", 10, 1);
+    demanding.required = Durability::Synced;
+    let node = Nats::connect(NatsOptions {
+        monitoring_urls: vec![format!("http://127.0.0.1:{port}")],
+        ..keeping(&server, vec![demanding])
+    });
+    let node = node.await.unwrap();
+    let told = async || {
+        let report = node.durability().remove(0);
+        report.reason.contains("replicas 1").then_some(report)
+    };
+    let report = until_some("the durability is told", told).await.unwrap();
+    (report, node.is_ready())
+}
+
+#[tokio::test]
+async fn servers_that_sync_are_known_by_their_monitoring() {
+    let (report, is_ready) = found_by_monitoring("always").await;
+    assert_eq!(
+        (report.level, is_ready),
+        (Durability::Synced, true),
+        "{report:?}"
+    );
+    let (report, is_ready) = found_by_monitoring("10s").await;
+    assert_eq!(
+        (report.level, is_ready),
+        (Durability::Accepted, false),
+        "{report:?}"
+    );
+    assert!(report.reason.contains("does not sync"), "{report:?}");
 }

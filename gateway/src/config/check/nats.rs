@@ -14,6 +14,12 @@ impl Findings {
             "nats.prefix",
             "must be tokens of a subject, separated by `.`",
         );
+        let wrong = !nats.monitoring_urls.iter().all(|it| is_monitoring(it));
+        self.when(
+            wrong,
+            "nats.monitoring_urls",
+            "must be http://host:port each",
+        );
         self.instant("nats.timeout", nats.timeout);
         self.authentication(nats);
         let secure = nats.tls.enabled || addresses(nats).any(|url| url.starts_with("tls://"));
@@ -72,6 +78,12 @@ fn is_address(text: &str) -> bool {
     ["nats://", "tls://"]
         .iter()
         .any(|scheme| text.len() > scheme.len() && text.starts_with(scheme))
+}
+
+fn is_monitoring(text: &str) -> bool {
+    let address = text.strip_prefix("http://");
+    let port = address.and_then(|it| it.trim_end_matches('/').rsplit_once(':'));
+    port.is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
 }
 
 fn is_token(text: &str) -> bool {
