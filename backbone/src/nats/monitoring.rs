@@ -55,9 +55,10 @@ impl Monitoring {
         }
     }
 
-    /// Asks all of them. Of one that does not answer, what it said before is still believed: how it syncs changes only when it
+    /// Asks all of them; tells whether all answered. Of one that does not answer, what it said before is still believed: how it syncs changes only when it
     /// is started again, and then it answers.
-    pub(super) async fn look(&self) {
+    pub(super) async fn look(&self) -> bool {
+        let mut is_complete = true;
         for (address, answer) in join_all(self.addresses.iter().map(|it| ask(it))).await {
             match answer {
                 Ok(varz) => {
@@ -65,10 +66,12 @@ impl Monitoring {
                     self.known().insert(varz.server_name, is_synced);
                 }
                 Err(reason) => {
+                    is_complete = false;
                     tracing::warn!(address, reason, "no answer of use from a monitoring port");
                 }
             }
         }
+        is_complete
     }
 
     /// Whether a server syncs before it confirms; `None` if it did not say.

@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
+use std::slice;
 
 use futures_util::future::try_join_all;
 use serde::Deserialize;
@@ -28,14 +29,38 @@ const BATCH_BYTES: usize = 4 * 1024 * 1024;
 /// JetStream's code for a subject without a message.
 const NO_MESSAGE: u64 = 10037;
 
-/// The newest place of each channel.
+/// The newest place of each channel, with the epoch that the streams had before and after: one that was made anew meanwhile
+/// has other offsets.
 pub(in crate::nats) async fn tops(node: &Node, channels: &[Channel]) -> Result<Vec<Top>, Error> {
     let deadline = Instant::now() + PATIENCE;
-    let mut tops = Vec::with_capacity(channels.len());
-    for some in channels.chunks(AT_ONCE) {
-        tops.extend(try_join_all(some.iter().map(|channel| top(node, channel, deadline))).await?);
+    tops_until(node, channels, deadline).await
+}
+
+async fn tops_until(
+    node: &Node,
+    channels: &[Channel],
+    deadline: Instant,
+) -> Result<Vec<Top>, Error> {
+    let of = |channel| node.streams.of(channel);
+    let mut streams: Vec<&KeptStream> = channels.iter().filter_map(of).collect();
+    streams.sort_unstable_by_key(|stream| &stream.name);
+    streams.dedup_by_key(|stream| &stream.name);
+    let epochs = || -> Vec<_> { streams.iter().map(|stream| stream.epoch()).collect() };
+    loop {
+        let before = epochs();
+        let mut tops = Vec::with_capacity(channels.len());
+        for some in channels.chunks(AT_ONCE) {
+            let found = some.iter().map(|channel| top(node, channel, deadline));
+            tops.extend(try_join_all(found).await?);
+        }
+        for stream in &streams {
+            let info = settings::info(node, stream, None, deadline).await?;
+            stream.learn(&info, &node.monitoring);
+        }
+        if epochs() == before {
+            return Ok(tops);
+        }
     }
-    Ok(tops)
 }
 
 async fn top(node: &Node, channel: &Channel, deadline: Instant) -> Result<Top, Error> {
@@ -43,8 +68,9 @@ async fn top(node: &Node, channel: &Channel, deadline: Instant) -> Result<Top, E
         .streams
         .of(channel)
         .ok_or_else(|| Error::NotKept(channel.clone()))?;
-    if let Some(offset) = newest(node, stream, channel, deadline).await? {
-        let epoch = stream.known_epoch()?;
+    if let Some(offset) = newest(node, stream, channel, deadline).await?
+        && let Some(epoch) = stream.epoch()
+    {
         let position = Position { epoch, offset };
         return Ok(Top {
             position,
@@ -110,12 +136,14 @@ pub(in crate::nats) async fn read(
         .streams
         .of(channel)
         .ok_or_else(|| Error::NotKept(channel.clone()))?;
+    let top = tops_until(node, slice::from_ref(channel), deadline).await?;
+    let top = top.into_iter().next().expect("one for each channel");
     let reading = Reading {
         node,
         stream,
         channel,
         subject: node.subjects.publication(channel),
-        top: top(node, channel, deadline).await?,
+        top,
         deadline,
     };
     match range.from {

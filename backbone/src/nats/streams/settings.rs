@@ -137,8 +137,10 @@ impl Info {
 /// Keeps the streams in step with their options for as long as the node lives.
 pub(in crate::nats) async fn keep(node: Arc<Node>) {
     loop {
-        let mut pause = LOOK;
-        node.monitoring.look().await;
+        let mut pause = match node.monitoring.look().await {
+            true => LOOK,
+            false => AGAIN,
+        };
         for stream in node.streams.iter() {
             match ensure(&node, stream).await {
                 Ok(info) => stream.learn(&info, &node.monitoring),

@@ -7,8 +7,7 @@ use std::time::Duration;
 use tidegate_backbone::conformance::{Cluster, Spread};
 use tidegate_backbone::nats::{Nats, NatsOptions};
 use tidegate_backbone::{
-    Backbone, Channel, Durability, DurabilityReport, From, Page, Range, Storage, StreamOptions,
-    Streams,
+    Backbone, Channel, Durability, From, Page, Range, Storage, StreamOptions, Streams,
 };
 use tidegate_testkit::deadline::until_some;
 use tidegate_testkit::nats::{NatsCluster, NatsServer};
@@ -305,13 +304,11 @@ async fn a_durability_that_is_not_there_makes_a_node_not_ready() {
     assert!(!node.is_ready());
 }
 
-/// What a node finds of a stream on a server that syncs in this way, and tells it on its monitoring port.
-async fn found_by_monitoring(sync_interval: &str) -> (DurabilityReport, bool) {
-    let port = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
+/// A node on a server that syncs in this way, and says so on its monitoring port, finds a reason with this text.
+async fn found_by_monitoring(sync_interval: &str, reason: &str) -> (Durability, bool) {
+    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = socket.local_addr().unwrap().port();
+    drop(socket);
     let config =
         format!("http: 127.0.0.1:{port}\njetstream: {{ sync_interval: {sync_interval} }}\n");
     let server = NatsServer::start_with(&config).await.unwrap();
@@ -322,27 +319,62 @@ async fn found_by_monitoring(sync_interval: &str) -> (DurabilityReport, bool) {
         ..keeping(&server, vec![demanding])
     });
     let node = node.await.unwrap();
+    // The port may answer a moment after the server takes connections.
     let told = async || {
         let report = node.durability().remove(0);
-        report.reason.contains("replicas 1").then_some(report)
+        report.reason.contains(reason).then_some(report.level)
     };
-    let report = until_some("the durability is told", told).await.unwrap();
-    (report, node.is_ready())
+    let level = until_some("the durability is told", told).await.unwrap();
+    (level, node.is_ready())
 }
 
 #[tokio::test]
 async fn servers_that_sync_are_known_by_their_monitoring() {
-    let (report, is_ready) = found_by_monitoring("always").await;
-    assert_eq!(
-        (report.level, is_ready),
-        (Durability::Synced, true),
-        "{report:?}"
-    );
-    let (report, is_ready) = found_by_monitoring("10s").await;
-    assert_eq!(
-        (report.level, is_ready),
-        (Durability::Accepted, false),
-        "{report:?}"
-    );
-    assert!(report.reason.contains("does not sync"), "{report:?}");
+    let found = found_by_monitoring("always", "its servers sync").await;
+    assert_eq!(found, (Durability::Synced, true));
+    let found = found_by_monitoring("10s", "does not sync").await;
+    assert_eq!(found, (Durability::Accepted, false));
+}
+
+#[tokio::test]
+async fn a_stream_that_is_made_anew_has_another_epoch_at_once() {
+    let server = NatsServer::start_with(JETSTREAM).await.unwrap();
+    let node = Nats::connect(keeping(&server, vec![kept("kept", 10, 1)]))
+        .await
+        .unwrap();
+    until_some("it is ready", async || node.is_ready().then_some(()))
+        .await
+        .unwrap();
+    let room = Channel::parse("kept:room").unwrap();
+    let first = node
+        .publish(&room, publication("1"))
+        .await
+        .unwrap()
+        .unwrap();
+
+    let client = async_nats::connect(server.url()).await.unwrap();
+    let ask = async |verb: &str, body: String| -> serde_json::Value {
+        let subject = format!("$JS.API.STREAM.{verb}.tide_kept");
+        let answer = client.request(subject, body.into()).await.unwrap();
+        serde_json::from_slice(&answer.payload).unwrap()
+    };
+    let info = ask("INFO", String::new()).await;
+    ask("DELETE", String::new()).await;
+    let made = ask("CREATE", info["config"].to_string()).await;
+    assert!(made["error"].is_null(), "{made}");
+    client
+        .request("tide.pub.kept.room", "2".into())
+        .await
+        .unwrap();
+
+    let tops = node.tops(std::slice::from_ref(&room)).await.unwrap();
+    assert_ne!(tops[0].position.epoch, first.epoch);
+    let range = Range {
+        from: From::After(0),
+        limit: 10,
+        max_bytes: 1_000,
+    };
+    let page = node.read(&room, range).await.unwrap();
+    let place = page.publications[0].place.as_ref().unwrap();
+    assert_eq!(place.epoch, tops[0].position.epoch);
 }
