@@ -1,0 +1,3 @@
+//! The history service: an archive of what was published in channels that are kept, far beyond what their streams hold.
+
+pub mod store;

@@ -1,0 +1,3 @@
+//! The history service against real parts.
+
+mod store;
