@@ -1,3 +1,6 @@
 //! The history service: an archive of what was published in channels that are kept, far beyond what their streams hold.
 
+pub mod grpc;
+pub mod history;
+pub mod lag;
 pub mod store;

@@ -1,3 +1,6 @@
 //! The history service against real parts.
 
+mod carrier;
+mod grpc;
+mod history;
 mod store;
