@@ -2,5 +2,7 @@
 
 pub mod grpc;
 pub mod history;
+pub mod ingest;
 pub mod lag;
+pub mod retention;
 pub mod store;

@@ -13,7 +13,7 @@ use tidegate_history_service::store::embedded::Embedded;
 use crate::carrier::Carrier;
 
 /// Kept in the stream of each channel.
-const SIZE: usize = 6;
+const SIZE: usize = 3;
 
 #[derive(Debug, Clone)]
 enum Step {

@@ -3,4 +3,5 @@
 mod carrier;
 mod grpc;
 mod history;
+mod ingest;
 mod store;
