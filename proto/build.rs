@@ -1,18 +1,41 @@
-//! Turns `schema/client.proto` into Rust, without needing `protoc`.
+//! Turns the schemas into Rust, without needing `protoc`.
 
 use std::error::Error;
 
-const SCHEMA: &str = "schema/client.proto";
-
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=build.rs");
-    println!("cargo:rerun-if-changed={SCHEMA}");
-    let descriptors = protox::compile([SCHEMA], ["schema"])?;
+    println!("cargo:rerun-if-changed=schema");
+    messages("schema/client.proto")?;
+    #[cfg(feature = "history")]
+    history()?;
+    Ok(())
+}
+
+fn messages(schema: &str) -> Result<(), Box<dyn Error>> {
     prost_build::Config::new()
         // Payloads stay slices of the frame they came in.
         .bytes(["."])
         // Sorted maps make encoded messages reproducible.
         .btree_map(["."])
-        .compile_fds(descriptors)?;
+        .compile_fds(protox::compile([schema], ["schema"])?)?;
+    Ok(())
+}
+
+/// The archive's messages, and the history service with its description for those who ask a server what it offers.
+#[cfg(feature = "history")]
+fn history() -> Result<(), Box<dyn Error>> {
+    use std::path::PathBuf;
+
+    use prost::Message;
+
+    messages("schema/archive.proto")?;
+    let described = protox::compile(["schema/history.proto"], ["schema"])?;
+    let folder = PathBuf::from(std::env::var_os("OUT_DIR").ok_or("cargo sets OUT_DIR")?);
+    std::fs::write(folder.join("history.bin"), described.encode_to_vec())?;
+    tonic_prost_build::configure()
+        .bytes(".")
+        .btree_map(".")
+        .build_transport(false)
+        .compile_fds(described)?;
     Ok(())
 }

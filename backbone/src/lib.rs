@@ -12,6 +12,7 @@ mod channel;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod embedded;
+mod feed;
 pub mod nats;
 mod publication;
 mod stream;
@@ -23,6 +24,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 
 pub use channel::{Channel, ChannelError, MAX_CHANNEL_BYTES, is_namespace_name};
+pub use feed::{Delivery, Feed};
 pub use publication::{ClientInfo, Publication};
 pub use stream::{
     Durability, DurabilityReport, Epoch, From, Page, Place, Position, Range, Storage,

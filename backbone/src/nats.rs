@@ -44,8 +44,8 @@ pub use options::{Authentication, ClientCertificate, NatsOptions, TlsMode, TlsOp
 
 use crate::subject::Subjects;
 use crate::{
-    Backbone, Channel, Confirmation, Count, DurabilityReport, Error, Listener, Page, Publication,
-    Range, StreamOptions, Streams, Subscription, Top,
+    Backbone, Channel, Confirmation, Count, DurabilityReport, Error, Feed, Listener, Page,
+    Position, Publication, Range, StreamOptions, Streams, Subscription, Top,
 };
 use connection::{Life, keep};
 use connector::Connector;
@@ -93,6 +93,14 @@ impl Nats {
     #[must_use]
     pub fn counters(&self) -> &Counters {
         &self.node.counters
+    }
+
+    /// Delivers everything that a namespace's stream has behind a position, or all of it; `None` if the namespace has no
+    /// stream. The position is that of the last delivery that is where it has to be: its epoch and watermark.
+    #[must_use]
+    pub fn feed(&self, namespace: Option<&str>, after: Option<Position>) -> Option<Box<dyn Feed>> {
+        let feed = streams::NatsFeed::new(&self.node, namespace, after)?;
+        Some(Box::new(feed))
     }
 
     async fn send_to(

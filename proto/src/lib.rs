@@ -1,6 +1,29 @@
-//! Rust types of `schema/client.proto`, the messages of the Centrifugo client protocol v2.
+//! Rust types of the schemas, generated at build time. Only the files that read and write a format should touch them: they
+//! convert them to types that cannot be wrong. Payload fields are [`prost::bytes::Bytes`] and maps are sorted.
 //!
-//! Generated at build time. Only a codec should touch them: it converts them to types that cannot be wrong.
-//! Payload fields are [`prost::bytes::Bytes`] and maps are sorted.
+//! At the root stands `schema/client.proto`, the messages of the Centrifugo client protocol v2.
 
 include!(concat!(env!("OUT_DIR"), "/tidegate.client.v1.rs"));
+
+/// `schema/archive.proto`: what the history service's embedded archive holds.
+#[cfg(feature = "history")]
+pub mod archive {
+    include!(concat!(env!("OUT_DIR"), "/tidegate.archive.v1.rs"));
+}
+
+/// `schema/history.proto`: the history service.
+#[cfg(feature = "history")]
+pub mod history {
+    #![expect(
+        clippy::allow_attributes_without_reason,
+        clippy::excessive_nesting,
+        clippy::too_many_lines,
+        unused_qualifications,
+        reason = "tonic's generator writes so"
+    )]
+
+    include!(concat!(env!("OUT_DIR"), "/tidegate.history.v1.rs"));
+
+    /// The schema itself, for server reflection.
+    pub const DESCRIPTION: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/history.bin"));
+}

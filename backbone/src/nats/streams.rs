@@ -4,6 +4,7 @@
 //! before it on the same subject, to the subjects that gateways listen to. A channel's offset is that sequence; the epoch is
 //! the time at which the stream was made.
 
+mod feed;
 mod publishing;
 mod reading;
 mod settings;
@@ -22,6 +23,7 @@ use super::monitoring::Monitoring;
 use super::node::Node;
 use super::wire::encoder;
 use crate::{Channel, Durability, DurabilityReport, Epoch, Error, StreamOptions};
+pub(super) use feed::NatsFeed;
 use publishing::Sent;
 pub(super) use publishing::publish;
 pub(super) use reading::{read, tops};
@@ -98,8 +100,12 @@ impl Streams {
         if self.by_namespace.is_empty() {
             return None;
         }
-        self.by_namespace
-            .get(channel.namespace().unwrap_or_default())
+        self.named(channel.namespace())
+    }
+
+    /// The stream of a namespace, if it is kept.
+    pub(super) fn named(&self, namespace: Option<&str>) -> Option<&KeptStream> {
+        self.by_namespace.get(namespace.unwrap_or_default())
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &KeptStream> {

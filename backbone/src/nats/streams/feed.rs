@@ -1,0 +1,153 @@
+//! A stream's messages, in its order, read by batched direct gets from where the archive is.
+//!
+//! Where to go on is known to who keeps what is delivered, durably and together with it, so the server has nothing to
+//! remember, and an acknowledgement is a step of this value.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::{BoxFuture, ready};
+use serde_json::json;
+use tokio::time::{Instant, sleep};
+
+use super::settings::{self, Info};
+use super::{KeptStream, PATIENCE, Wants, ask};
+use crate::nats::inbox::Answer;
+use crate::nats::metadata;
+use crate::nats::node::Node;
+use crate::{Channel, Delivery, Epoch, Error, Feed, Position};
+
+/// Messages of one delivery.
+const BATCH: usize = 512;
+
+/// Bytes after which one delivery ends.
+const BATCH_BYTES: usize = 4 * 1024 * 1024;
+
+/// Between two looks at a stream that has nothing new.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// Delivers the stream of a namespace.
+pub(in crate::nats) struct NatsFeed {
+    node: Arc<Node>,
+    namespace: Option<String>,
+    /// Everything up to here has been acknowledged.
+    acknowledged: Option<Position>,
+}
+
+impl NatsFeed {
+    /// A feed of what is behind a position; `None` for everything. Nothing, if the namespace has no stream.
+    pub(in crate::nats) fn new(
+        node: &Arc<Node>,
+        namespace: Option<&str>,
+        after: Option<Position>,
+    ) -> Option<Self> {
+        node.streams.named(namespace)?;
+        Some(Self {
+            node: Arc::clone(node),
+            namespace: namespace.map(str::to_owned),
+            acknowledged: after,
+        })
+    }
+
+    fn stream(&self) -> Result<&KeptStream, Error> {
+        let stream = self.node.streams.named(self.namespace.as_deref());
+        stream.ok_or_else(|| Error::Unavailable("the stream is gone".to_owned()))
+    }
+
+    async fn look(&self) -> Result<Info, Error> {
+        let deadline = Instant::now() + PATIENCE;
+        settings::info(&self.node, self.stream()?, None, deadline).await
+    }
+
+    async fn deliver(&self) -> Result<Delivery, Error> {
+        loop {
+            let before = self.look().await?;
+            let epoch = before.epoch();
+            let after = match &self.acknowledged {
+                Some(position) if position.epoch == epoch => position.offset,
+                Some(_) | None => 0,
+            };
+            if before.state.last_seq > after
+                && let Some(delivery) = self.get(&epoch, after).await?
+            {
+                return Ok(delivery);
+            }
+            sleep(LOOK).await;
+        }
+    }
+
+    /// What is behind a sequence; `None` if nothing is, or the stream was made anew meanwhile.
+    async fn get(&self, epoch: &Epoch, after: u64) -> Result<Option<Delivery>, Error> {
+        let stream = self.stream()?;
+        let api = format!("$JS.API.DIRECT.GET.{}", stream.name);
+        let request = json!({
+            "seq": after + 1,
+            "next_by_subj": stream.subjects,
+            "batch": BATCH,
+            "max_bytes": BATCH_BYTES,
+        });
+        let deadline = Instant::now() + PATIENCE;
+        let answers = ask(&self.node, &api, &request, Wants::Row, deadline).await?;
+        let mut delivery = Delivery {
+            namespace: self.namespace.clone(),
+            epoch: Epoch::clone(epoch),
+            publications: Vec::new(),
+            passed_over: Vec::new(),
+            watermark: after,
+            lag: 0,
+        };
+        for answer in answers.iter().filter(|answer| answer.is_stored()) {
+            self.add(&mut delivery, answer)?;
+        }
+        if delivery.watermark == after {
+            return Ok(None);
+        }
+        // A message does not say which incarnation it is of: it is of this one if this one is still there.
+        let now = self.look().await?;
+        delivery.lag = now.state.last_seq.saturating_sub(delivery.watermark);
+        Ok((now.epoch() == *epoch).then_some(delivery))
+    }
+
+    /// Adds a message; what is no publication of a channel of this namespace is passed over.
+    fn add(&self, delivery: &mut Delivery, answer: &Answer) -> Result<(), Error> {
+        let strange = || Error::Unavailable("a message does not say where it stands".to_owned());
+        let read = metadata::decode_stored(&answer.headers, &answer.payload, &delivery.epoch);
+        let publication = read.map_err(|_| strange())?;
+        let offset = publication.place.as_ref().ok_or_else(strange)?.offset;
+        delivery.watermark = delivery.watermark.max(offset);
+        match self.channel(answer) {
+            Some(channel) => delivery.publications.push((channel, publication)),
+            None => delivery.passed_over.push(offset),
+        }
+        Ok(())
+    }
+
+    fn channel(&self, answer: &Answer) -> Option<Channel> {
+        let subject = answer.header("Nats-Subject")?;
+        let channel = self.node.subjects.channel(subject)?;
+        (channel.namespace() == self.namespace.as_deref()).then_some(channel)
+    }
+}
+
+impl Feed for NatsFeed {
+    fn next(&mut self) -> BoxFuture<'_, Result<Delivery, Error>> {
+        Box::pin(self.deliver())
+    }
+
+    fn acknowledge<'a>(&'a mut self, delivery: &'a Delivery) -> BoxFuture<'a, Result<(), Error>> {
+        self.acknowledged = Some(Position {
+            epoch: Epoch::clone(&delivery.epoch),
+            offset: delivery.watermark,
+        });
+        Box::pin(ready(Ok(())))
+    }
+}
+
+impl std::fmt::Debug for NatsFeed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("NatsFeed")
+            .field("namespace", &self.namespace)
+            .field("acknowledged", &self.acknowledged)
+            .finish_non_exhaustive()
+    }
+}

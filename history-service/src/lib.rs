@@ -1,0 +1,8 @@
+//! The history service: an archive of what was published in channels that are kept, far beyond what their streams hold.
+
+pub mod grpc;
+pub mod history;
+pub mod ingest;
+pub mod lag;
+pub mod retention;
+pub mod store;

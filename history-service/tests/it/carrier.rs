@@ -1,0 +1,241 @@
+//! A backbone for tests: one stream in memory, which can lose its voice and be made anew.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use futures_util::future::BoxFuture;
+use tidegate_backbone::{
+    Backbone, Channel, Confirmation, DurabilityReport, Epoch, Error, From, Listener, Page, Place,
+    Position, Publication, Range, StreamOptions, Streams, Subscription, Top,
+};
+use tidegate_history_service::store::{Batch, Record, StreamId};
+
+/// Keeps channels of the namespace `kept`.
+#[derive(Debug)]
+pub(crate) struct Carrier {
+    /// Publications of each channel that are kept.
+    size: usize,
+    state: Arc<Mutex<State>>,
+    next_listener: AtomicU64,
+}
+
+struct State {
+    epoch: Epoch,
+    last: u64,
+    messages: Vec<(Channel, Publication)>,
+    is_silent: bool,
+    listeners: Vec<(u64, Channel, Arc<dyn Listener>)>,
+}
+
+impl std::fmt::Debug for State {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("State").finish_non_exhaustive()
+    }
+}
+
+impl Carrier {
+    pub(crate) fn new(size: usize) -> Arc<Self> {
+        let state = State {
+            epoch: "one".into(),
+            last: 0,
+            messages: Vec::new(),
+            is_silent: false,
+            listeners: Vec::new(),
+        };
+        Arc::new(Self {
+            size,
+            state: Arc::new(Mutex::new(state)),
+            next_listener: AtomicU64::new(0),
+        })
+    }
+
+    pub(crate) fn set_silent(&self, is_silent: bool) {
+        self.lock().is_silent = is_silent;
+    }
+
+    /// Makes the stream anew, without anything in it.
+    pub(crate) fn renew(&self, epoch: &str) {
+        let mut state = self.lock();
+        state.epoch = epoch.into();
+        state.last = 0;
+        state.messages.clear();
+    }
+
+    /// Stores; returns the offset.
+    pub(crate) fn put(&self, channel: &Channel, mut publication: Publication) -> u64 {
+        let mut state = self.lock();
+        state.last += 1;
+        let offset = state.last;
+        publication.place = Some(Place {
+            epoch: Epoch::clone(&state.epoch),
+            offset,
+            previous: None,
+            time: offset * 10,
+        });
+        state.messages.push((channel.clone(), publication.clone()));
+        let of_channel = |(it, _): &&(Channel, Publication)| it == channel;
+        if state.messages.iter().filter(of_channel).count() > self.size {
+            let oldest = state.messages.iter().position(|(it, _)| it == channel);
+            state.messages.remove(oldest.expect("there are some"));
+        }
+        for (_, of, listener) in &state.listeners {
+            if of == channel {
+                listener.deliver(publication.clone());
+            }
+        }
+        offset
+    }
+
+    pub(crate) fn put_text(&self, channel: &Channel, text: &str) -> u64 {
+        let publication = Publication {
+            data: text.to_owned().into(),
+            ..Publication::default()
+        };
+        self.put(channel, publication)
+    }
+
+    /// What a consumer gets behind a sequence.
+    pub(crate) fn batch(&self, after: u64, limit: usize) -> Batch {
+        let state = self.lock();
+        let record = |(channel, publication): &(Channel, Publication)| {
+            let place = publication.place.as_ref().expect("it was stored");
+            let publication = Publication {
+                place: None,
+                ..publication.clone()
+            };
+            let record = Record {
+                offset: place.offset,
+                time: place.time,
+                publication,
+            };
+            (channel.clone(), record)
+        };
+        let records = state.messages.iter().map(record);
+        let records = records.filter(|(_, it)| it.offset > after).take(limit);
+        let records: Vec<_> = records.collect();
+        Batch {
+            stream: StreamId {
+                namespace: Some("kept".to_owned()),
+                epoch: Epoch::clone(&state.epoch),
+            },
+            watermark: records.last().map_or(after, |(_, it)| it.offset),
+            records,
+            passed_over: Vec::new(),
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().expect("no test panics while it holds it")
+    }
+
+    fn top(state: &State, channel: &Channel) -> Result<Top, Error> {
+        if state.is_silent {
+            return Err(Error::Unavailable("no answer in time".to_owned()));
+        }
+        if channel.namespace() != Some("kept") {
+            return Err(Error::NotKept(channel.clone()));
+        }
+        let newest = state.messages.iter().rfind(|(it, _)| it == channel);
+        Ok(Top {
+            position: Position {
+                epoch: Epoch::clone(&state.epoch),
+                offset: newest.map_or(state.last, |(_, it)| offset(it)),
+            },
+            is_empty: newest.is_none(),
+        })
+    }
+
+    fn page(&self, channel: &Channel, range: Range) -> Result<Page, Error> {
+        let state = self.lock();
+        let top = Self::top(&state, channel)?;
+        let of_channel = state.messages.iter().filter(|(it, _)| it == channel);
+        let mut all: Vec<_> = of_channel.map(|(_, it)| it.clone()).collect();
+        let oldest = all.first().map(offset);
+        let is_gapless = match range.from {
+            From::After(after) => oldest.is_some_and(|it| it <= after) || all.len() < self.size,
+            From::Before(_) => false,
+        };
+        match range.from {
+            From::After(after) => all.retain(|it| offset(it) > after),
+            From::Before(before) => {
+                all.retain(|it| offset(it) < before);
+                all.reverse();
+            }
+        }
+        let has_more = all.len() > range.limit;
+        all.truncate(range.limit);
+        Ok(Page {
+            top,
+            publications: all,
+            is_gapless,
+            has_more,
+        })
+    }
+}
+
+fn offset(publication: &Publication) -> u64 {
+    publication.place.as_ref().map_or(0, |it| it.offset)
+}
+
+impl Streams for Carrier {
+    fn stream(&self, _channel: &Channel) -> Option<&StreamOptions> {
+        None
+    }
+
+    fn durability(&self) -> Vec<DurabilityReport> {
+        Vec::new()
+    }
+
+    fn tops<'a>(&'a self, channels: &'a [Channel]) -> BoxFuture<'a, Result<Vec<Top>, Error>> {
+        let state = self.lock();
+        let tops = channels.iter().map(|it| Self::top(&state, it)).collect();
+        Box::pin(std::future::ready(tops))
+    }
+
+    fn read<'a>(
+        &'a self,
+        channel: &'a Channel,
+        range: Range,
+    ) -> BoxFuture<'a, Result<Page, Error>> {
+        Box::pin(std::future::ready(self.page(channel, range)))
+    }
+}
+
+impl Backbone for Carrier {
+    fn send<'a>(
+        &'a self,
+        channel: &'a Channel,
+        publication: Publication,
+    ) -> BoxFuture<'a, Result<Confirmation, Error>> {
+        let position = Position {
+            offset: self.put(channel, publication),
+            epoch: Epoch::clone(&self.lock().epoch),
+        };
+        let confirmation: Confirmation = Box::pin(std::future::ready(Ok(Some(position))));
+        Box::pin(std::future::ready(Ok(confirmation)))
+    }
+
+    fn subscribe<'a>(
+        &'a self,
+        channel: &'a Channel,
+        listener: Arc<dyn Listener>,
+    ) -> BoxFuture<'a, Result<Subscription, Error>> {
+        let number = self.next_listener.fetch_add(1, Ordering::Relaxed);
+        let mut state = self.lock();
+        state.listeners.push((number, channel.clone(), listener));
+        let state = Arc::clone(&self.state);
+        let subscription = Subscription::new(move || {
+            let mut state = state.lock().expect("no test panics while it holds it");
+            state.listeners.retain(|(it, _, _)| *it != number);
+        });
+        Box::pin(std::future::ready(Ok(subscription)))
+    }
+
+    fn is_ready(&self) -> bool {
+        !self.lock().is_silent
+    }
+
+    fn shutdown(&self) -> BoxFuture<'_, ()> {
+        Box::pin(std::future::ready(()))
+    }
+}
