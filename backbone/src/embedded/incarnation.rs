@@ -21,15 +21,15 @@ const UNSYNCED: &[u8] = b"unsynced";
 /// Tells which boot of the machine this is, where the system does.
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
-/// Begins a run of a log whose newest offset is `last`.
+/// Begins a run of a log in which `stored` publications were ever stored.
 pub(super) fn begin(
     tables: &dyn Tables,
     sync: Sync,
     mark: Option<&Mark>,
-    last: u64,
+    stored: u64,
 ) -> Result<Epoch, OpenError> {
     let boot = std::fs::read_to_string(BOOT_ID).unwrap_or_default();
-    begin_in(boot.trim(), tables, sync, mark, last)
+    begin_in(boot.trim(), tables, sync, mark, stored)
 }
 
 fn begin_in(
@@ -37,7 +37,7 @@ fn begin_in(
     tables: &dyn Tables,
     sync: Sync,
     mark: Option<&Mark>,
-    last: u64,
+    stored: u64,
 ) -> Result<Epoch, OpenError> {
     let view = tables.view();
     let before = view.get(Table::Meta, EPOCH)?;
@@ -47,16 +47,16 @@ fn begin_in(
     let is_cut = unsynced.is_some_and(|it| boot.is_empty() || *it != *boot.as_bytes());
     let marked = mark.and_then(Mark::found);
     if let (Some(mark), Some(marked)) = (mark, marked)
-        && marked > last
+        && marked > stored
         && !is_cut
     {
         return Err(OpenError::Behind {
             mark: mark.path().to_owned(),
-            last,
+            stored,
             marked,
         });
     }
-    let is_unmarked = mark.is_some() && marked.is_none() && last > 0;
+    let is_unmarked = mark.is_some() && marked.is_none() && stored > 0;
     if is_cut || is_unmarked {
         tracing::warn!(
             "publications of the last moments before this start may be lost, so a new epoch begins, and clients that recover \
@@ -127,9 +127,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("mark");
         let tables = Memory::default();
-        let begin = |boot, last| {
+        let begin = |boot, stored| {
             let mark = Mark::open(&path).unwrap();
-            begin_in(boot, &tables, AT_INTERVALS, Some(&mark), last)
+            begin_in(boot, &tables, AT_INTERVALS, Some(&mark), stored)
         };
         let first = begin("a", 0).unwrap();
         Mark::open(&path).unwrap().set(9).unwrap();

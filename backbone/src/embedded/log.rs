@@ -24,7 +24,7 @@ use crate::{
     Channel, Confirmation, Epoch, Error, From, Page, Place, Position, Publication, Range,
     StreamOptions, Top,
 };
-use group::{Head, Kept};
+use group::{Head, Kept, Total};
 use ids::Ids;
 use writer::{Job, Message, Writer};
 
@@ -59,8 +59,8 @@ impl Log {
         listeners: Arc<Listeners>,
         clock: Clock,
     ) -> Result<Self, OpenError> {
-        let last = Head::read(&*tables.view())?.last;
-        let epoch = incarnation::begin(&*tables, sync, mark.as_ref(), last)?;
+        let stored = Total::read(&*tables.view())?.stored;
+        let epoch = incarnation::begin(&*tables, sync, mark.as_ref(), stored)?;
         let view = tables.view();
         let by_namespace = |options: StreamOptions| {
             let ids = Ids::read(&*view, &options)?;
@@ -147,8 +147,10 @@ impl Log {
     pub(super) async fn tops(&self, channels: Vec<Channel>) -> Result<Vec<Top>, Error> {
         let epoch = Arc::clone(&self.epoch);
         self.look(move |view| {
-            let head = Head::read(view)?;
-            let top = |channel| Ok(top(&epoch, head, Kept::read(view, channel)?));
+            let top = |channel| {
+                let (head, kept) = known(view, channel)?;
+                Ok(top(&epoch, head, kept))
+            };
             channels.iter().map(top).collect()
         })
         .await
@@ -205,6 +207,11 @@ fn closed() -> Error {
     Error::Unavailable("it was shut down".to_owned())
 }
 
+fn known(view: &dyn View, channel: &Channel) -> Result<(Head, Option<Kept>), Failure> {
+    let namespace = channel.namespace().unwrap_or_default();
+    Ok((Head::read(view, namespace)?, Kept::read(view, channel)?))
+}
+
 fn top(epoch: &Epoch, head: Head, kept: Option<Kept>) -> Top {
     Top {
         position: Position {
@@ -216,7 +223,7 @@ fn top(epoch: &Epoch, head: Head, kept: Option<Kept>) -> Top {
 }
 
 fn page(view: &dyn View, epoch: &Epoch, channel: &Channel, range: Range) -> Result<Page, Failure> {
-    let (head, kept) = (Head::read(view)?, Kept::read(view, channel)?);
+    let (head, kept) = known(view, channel)?;
     let key = |offset| record::publication_key(channel, offset);
     let rows: Rows<'_> = match range.from {
         From::After(offset) => {

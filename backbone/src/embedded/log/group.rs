@@ -1,8 +1,8 @@
 //! One change of a log: publications in, rows out, all of them or none.
 //!
-//! Offsets count over the whole log. What is known of a channel says how far it was trimmed, so whether something is missing
-//! behind an offset needs no search. A channel of which nothing is kept has no row; `forgotten` is how far such
-//! channels were trimmed.
+//! Offsets count within a namespace, which is what a stream is. What is known of a channel says how far it was trimmed, so
+//! whether something is missing behind an offset needs no search. A channel of which nothing is kept has no row; `forgotten`
+//! is how far such channels of its namespace were trimmed.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -12,17 +12,24 @@ use super::record;
 use crate::embedded::tables::{Changes, Failure, Table, View};
 use crate::{Channel, Publication, StreamOptions};
 
-const HEAD: &[u8] = b"head";
+const TOTAL: &[u8] = b"total";
 
 /// What is known of a log.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Total {
+    /// Publications that were ever stored.
+    pub(super) stored: u64,
+    /// When the newest was, in milliseconds since the Unix epoch: time never goes back.
+    time: u64,
+}
+
+/// What is known of a namespace.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Head {
     /// The newest offset in any channel.
     pub(super) last: u64,
     /// Everything up to this offset is gone from channels that have no row.
     pub(super) forgotten: u64,
-    /// When the newest was stored, in milliseconds since the Unix epoch: time never goes back.
-    time: u64,
 }
 
 /// What is known of a channel.
@@ -48,7 +55,8 @@ pub(super) struct Put {
 pub(super) struct Group<'a> {
     view: &'a dyn View,
     now: u64,
-    head: Head,
+    total: Total,
+    heads: HashMap<String, Head>,
     channels: HashMap<Channel, Touched>,
     changes: Changes,
 }
@@ -61,17 +69,27 @@ struct Touched {
     size: u64,
 }
 
-impl Head {
+impl Total {
     pub(super) fn read(view: &dyn View) -> Result<Self, Failure> {
-        let Some(row) = view.get(Table::Meta, HEAD)? else {
+        let Some(row) = view.get(Table::Meta, TOTAL)? else {
             return Ok(Self::default());
         };
-        let [last, forgotten, time] = record::parse_numbers(&row)?;
-        Ok(Self {
-            last,
-            forgotten,
-            time,
-        })
+        let [stored, time] = record::parse_numbers(&row)?;
+        Ok(Self { stored, time })
+    }
+}
+
+impl Head {
+    pub(super) fn read(view: &dyn View, namespace: &str) -> Result<Self, Failure> {
+        let Some(row) = view.get(Table::Meta, &Self::key(namespace))? else {
+            return Ok(Self::default());
+        };
+        let [last, forgotten] = record::parse_numbers(&row)?;
+        Ok(Self { last, forgotten })
+    }
+
+    fn key(namespace: &str) -> Vec<u8> {
+        [b"head:", namespace.as_bytes()].concat()
     }
 }
 
@@ -93,11 +111,12 @@ impl Kept {
 impl<'a> Group<'a> {
     /// `now` is in milliseconds since the Unix epoch.
     pub(super) fn new(view: &'a dyn View, now: u64) -> Result<Self, Failure> {
-        let head = Head::read(view)?;
+        let total = Total::read(view)?;
         Ok(Self {
             view,
-            now: now.max(head.time),
-            head,
+            now: now.max(total.time),
+            total,
+            heads: HashMap::new(),
             channels: HashMap::new(),
             changes: Changes::new(),
         })
@@ -110,10 +129,12 @@ impl<'a> Group<'a> {
         publication: &Publication,
         size: u64,
     ) -> Result<Put, Failure> {
-        self.head.last += 1;
-        self.head.time = self.now;
-        let (offset, time) = (self.head.last, self.now);
         let namespace = channel.namespace().unwrap_or_default();
+        let head = self.head(namespace)?;
+        head.last += 1;
+        let (offset, time) = (head.last, self.now);
+        self.total.stored += 1;
+        self.total.time = time;
         let touched = self.touch(channel)?;
         let previous = match touched.kept.count {
             0 => 0,
@@ -172,19 +193,25 @@ impl<'a> Group<'a> {
         self.changes.insert(key, None);
     }
 
+    /// Publications that were ever stored, with those of this change.
+    pub(super) fn stored(&self) -> u64 {
+        self.total.stored
+    }
+
     /// The rows.
     pub(super) fn finish(mut self) -> Result<Changes, Failure> {
         for (channel, touched) in std::mem::take(&mut self.channels) {
             self.settle(&channel, touched)?;
         }
+        for (namespace, head) in self.heads {
+            let row = record::numbers([head.last, head.forgotten]);
+            let key = (Table::Meta, Head::key(&namespace));
+            self.changes.insert(key, Some(row));
+        }
         if !self.changes.is_empty() {
-            let Head {
-                last,
-                forgotten,
-                time,
-            } = self.head;
-            let row = record::numbers([last, forgotten, time]);
-            self.changes.insert((Table::Meta, HEAD.to_vec()), Some(row));
+            let row = record::numbers([self.total.stored, self.total.time]);
+            let key = (Table::Meta, TOTAL.to_vec());
+            self.changes.insert(key, Some(row));
         }
         Ok(self.changes)
     }
@@ -221,7 +248,9 @@ impl<'a> Group<'a> {
         let row =
             (kept.count > 0).then(|| record::numbers([kept.newest, kept.count, kept.trimmed]));
         if row.is_none() {
-            self.head.forgotten = self.head.forgotten.max(kept.trimmed);
+            let trimmed = kept.trimmed;
+            let head = self.head(namespace)?;
+            head.forgotten = head.forgotten.max(trimmed);
         }
         let key = channel.as_str().as_bytes().to_vec();
         self.changes.insert((Table::Channels, key), row);
@@ -237,10 +266,19 @@ impl<'a> Group<'a> {
         self.changes.insert((Table::Order, order), None);
     }
 
+    fn head(&mut self, namespace: &str) -> Result<&mut Head, Failure> {
+        if !self.heads.contains_key(namespace) {
+            let head = Head::read(self.view, namespace)?;
+            self.heads.insert(namespace.to_owned(), head);
+        }
+        Ok(self.heads.entry(namespace.to_owned()).or_default())
+    }
+
     fn touch(&mut self, channel: &Channel) -> Result<&mut Touched, Failure> {
         if !self.channels.contains_key(channel) {
+            let namespace = channel.namespace().unwrap_or_default();
             let absent = Kept {
-                trimmed: self.head.forgotten,
+                trimmed: self.head(namespace)?.forgotten,
                 ..Kept::default()
             };
             let kept = Kept::read(self.view, channel)?.unwrap_or(absent);

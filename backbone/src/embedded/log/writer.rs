@@ -65,15 +65,6 @@ enum Outcome {
     Duplicate(u64),
 }
 
-impl Outcome {
-    fn stored(&self) -> Option<u64> {
-        match self {
-            Self::Stored(put) => Some(put.offset),
-            Self::Duplicate(_) => None,
-        }
-    }
-}
-
 impl Writer {
     /// Works until it is closed, or nobody can send any more. What it is given to call when it is closed is called once
     /// the tables are let go of.
@@ -147,12 +138,12 @@ impl Writer {
             .iter()
             .map(|job| self.put(&mut group, job))
             .collect::<Result<Vec<_>, _>>()?;
+        let stored = group.stored();
         let changes = group.finish()?;
         drop(view);
         self.apply(changes)?;
-        let newest = outcomes.iter().rev().find_map(Outcome::stored);
-        if let Some((mark, newest)) = self.mark.as_ref().zip(newest) {
-            let marked = mark.set(newest);
+        if let Some(mark) = &self.mark {
+            let marked = mark.set(stored);
             marked.map_err(|error| Failure(format!("{}: {error}", mark.path().display())))?;
         }
         Ok(outcomes)
