@@ -21,11 +21,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use futures_util::future::BoxFuture;
 
 use crate::{
-    Backbone, Channel, Confirmation, Durability, DurabilityReport, Error, Listener, Page,
-    Publication, Range, Storage, StreamOptions, Streams, Subscription, Top,
+    Backbone, Channel, Confirmation, Durability, DurabilityReport, Error, Feed, Listener, Page,
+    Position, Publication, Range, Storage, StreamOptions, Streams, Subscription, Top,
 };
 use listeners::Listeners;
-use log::Log;
+use log::{Log, LogFeed};
 use mark::Mark;
 pub use options::{EmbeddedOptions, OpenError, Sync};
 use tables::{Disk, Memory, Tables};
@@ -48,8 +48,8 @@ struct Shared {
     /// By namespace; channels without one are under the empty name.
     streams: HashMap<String, StreamOptions>,
     sync: Sync,
-    in_files: Option<Log>,
-    in_memory: Option<Log>,
+    in_files: Option<Arc<Log>>,
+    in_memory: Option<Arc<Log>>,
     is_closed: AtomicBool,
 }
 
@@ -75,7 +75,7 @@ impl Embedded {
             .partition(|it| it.storage == Storage::File);
         let open = |tables: Arc<dyn Tables>, mark, streams, sync| {
             let listeners = Arc::clone(&listeners);
-            Log::open(tables, mark, streams, sync, listeners, Arc::new(now))
+            Log::open(tables, mark, streams, sync, listeners, Arc::new(now)).map(Arc::new)
         };
         let in_files = match (files.first(), data_dir) {
             (None, _) => None,
@@ -107,6 +107,15 @@ impl Embedded {
             report.log();
         }
         Ok(backbone)
+    }
+
+    /// Delivers everything that a namespace's stream has behind a position, or all of it; `None` if the namespace has no
+    /// stream. The position is that of the last delivery that is where it has to be: its epoch and watermark.
+    #[must_use]
+    pub fn feed(&self, namespace: Option<&str>, after: Option<Position>) -> Option<Box<dyn Feed>> {
+        let stream = self.shared.streams.get(namespace.unwrap_or_default())?;
+        let log = self.shared.log_of(stream.storage)?;
+        Some(Box::new(LogFeed::new(log, namespace, after)))
     }
 
     /// A backbone that keeps nothing.
@@ -202,7 +211,7 @@ impl Backbone for Embedded {
         let shared = &self.shared;
         let is_durable = |it: DurabilityReport| it.level >= it.required;
         shared.check_open().is_ok()
-            && shared.logs().all(Log::is_ready)
+            && shared.logs().all(|log| log.is_ready())
             && self.durability().into_iter().all(is_durable)
     }
 
@@ -245,16 +254,20 @@ impl Shared {
         }
     }
 
-    fn logs(&self) -> impl Iterator<Item = &Log> {
+    fn logs(&self) -> impl Iterator<Item = &Arc<Log>> {
         self.in_files.iter().chain(&self.in_memory)
     }
 
-    fn log(&self, channel: &Channel, storage: Storage) -> Result<&Log, Error> {
-        let log = match storage {
-            Storage::File => &self.in_files,
-            Storage::Memory => &self.in_memory,
-        };
-        log.as_ref().ok_or_else(|| Error::NotKept(channel.clone()))
+    fn log(&self, channel: &Channel, storage: Storage) -> Result<&Arc<Log>, Error> {
+        self.log_of(storage)
+            .ok_or_else(|| Error::NotKept(channel.clone()))
+    }
+
+    fn log_of(&self, storage: Storage) -> Option<&Arc<Log>> {
+        match storage {
+            Storage::File => self.in_files.as_ref(),
+            Storage::Memory => self.in_memory.as_ref(),
+        }
     }
 
     /// What a confirmation means, and why.

@@ -1,5 +1,6 @@
 //! What is kept of channels, with an offset for each publication: stored by one thread, read by anyone.
 
+mod feed;
 mod group;
 mod ids;
 mod record;
@@ -10,7 +11,7 @@ use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout_at};
 
@@ -24,6 +25,7 @@ use crate::{
     Channel, Confirmation, Epoch, Error, From, Page, Place, Position, Publication, Range,
     StreamOptions, Top,
 };
+pub(super) use feed::LogFeed;
 use group::{Head, Kept, Total};
 use ids::Ids;
 use writer::{Job, Message, Writer};
@@ -47,6 +49,8 @@ pub(super) struct Log {
     messages: mpsc::Sender<Message>,
     room: Arc<Semaphore>,
     failure: Arc<OnceLock<String>>,
+    /// Told whenever something was stored.
+    stored: Arc<Notify>,
 }
 
 impl Log {
@@ -59,8 +63,8 @@ impl Log {
         listeners: Arc<Listeners>,
         clock: Clock,
     ) -> Result<Self, OpenError> {
-        let stored = Total::read(&*tables.view())?.stored;
-        let epoch = incarnation::begin(&*tables, sync, mark.as_ref(), stored)?;
+        let total = Total::read(&*tables.view())?;
+        let epoch = incarnation::begin(&*tables, sync, mark.as_ref(), total.stored)?;
         let view = tables.view();
         let by_namespace = |options: StreamOptions| {
             let ids = Ids::read(&*view, &options)?;
@@ -72,6 +76,7 @@ impl Log {
         drop(view);
         let (sender, messages) = mpsc::channel(UNDER_WAY);
         let failure = Arc::new(OnceLock::new());
+        let stored = Arc::<Notify>::default();
         let writer = Writer {
             tables: Arc::clone(&tables),
             mark,
@@ -81,6 +86,7 @@ impl Log {
             clock,
             messages,
             failure: Arc::clone(&failure),
+            stored: Arc::clone(&stored),
             tick: match sync {
                 Sync::Always => TICK,
                 Sync::Interval(interval) => interval.min(TICK),
@@ -94,6 +100,7 @@ impl Log {
             messages: sender,
             room: Arc::new(Semaphore::new(BYTES_UNDER_WAY as usize)),
             failure,
+            stored,
         })
     }
 

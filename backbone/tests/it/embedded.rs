@@ -278,3 +278,56 @@ fn copy_folder(from: &Path, to: &Path) {
         std::fs::copy(path, copy).unwrap();
     }
 }
+
+#[tokio::test]
+async fn a_feed_delivers_a_namespace_in_order_and_goes_on_where_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let node = open(folder.path()).unwrap();
+    let rooms = [channel("kept:a"), channel("kept:b")];
+    let mut feed = node.feed(Some("kept"), None).expect("it is kept");
+    assert!(node.feed(Some("other"), None).is_none());
+    let mut delivered = Vec::new();
+    let mut last = None;
+    for number in 0..6 {
+        publish(&node, &channel("short:room"), "", "not this").await;
+        publish(&node, &rooms[number % 2], "", &number.to_string()).await;
+        let delivery = feed.next().await.unwrap();
+        // Until it is acknowledged it comes again.
+        assert_eq!(feed.next().await.unwrap(), delivery);
+        feed.acknowledge(&delivery).await.unwrap();
+        let text = |(channel, it): &(Channel, Publication)| {
+            format!("{channel} {}", String::from_utf8_lossy(&it.data))
+        };
+        delivered.extend(delivery.publications.iter().map(text));
+        assert_eq!(delivery.lag, 0);
+        last = Some(delivery);
+    }
+    let expected: Vec<_> = (0..6).map(|it| format!("{} {it}", rooms[it % 2])).collect();
+    assert_eq!(delivered, expected);
+    drop(feed);
+    node.shutdown().await;
+    drop(node);
+
+    let node = open(folder.path()).unwrap();
+    let last = last.unwrap();
+    let position = Position {
+        epoch: last.epoch.clone(),
+        offset: last.watermark,
+    };
+    let mut feed = node.feed(Some("kept"), Some(position)).unwrap();
+    let waits = tokio::spawn(async move { feed.next().await });
+    publish(&node, &rooms[0], "", "6").await;
+    let delivery = waits.await.unwrap().unwrap();
+    assert_eq!(delivery.publications.len(), 1);
+    assert_eq!(delivery.watermark, last.watermark + 1);
+    let mut anew = node
+        .feed(
+            Some("kept"),
+            Some(Position {
+                epoch: "other".into(),
+                offset: 9,
+            }),
+        )
+        .unwrap();
+    assert_eq!(anew.next().await.unwrap().publications.len(), 7);
+}

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 
 use super::group::{Group, Put};
@@ -53,6 +53,8 @@ pub(super) struct Writer {
     pub(super) messages: mpsc::Receiver<Message>,
     /// Why nothing more is stored.
     pub(super) failure: Arc<OnceLock<String>>,
+    /// Told whenever something was stored.
+    pub(super) stored: Arc<Notify>,
     /// How often what is too old is removed, and files are synced if changes are not.
     pub(super) tick: Duration,
     pub(super) is_synced_by_tick: bool,
@@ -118,6 +120,7 @@ impl Writer {
                 for (job, outcome) in jobs.into_iter().zip(outcomes) {
                     self.tell(*job, &outcome);
                 }
+                self.stored.notify_waiters();
             }
             Err(failure) => {
                 let error = self.fail(&failure);
