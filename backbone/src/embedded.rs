@@ -109,15 +109,6 @@ impl Embedded {
         Ok(backbone)
     }
 
-    /// Delivers everything that a namespace's stream has behind a position, or all of it; `None` if the namespace has no
-    /// stream. The position is that of the last delivery that is where it has to be: its epoch and watermark.
-    #[must_use]
-    pub fn feed(&self, namespace: Option<&str>, after: Option<Position>) -> Option<Box<dyn Feed>> {
-        let stream = self.shared.streams.get(namespace.unwrap_or_default())?;
-        let log = self.shared.log_of(stream.storage)?;
-        Some(Box::new(LogFeed::new(log, namespace, after)))
-    }
-
     /// A backbone that keeps nothing.
     #[must_use]
     pub fn new() -> Self {
@@ -175,6 +166,12 @@ impl Streams for Embedded {
             let log = self.shared.log(channel, storage)?;
             log.read(channel.clone(), range).await
         })
+    }
+
+    fn feed(&self, namespace: Option<&str>, after: Option<Position>) -> Option<Box<dyn Feed>> {
+        let stream = self.shared.streams.get(namespace.unwrap_or_default())?;
+        let log = self.shared.log_of(stream.storage)?;
+        Some(Box::new(LogFeed::new(log, namespace, after)))
     }
 }
 

@@ -95,14 +95,6 @@ impl Nats {
         &self.node.counters
     }
 
-    /// Delivers everything that a namespace's stream has behind a position, or all of it; `None` if the namespace has no
-    /// stream. The position is that of the last delivery that is where it has to be: its epoch and watermark.
-    #[must_use]
-    pub fn feed(&self, namespace: Option<&str>, after: Option<Position>) -> Option<Box<dyn Feed>> {
-        let feed = streams::NatsFeed::new(&self.node, namespace, after)?;
-        Some(Box::new(feed))
-    }
-
     async fn send_to(
         &self,
         channel: &Channel,
@@ -180,6 +172,11 @@ impl Streams for Nats {
         range: Range,
     ) -> BoxFuture<'a, Result<Page, Error>> {
         Box::pin(streams::read(&self.node, channel, range))
+    }
+
+    fn feed(&self, namespace: Option<&str>, after: Option<Position>) -> Option<Box<dyn Feed>> {
+        let feed = streams::NatsFeed::new(&self.node, namespace, after)?;
+        Some(Box::new(feed))
     }
 }
 

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
-use crate::{Channel, Error, Publication};
+use crate::{Channel, Error, Feed, Publication};
 
 /// Names an incarnation of a stream; short ASCII text.
 pub type Epoch = Arc<str>;
@@ -205,4 +205,8 @@ pub trait Streams: Send + Sync {
     /// [`Error::Unavailable`] when the stream does not answer in time; [`Error::NotKept`].
     fn read<'a>(&'a self, channel: &'a Channel, range: Range)
     -> BoxFuture<'a, Result<Page, Error>>;
+
+    /// Delivers everything that a namespace's stream has behind a position, or all of it; `None` if the namespace has no
+    /// stream. The position is that of the last delivery that is where it has to be: its epoch and watermark.
+    fn feed(&self, namespace: Option<&str>, after: Option<Position>) -> Option<Box<dyn Feed>>;
 }

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 
 use futures_util::future::BoxFuture;
 use tidegate_backbone::{
-    Backbone, Channel, Confirmation, DurabilityReport, Epoch, Error, From, Listener, Page, Place,
-    Position, Publication, Range, StreamOptions, Streams, Subscription, Top,
+    Backbone, Channel, Confirmation, DurabilityReport, Epoch, Error, Feed, From, Listener, Page,
+    Place, Position, Publication, Range, StreamOptions, Streams, Subscription, Top,
 };
 use tidegate_history_service::store::{Batch, Record, StreamId};
 
@@ -198,6 +198,10 @@ impl Streams for Carrier {
         range: Range,
     ) -> BoxFuture<'a, Result<Page, Error>> {
         Box::pin(std::future::ready(self.page(channel, range)))
+    }
+
+    fn feed(&self, _: Option<&str>, _: Option<Position>) -> Option<Box<dyn Feed>> {
+        None
     }
 }
 
