@@ -13,7 +13,7 @@ use super::counters::Counters;
 use super::inbox::Inbox;
 use super::link::Link;
 use super::metadata;
-use super::streams::{KeptStream, Streams};
+use super::streams::{Keeping, KeptStream, Streams};
 use super::subscriptions::{Entry, Subscriptions};
 use super::wire::encoder;
 use crate::{Channel, Error, Listener, StreamOptions, Subjects, Subscription};
@@ -41,8 +41,8 @@ enum State {
 }
 
 impl Node {
-    pub(super) fn new(subjects: Subjects, streams: Vec<StreamOptions>) -> Self {
-        let streams = Streams::new(&subjects, streams);
+    pub(super) fn new(subjects: Subjects, streams: Vec<StreamOptions>, keeping: Keeping) -> Self {
+        let streams = Streams::new(&subjects, streams, keeping);
         let mut subscriptions = Subscriptions::default();
         if !streams.is_empty() {
             subscriptions.add(Entry::Inbox);

@@ -241,6 +241,7 @@ mod tests {
 
     use super::*;
     use crate::nats::link::Link;
+    use crate::nats::streams::Keeping;
     use crate::nats::streams::State;
     use crate::{Durability, Storage, StreamOptions, Subjects};
 
@@ -257,7 +258,7 @@ mod tests {
             required: Durability::Accepted,
         };
         let subjects = Subjects::new("tide").unwrap();
-        let node = Arc::new(Node::new(subjects, vec![stream]));
+        let node = Arc::new(Node::new(subjects, vec![stream], Keeping::Keep));
         for stream in node.streams.iter() {
             *stream.state() = State::InUse {
                 epoch: "e".into(),
