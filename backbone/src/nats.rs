@@ -44,13 +44,14 @@ pub use options::{Authentication, ClientCertificate, NatsOptions, TlsMode, TlsOp
 
 use crate::subject::Subjects;
 use crate::{
-    Backbone, Channel, Confirmation, Count, DurabilityReport, Error, Feed, Listener, Page,
-    Position, Publication, Range, StreamOptions, Streams, Subscription, Top,
+    Backbone, Channel, Confirmation, Count, Durability, DurabilityReport, Error, Feed, Listener,
+    Page, Position, Publication, Range, Storage, StreamOptions, Streams, Subscription, Top,
 };
 use connection::{Life, keep};
 use connector::Connector;
 use monitoring::Monitoring;
 use node::Node;
+use streams::Keeping;
 
 /// A connection to NATS that comes back by itself.
 pub struct Nats {
@@ -69,9 +70,27 @@ impl Nats {
     /// # Errors
     /// [`ConnectError`] for what trying again would not mend: the options, their files, a refused authentication, TLS.
     pub async fn connect(options: NatsOptions) -> Result<Self, ConnectError> {
+        Self::start(options, Keeping::Keep).await
+    }
+
+    /// Connects as [`Nats::connect`] does, to who only reads: the streams of these namespaces are taken as others keep
+    /// them, and `options.streams` do not count.
+    ///
+    /// # Errors
+    /// Those of [`Nats::connect`].
+    pub async fn observe(
+        mut options: NatsOptions,
+        namespaces: impl IntoIterator<Item = Option<String>>,
+    ) -> Result<Self, ConnectError> {
+        options.streams = namespaces.into_iter().map(unpromised).collect();
+        Self::start(options, Keeping::Observe).await
+    }
+
+    async fn start(options: NatsOptions, keeping: Keeping) -> Result<Self, ConnectError> {
         let node = Arc::new(Node::new(
             Subjects::new(&options.prefix)?,
             options.streams.clone(),
+            keeping,
             Monitoring::new(&options.monitoring_urls),
         ));
         let timeout = options.timeout;
@@ -139,6 +158,20 @@ impl Nats {
             link.end();
         }
         self.task.abort();
+    }
+}
+
+/// A stream of which nothing is asked.
+fn unpromised(namespace: Option<String>) -> StreamOptions {
+    StreamOptions {
+        namespace,
+        size: 0,
+        ttl: Duration::ZERO,
+        storage: Storage::File,
+        replicas: 1,
+        compression: false,
+        duplicate_window: Duration::ZERO,
+        required: Durability::Accepted,
     }
 }
 

@@ -14,7 +14,7 @@ use super::inbox::Inbox;
 use super::link::Link;
 use super::metadata;
 use super::monitoring::Monitoring;
-use super::streams::{KeptStream, Streams};
+use super::streams::{Keeping, KeptStream, Streams};
 use super::subscriptions::{Entry, Subscriptions};
 use super::wire::encoder;
 use crate::{Channel, Error, Listener, StreamOptions, Subjects, Subscription};
@@ -46,9 +46,10 @@ impl Node {
     pub(super) fn new(
         subjects: Subjects,
         streams: Vec<StreamOptions>,
+        keeping: Keeping,
         monitoring: Monitoring,
     ) -> Self {
-        let streams = Streams::new(&subjects, streams);
+        let streams = Streams::new(&subjects, streams, keeping);
         let mut subscriptions = Subscriptions::default();
         if !streams.is_empty() {
             subscriptions.add(Entry::Inbox);

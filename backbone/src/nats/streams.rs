@@ -46,10 +46,20 @@ pub(super) struct Streams {
     by_namespace: HashMap<String, KeptStream>,
 }
 
+/// Whether a node makes streams what they have to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Keeping {
+    /// It makes them, and keeps their settings in step.
+    Keep,
+    /// It takes them as it finds them.
+    Observe,
+}
+
 /// One stream.
 #[derive(Debug)]
 pub(super) struct KeptStream {
     pub(super) options: StreamOptions,
+    keeping: Keeping,
     pub(super) name: String,
     /// The subjects that it takes.
     subjects: String,
@@ -76,7 +86,11 @@ enum State {
 }
 
 impl Streams {
-    pub(super) fn new(node: &crate::Subjects, options: Vec<StreamOptions>) -> Self {
+    pub(super) fn new(
+        node: &crate::Subjects,
+        options: Vec<StreamOptions>,
+        keeping: Keeping,
+    ) -> Self {
         let stream = |options: StreamOptions| {
             let namespace = options.namespace.as_deref();
             let stream = KeptStream {
@@ -85,6 +99,7 @@ impl Streams {
                 delivery: node.deliveries_of(namespace),
                 state: Mutex::default(),
                 sent: Mutex::default(),
+                keeping,
                 options,
             };
             let namespace = stream.options.namespace.clone();

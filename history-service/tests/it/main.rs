@@ -4,4 +4,5 @@ mod carrier;
 mod grpc;
 mod history;
 mod ingest;
+mod program;
 mod store;

@@ -242,6 +242,7 @@ mod tests {
     use super::*;
     use crate::nats::link::Link;
     use crate::nats::monitoring::Monitoring;
+    use crate::nats::streams::Keeping;
     use crate::nats::streams::State;
     use crate::{Durability, Storage, StreamOptions, Subjects};
 
@@ -258,7 +259,8 @@ mod tests {
             required: Durability::Accepted,
         };
         let subjects = Subjects::new("tide").unwrap();
-        let node = Arc::new(Node::new(subjects, vec![stream], Monitoring::default()));
+        let monitoring = Monitoring::default();
+        let node = Arc::new(Node::new(subjects, vec![stream], Keeping::Keep, monitoring));
         for stream in node.streams.iter() {
             *stream.state() = State::InUse {
                 epoch: "e".into(),

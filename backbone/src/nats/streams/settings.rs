@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use tokio::time::{Instant, sleep};
 
-use super::{ApiError, KeptStream, PATIENCE, Wants, ask, parse};
+use super::{ApiError, Keeping, KeptStream, PATIENCE, Wants, ask, parse};
 use crate::nats::monitoring::Monitoring;
 use crate::nats::node::Node;
 use crate::{Durability, Epoch, Error, Storage};
@@ -174,8 +174,12 @@ impl From<Error> for Fault {
 }
 
 async fn ensure(node: &Node, stream: &KeptStream) -> Result<Info, Fault> {
+    let found = request(node, stream, "INFO", &Value::Null).await?;
+    if stream.keeping == Keeping::Observe {
+        return Ok(found.map_err(Error::from)?);
+    }
     let wanted = config(stream);
-    let info = match request(node, stream, "INFO", &Value::Null).await? {
+    let info = match found {
         Ok(info) => info,
         Err(error) if error.code == NOT_FOUND => {
             tracing::info!(stream = stream.name, "making the stream");

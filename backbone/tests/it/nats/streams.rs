@@ -15,7 +15,7 @@ use tidegate_testkit::nats::{NatsCluster, NatsServer};
 use super::hostile::publish_block;
 use super::node::{Ear, options, publication, stranger};
 
-const JETSTREAM: &str = "jetstream: enabled\n";
+pub(super) const JETSTREAM: &str = "jetstream: enabled\n";
 
 fn kept(namespace: &str, size: u64, replicas: u8) -> StreamOptions {
     StreamOptions {
@@ -38,7 +38,7 @@ fn keeping(server: &NatsServer, streams: Vec<StreamOptions>) -> NatsOptions {
 }
 
 /// A node that keeps `kept` and `short`, once it is ready.
-async fn node(server: &NatsServer, replicas: u8) -> Nats {
+pub(super) async fn node(server: &NatsServer, replicas: u8) -> Nats {
     let streams = vec![kept("kept", 100, replicas), kept("short", 3, replicas)];
     let node = Nats::connect(keeping(server, streams)).await.unwrap();
     ready(&node).await;

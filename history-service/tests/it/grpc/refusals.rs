@@ -40,6 +40,7 @@ async fn reads_that_cannot_be_are_refused() -> Result<()> {
         (of(""), Err(Code::InvalidArgument)),
         (of("c:x"), Err(Code::InvalidArgument)),
         (of(&"x".repeat(256)), Err(Code::InvalidArgument)),
+        (of(&"x".repeat(70_000)), Err(Code::OutOfRange)),
         (of("news"), Err(Code::FailedPrecondition)),
         (directed, Err(Code::InvalidArgument)),
         (limited(1_001), Err(Code::InvalidArgument)),

@@ -1,0 +1,144 @@
+//! What the program is told on its command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::Parser;
+use tidegate_backbone::is_namespace_name;
+use tidegate_history_service::retention::Retention;
+
+/// Archives the channels of namespaces with history, and answers what was published in them, over gRPC.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "tidegate-history", version)]
+pub(crate) struct Options {
+    /// A NATS server; may be given several times, for servers of one cluster.
+    #[arg(long, value_name = "URL", default_value = "nats://127.0.0.1:4222")]
+    pub(crate) nats: Vec<String>,
+
+    /// The prefix of subjects: `nats.prefix` of the gateways.
+    #[arg(long, value_name = "PREFIX", default_value = tidegate_backbone::DEFAULT_PREFIX)]
+    pub(crate) nats_prefix: String,
+
+    /// A credentials file for NATS.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) nats_credentials: Option<PathBuf>,
+
+    /// A PEM file of certificate authorities for NATS, trusted instead of the system's.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) nats_ca: Option<PathBuf>,
+
+    /// A namespace to archive, and for how long: `chat=90d`, or `chat` for good; `_` stands for channels without a
+    /// namespace. May be given several times. Gateways make its stream; this only reads it.
+    #[arg(long = "namespace", value_name = "NAME[=TIME]", required = true)]
+    pub(crate) namespaces: Vec<Archived>,
+
+    /// The folder of the archive; a new or empty one becomes one.
+    #[arg(long, value_name = "FOLDER", default_value = "tidegate-archive")]
+    pub(crate) archive: PathBuf,
+
+    /// Where gRPC is answered. What can be reached from other machines needs a key.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8400")]
+    pub(crate) listen: SocketAddr,
+
+    /// A file with the API key that callers show, at least 16 visible ASCII characters.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) api_key: Option<PathBuf>,
+}
+
+/// A namespace to archive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Archived {
+    /// The namespace; `None` for channels without one.
+    pub(crate) namespace: Option<String>,
+    /// How long; `None` for good.
+    pub(crate) ttl: Option<Duration>,
+}
+
+/// Why a text names nothing to archive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum ArchivedError {
+    /// The name.
+    #[error("this is not the name of a namespace")]
+    Name,
+    /// The time.
+    #[error("the time is not a number above zero with s, m, h or d behind it")]
+    Time,
+}
+
+impl FromStr for Archived {
+    type Err = ArchivedError;
+
+    fn from_str(text: &str) -> Result<Self, ArchivedError> {
+        let (name, ttl) = match text.split_once('=') {
+            Some((name, time)) => (name, Some(duration(time).ok_or(ArchivedError::Time)?)),
+            None => (text, None),
+        };
+        let namespace = match name {
+            "_" => None,
+            name if is_namespace_name(name) => Some(name.to_owned()),
+            _ => return Err(ArchivedError::Name),
+        };
+        Ok(Self { namespace, ttl })
+    }
+}
+
+impl Archived {
+    pub(crate) fn retention(&self) -> Option<Retention> {
+        Some(Retention {
+            namespace: self.namespace.clone(),
+            ttl: self.ttl?,
+        })
+    }
+}
+
+fn duration(text: &str) -> Option<Duration> {
+    let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    let seconds = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3_600,
+        "d" => 86_400,
+        _ => return None,
+    };
+    let number: u64 = number.parse().ok().filter(|it| *it > 0)?;
+    number.checked_mul(seconds).map(Duration::from_secs)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Options::command().debug_assert();
+    }
+
+    #[test]
+    fn namespaces_are_read_with_their_time() {
+        let days = |number| Some(Duration::from_secs(number * 86_400_u64));
+        for (text, expected) in [
+            ("chat", Ok((Some("chat"), None))),
+            ("chat=90d", Ok((Some("chat"), days(90)))),
+            ("_=2h", Ok((None, Some(Duration::from_secs(7_200))))),
+            ("c", Err(ArchivedError::Name)),
+            ("a.b", Err(ArchivedError::Name)),
+            ("=1d", Err(ArchivedError::Name)),
+            ("chat=", Err(ArchivedError::Time)),
+            ("chat=0s", Err(ArchivedError::Time)),
+            ("chat=1", Err(ArchivedError::Time)),
+            ("chat=-1d", Err(ArchivedError::Time)),
+            ("chat=99999999999999999999d", Err(ArchivedError::Time)),
+        ] {
+            let read = text.parse::<Archived>();
+            let expected = expected.map(|(namespace, ttl)| Archived {
+                namespace: namespace.map(str::to_owned),
+                ttl,
+            });
+            assert_eq!(read, expected, "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! The program over a real NATS server, and what kills do to both.
+
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use rand::RngExt;
+use tempfile::TempDir;
+use tidegate_backbone::nats::{Nats, NatsOptions};
+use tidegate_backbone::{Backbone, Channel, Durability, Publication, Storage, StreamOptions};
+use tidegate_proto::history as proto;
+use tidegate_proto::history::history_client::HistoryClient;
+use tidegate_testkit::deadline::until_some;
+use tidegate_testkit::nats::NatsServer;
+use tidegate_testkit::program::Program;
+use tokio::time::sleep;
+use tonic::transport::{Channel as Connection, Endpoint};
+
+/// Publications while things are killed.
+const COUNT: usize = 10_000;
+
+/// A server that keeps `chat`, its publisher, and a folder for an archive.
+struct World {
+    server: NatsServer,
+    publisher: Arc<Nats>,
+    folder: TempDir,
+}
+
+impl World {
+    async fn new() -> Result<Self> {
+        let server = NatsServer::start_with("jetstream: enabled\n").await?;
+        let stream = StreamOptions {
+            namespace: Some("chat".to_owned()),
+            size: 100_000,
+            ttl: Duration::from_secs(600),
+            storage: Storage::File,
+            replicas: 1,
+            compression: false,
+            duplicate_window: Duration::from_secs(120),
+            required: Durability::Accepted,
+        };
+        let options = NatsOptions {
+            streams: vec![stream],
+            ..NatsOptions::new([server.url()])
+        };
+        let publisher = Arc::new(Nats::connect(options).await?);
+        let is_ready = async || publisher.is_ready().then_some(());
+        until_some("the publisher is ready", is_ready).await?;
+        Ok(Self {
+            server,
+            publisher,
+            folder: tempfile::tempdir()?,
+        })
+    }
+
+    async fn start(&self) -> Result<(Program, HistoryClient<Connection>)> {
+        start(&self.server.url(), self.folder.path()).await
+    }
+}
+
+async fn start(nats: &str, archive: &Path) -> Result<(Program, HistoryClient<Connection>)> {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate-history"));
+    command
+        .args([
+            "--nats",
+            nats,
+            "--namespace",
+            "chat",
+            "--listen",
+            "127.0.0.1:0",
+        ])
+        .arg("--archive")
+        .arg(archive);
+    let mut program = Program::start(command)?;
+    let line = program.next_line().await?;
+    let address = line.strip_prefix("listening on ");
+    let address = address.with_context(|| format!("another line: {line}"))?;
+    let endpoint = Endpoint::from_shared(format!("http://{}", address.trim()))?;
+    Ok((program, HistoryClient::new(endpoint.connect().await?)))
+}
+
+/// Publishes numbers until each is confirmed, whatever happens meanwhile.
+async fn publish_all(publisher: &Nats, room: &Channel) {
+    for number in 0..COUNT {
+        let publication = Publication {
+            data: number.to_string().into(),
+            id: format!("id-{number}"),
+            ..Publication::default()
+        };
+        while publisher.publish(room, publication.clone()).await.is_err() {
+            sleep(Duration::from_millis(5)).await;
+        }
+    }
+}
+
+/// Everything in a channel, page by page; each page must be proved whole.
+async fn everything(client: &mut HistoryClient<Connection>) -> Result<Vec<usize>> {
+    let mut request = proto::ReadRequest {
+        channel: "chat:room".to_owned(),
+        limit: 1_000,
+        ..proto::ReadRequest::default()
+    };
+    let mut numbers = Vec::new();
+    loop {
+        let page = client.read(request.clone()).await?.into_inner();
+        anyhow::ensure!(page.is_gapless, "behind {}", numbers.len());
+        for publication in &page.publications {
+            numbers.push(std::str::from_utf8(&publication.data)?.parse()?);
+        }
+        if page.next_page_token.is_empty() {
+            return Ok(numbers);
+        }
+        request.page_token = page.next_page_token;
+    }
+}
+
+/// Waits until so much is archived, or more; how much that is.
+async fn archived(client: &HistoryClient<Connection>, count: usize) -> Result<u64> {
+    let probe = async || {
+        let stats = client.clone().stats(proto::StatsRequest {}).await.ok()?;
+        let stats = stats.into_inner();
+        let archived = stats.streams.first()?.publications;
+        (archived >= count as u64).then_some(archived)
+    };
+    until_some("the archive has everything", probe).await
+}
+
+/// The service and the server are killed at random points while numbers are published: nothing is missing, nothing is
+/// there twice, and the archive proves it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kills_lose_nothing_and_double_nothing() -> Result<()> {
+    let mut world = World::new().await?;
+    let room = Channel::parse("chat:room")?;
+    let publisher = Arc::clone(&world.publisher);
+    let publishing = tokio::spawn(async move { publish_all(&publisher, &room).await });
+    let mut kills = 0;
+    while !publishing.is_finished() || kills < 3 {
+        let (mut program, _client) = world.start().await?;
+        let lives = rand::rng().random_range(20..400);
+        sleep(Duration::from_millis(lives)).await;
+        program.kill()?;
+        kills += 1;
+        if kills % 3 == 2 {
+            world.server.kill()?;
+            world.server.restart().await?;
+        }
+    }
+    publishing.await?;
+    let (mut program, mut client) = world.start().await?;
+    let expected: Vec<_> = (0..COUNT).collect();
+    let is_there = async || client.clone().stats(proto::StatsRequest {}).await.ok();
+    until_some("the service answers", is_there).await?;
+    let numbers = async || everything(&mut client.clone()).await.ok();
+    assert_eq!(until_some("the stream answers", numbers).await?, expected);
+    assert_eq!(archived(&client, COUNT).await?, COUNT as u64, "each once");
+    assert_eq!(everything(&mut client).await?, expected);
+    program.terminate()?;
+    program.succeeded().await
+}
+
+/// What was confirmed is read at once, although the archive is behind.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_confirmed_is_read_at_once() -> Result<()> {
+    let world = World::new().await?;
+    let room = Channel::parse("chat:room")?;
+    let (_program, client) = world.start().await?;
+    let is_ready = async || everything(&mut client.clone()).await.ok();
+    until_some("the service has found the stream", is_ready).await?;
+    let mut replay = client
+        .clone()
+        .replay(proto::ReplayRequest {
+            channel: "chat:room".to_owned(),
+            start: None,
+        })
+        .await?
+        .into_inner();
+    for count in 1..=50 {
+        let publication = Publication {
+            data: (count - 1).to_string().into(),
+            ..Publication::default()
+        };
+        world.publisher.publish(&room, publication).await?;
+        assert_eq!(everything(&mut client.clone()).await?.len(), count);
+    }
+    let mut replayed = 0;
+    while replayed < 50 {
+        let page = replay.message().await?.context("the replay has ended")?;
+        assert!(page.is_gapless);
+        replayed += page.publications.len();
+    }
+    assert_eq!((replayed, archived(&client, 50).await?), (50, 50));
+    Ok(())
+}
