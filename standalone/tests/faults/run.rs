@@ -25,7 +25,7 @@ struct Audience {
     /// They read until they are stopped.
     tasks: Vec<JoinHandle<()>>,
     /// Comes late, and asks for everything.
-    auditor: Subscriber,
+    latecomer: Subscriber,
 }
 
 /// Puts load on a site while what the seed says is done to it.
@@ -63,7 +63,7 @@ async fn gather(room: &Room, count: u32) -> Audience {
     let mut audience = Audience {
         records: Vec::new(),
         tasks: Vec::new(),
-        auditor: Subscriber::new(room.clone(), Name::CentrifugeProtobuf, 0),
+        latecomer: Subscriber::new(room.clone(), Name::CentrifugeProtobuf, 0),
     };
     for number in 0..count as usize {
         let format = match number / 2 % 2 {
@@ -72,7 +72,7 @@ async fn gather(room: &Room, count: u32) -> Audience {
         };
         let mut subscriber = Subscriber::new(room.clone(), format, number);
         let connection = subscriber.join().await.unwrap();
-        audience.auditor = audience.auditor.since(subscriber.position());
+        audience.latecomer = audience.latecomer.since(subscriber.position());
         audience.records.push(Rc::clone(&subscriber.record));
         audience
             .tasks
@@ -129,9 +129,10 @@ async fn conclude(
         longest_silence: Duration::ZERO,
         output: site.output(),
     };
-    for (publisher, audience) in publishers.iter().zip(&mut audiences) {
-        audience.auditor.join().await.unwrap();
-        audience.testify(publisher, &mut outcome);
+    let stored = site.stored(load.channels).await.unwrap();
+    for ((publisher, audience), stored) in publishers.iter().zip(&mut audiences).zip(&stored) {
+        audience.latecomer.join().await.unwrap();
+        audience.testify(publisher, stored, &mut outcome);
     }
     for task in audiences.into_iter().flat_map(|it| it.tasks) {
         // One that could not go on has panicked.
@@ -149,16 +150,17 @@ impl Audience {
         self.records.iter().all(|it| it.borrow().has(number))
     }
 
-    fn testify(&self, publisher: &Publisher, outcome: &mut Outcome) {
+    fn testify(&self, publisher: &Publisher, stored: &[u32], outcome: &mut Outcome) {
         let records: Vec<_> = self.records.iter().map(|it| it.borrow()).collect();
-        let audit = self.auditor.record.borrow();
+        let late = self.latecomer.record.borrow();
+        let witnesses = records.iter().chain([&late]);
         outcome.verdict += Verdict::of(&Evidence {
             published: publisher.published,
             acknowledged: &publisher.acknowledged,
-            stored: &audit.seen,
-            seen: records.iter().map(|it| it.seen.as_slice()).collect(),
+            stored,
+            seen: witnesses.map(|it| it.seen.as_slice()).collect(),
         });
-        outcome.unrecovered += audit.unrecovered;
+        outcome.unrecovered += late.unrecovered;
         for record in records {
             outcome.recoveries += record.recoveries;
             outcome.unrecovered += record.unrecovered;
