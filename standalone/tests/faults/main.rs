@@ -9,6 +9,7 @@
 )]
 
 mod connection;
+mod order;
 mod outcome;
 mod plan;
 mod publisher;

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, LocalSet, spawn_local};
 use tokio::time::{Instant, sleep, sleep_until};
 
+use super::order::Order;
 use super::outcome::Outcome;
 use super::plan::{Load, Plan, Step};
 use super::publisher::Publisher;
@@ -41,25 +42,27 @@ async fn play(load: Load, seed: u64) -> Outcome {
         .map(|number| Room::new(number, &gateways))
         .collect();
     let each = load.subscribers / load.channels;
-    let audiences = join_all(rooms.iter().map(|room| gather(room, each))).await;
+    // Nobody is told the first.
+    let (orders, ordered) = watch::channel(Order::GoHome);
+    let audiences = rooms.iter().map(|room| gather(room, each, &ordered));
+    let audiences = join_all(audiences).await;
 
-    let (stop, stopped) = watch::channel(false);
     let publishers = rooms.into_iter().map(|room| {
         let publisher = Publisher::new(room);
-        spawn_local(publisher.publish(load.pace(), stopped.clone()))
+        spawn_local(publisher.publish(load.pace(), ordered.clone()))
     });
     let publishers: Vec<_> = publishers.collect();
     let begin = Instant::now();
-    disturb(&mut site, Plan::new(seed, load.length), begin).await;
+    disturb(&mut site, Plan::new(seed, load.length), &orders).await;
     let end = (begin + load.length).max(Instant::now() + load.length / 10);
     sleep_until(end).await;
-    stop.send(true).unwrap();
+    orders.send(Order::Stop).unwrap();
     let publishers = try_join_all(publishers).await.unwrap();
     conclude(load, seed, publishers, audiences, &site).await
 }
 
 /// Subscribes a channel's clients: half of them through each gateway, and half of those in each format.
-async fn gather(room: &Room, count: u32) -> Audience {
+async fn gather(room: &Room, count: u32, orders: &watch::Receiver<Order>) -> Audience {
     let mut audience = Audience {
         records: Vec::new(),
         tasks: Vec::new(),
@@ -76,12 +79,13 @@ async fn gather(room: &Room, count: u32) -> Audience {
         audience.records.push(Rc::clone(&subscriber.record));
         audience
             .tasks
-            .push(spawn_local(subscriber.stay(connection)));
+            .push(spawn_local(subscriber.stay(connection, orders.clone())));
     }
     audience
 }
 
-async fn disturb(site: &mut Site, plan: Plan, begin: Instant) {
+async fn disturb(site: &mut Site, plan: Plan, orders: &watch::Sender<Order>) {
+    let begin = Instant::now();
     let (mut gateway, mut server) = (0, 0);
     for (pause, step) in plan.steps {
         sleep(pause).await;
@@ -91,7 +95,10 @@ async fn disturb(site: &mut Site, plan: Plan, begin: Instant) {
                 gateway = number;
                 site.kill_gateway(number).unwrap();
             }
-            Step::StartGateway => site.start_gateway(gateway).await.unwrap(),
+            Step::StartGateway => {
+                site.start_gateway(gateway).await.unwrap();
+                orders.send(Order::GoHome).unwrap();
+            }
             Step::KillFollower(choice) => server = site.kill_follower(choice).await.unwrap(),
             Step::KillLeader => server = site.kill_leader().await.unwrap(),
             Step::StartServer => site.start_server(server).await.unwrap(),
