@@ -26,7 +26,7 @@ use plan::Load;
 const SHORT: Load = Load {
     subscribers: 100,
     channels: 5,
-    rate: 200,
+    rate: 400,
     length: Duration::from_secs(10),
 };
 

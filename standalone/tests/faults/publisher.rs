@@ -10,7 +10,7 @@ use tidegate_loadtest::dialect::{Event, Name, Opening, PUBLISH};
 use tidegate_loadtest::stamp::Stamp;
 use tidegate_testkit::deadline::until_some;
 use tokio::sync::watch;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use super::connection::Connection;
 use super::order::Order;
@@ -45,13 +45,14 @@ impl Publisher {
         }
     }
 
-    /// Publishes at an even pace until it is told to stop, and awaits the last answers.
+    /// Publishes at an even pace, from a time on and until it is told to stop, and awaits the last answers.
     pub(crate) async fn publish(
         mut self,
+        begin: Instant,
         pace: Duration,
         mut orders: watch::Receiver<Order>,
     ) -> Self {
-        let mut pace = interval(pace);
+        let mut pace = interval_at(begin, pace);
         // What a reconnect holds up is published after it.
         pace.set_missed_tick_behavior(MissedTickBehavior::Burst);
         let mut connection = self.connect().await.unwrap();

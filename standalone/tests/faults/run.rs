@@ -47,12 +47,14 @@ async fn play(load: Load, seed: u64) -> Outcome {
     let audiences = rooms.iter().map(|room| gather(room, each, &ordered));
     let audiences = join_all(audiences).await;
 
+    let begin = Instant::now();
     let publishers = rooms.into_iter().map(|room| {
+        // One channel after the other, so that there is always something on its way.
+        let first = begin + load.pace() * room.number / load.channels;
         let publisher = Publisher::new(room);
-        spawn_local(publisher.publish(load.pace(), ordered.clone()))
+        spawn_local(publisher.publish(first, load.pace(), ordered.clone()))
     });
     let publishers: Vec<_> = publishers.collect();
-    let begin = Instant::now();
     disturb(&mut site, Plan::new(seed, load.length), &orders).await;
     let end = (begin + load.length).max(Instant::now() + load.length / 10);
     sleep_until(end).await;
