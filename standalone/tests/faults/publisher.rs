@@ -8,9 +8,9 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use tidegate_loadtest::dialect::{Event, Name, Opening, PUBLISH};
 use tidegate_loadtest::stamp::Stamp;
-use tidegate_testkit::deadline::until_some;
+use tidegate_testkit::deadline::{PATIENCE, until_some};
 use tokio::sync::watch;
-use tokio::time::{Instant, MissedTickBehavior, interval_at};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 
 use super::connection::Connection;
 use super::order::Order;
@@ -88,10 +88,13 @@ impl Publisher {
 
     /// Waits until everything is answered.
     async fn answers(&mut self, connection: &mut Connection) -> Result<()> {
-        while !self.awaited.is_empty() {
-            self.receive(connection).await?;
-        }
-        Ok(())
+        let answered = async {
+            while !self.awaited.is_empty() {
+                self.receive(connection).await?;
+            }
+            Ok(())
+        };
+        timeout(PATIENCE, answered).await?
     }
 
     /// Publishes one more, and others in its place until one is acknowledged; gives its number.
