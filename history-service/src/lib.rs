@@ -5,4 +5,5 @@ pub mod history;
 pub mod ingest;
 pub mod lag;
 pub mod retention;
+pub mod service;
 pub mod store;

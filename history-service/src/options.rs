@@ -2,12 +2,11 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::time::Duration;
 
 use clap::Parser;
 use tidegate_backbone::is_namespace_name;
-use tidegate_history_service::retention::Retention;
+use tidegate_history_service::service::Archived;
 
 /// Archives the channels of namespaces with history, and answers what was published in them, over gRPC.
 #[derive(Debug, Clone, Parser)]
@@ -31,7 +30,7 @@ pub(crate) struct Options {
 
     /// A namespace to archive, and for how long: `chat=90d`, or `chat` for good; `_` stands for channels without a
     /// namespace. May be given several times. Gateways make its stream; this only reads it.
-    #[arg(long = "namespace", value_name = "NAME[=TIME]", required = true)]
+    #[arg(long = "namespace", value_name = "NAME[=TIME]", required = true, value_parser = archived)]
     pub(crate) namespaces: Vec<Archived>,
 
     /// The folder of the archive; a new or empty one becomes one.
@@ -47,15 +46,6 @@ pub(crate) struct Options {
     pub(crate) api_key: Option<PathBuf>,
 }
 
-/// A namespace to archive.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Archived {
-    /// The namespace; `None` for channels without one.
-    pub(crate) namespace: Option<String>,
-    /// How long; `None` for good.
-    pub(crate) ttl: Option<Duration>,
-}
-
 /// Why a text names nothing to archive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum ArchivedError {
@@ -67,30 +57,18 @@ pub(crate) enum ArchivedError {
     Time,
 }
 
-impl FromStr for Archived {
-    type Err = ArchivedError;
-
-    fn from_str(text: &str) -> Result<Self, ArchivedError> {
-        let (name, ttl) = match text.split_once('=') {
-            Some((name, time)) => (name, Some(duration(time).ok_or(ArchivedError::Time)?)),
-            None => (text, None),
-        };
-        let namespace = match name {
-            "_" => None,
-            name if is_namespace_name(name) => Some(name.to_owned()),
-            _ => return Err(ArchivedError::Name),
-        };
-        Ok(Self { namespace, ttl })
-    }
-}
-
-impl Archived {
-    pub(crate) fn retention(&self) -> Option<Retention> {
-        Some(Retention {
-            namespace: self.namespace.clone(),
-            ttl: self.ttl?,
-        })
-    }
+/// A namespace to archive, as it is written on a command line.
+fn archived(text: &str) -> Result<Archived, ArchivedError> {
+    let (name, ttl) = match text.split_once('=') {
+        Some((name, time)) => (name, Some(duration(time).ok_or(ArchivedError::Time)?)),
+        None => (text, None),
+    };
+    let namespace = match name {
+        "_" => None,
+        name if is_namespace_name(name) => Some(name.to_owned()),
+        _ => return Err(ArchivedError::Name),
+    };
+    Ok(Archived { namespace, ttl })
 }
 
 fn duration(text: &str) -> Option<Duration> {
@@ -133,7 +111,7 @@ mod tests {
             ("chat=-1d", Err(ArchivedError::Time)),
             ("chat=99999999999999999999d", Err(ArchivedError::Time)),
         ] {
-            let read = text.parse::<Archived>();
+            let read = archived(text);
             let expected = expected.map(|(namespace, ttl)| Archived {
                 namespace: namespace.map(str::to_owned),
                 ttl,
