@@ -30,7 +30,7 @@ use schema::options;
 pub use channel::{ChannelConfig, Namespace, NamespaceOptions};
 pub use check::Finding;
 pub use client::{ClientConfig, PersonalChannel, SubscriptionTokenConfig, TokenConfig};
-pub use embedded::EmbeddedConfig;
+pub use embedded::{EmbeddedConfig, HistoryServiceConfig};
 pub use fault::{Fault, Faults, Source};
 pub use file::Format;
 pub use load::{Loaded, load};
@@ -60,6 +60,8 @@ options! {
         pub nats: NatsConfig,
         /// What is kept without NATS.
         pub embedded: EmbeddedConfig,
+        /// The history service in the same process.
+        pub history_service: HistoryServiceConfig,
         /// How the node stops.
         pub shutdown: ShutdownConfig,
         /// The page at `/`.

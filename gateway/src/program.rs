@@ -40,6 +40,9 @@ pub enum ServeError {
     /// What is to be kept cannot be.
     #[error("embedded: {0}")]
     Embedded(#[from] OpenError),
+    /// What is to run beside the node did not start.
+    #[error("{0}")]
+    Beside(String),
     /// The node did not start.
     #[error(transparent)]
     Start(#[from] StartError),
@@ -81,13 +84,15 @@ pub fn main(
     }
 }
 
-/// Serves clients until a signal ends the process. Calls `started` once clients can connect.
+/// Serves clients until a signal ends the process. Calls `beside` for what else is to use the backbone, which goes on until the
+/// node has ended, and `started` once clients can connect.
 ///
 /// # Errors
 /// [`ServeError`] when the node cannot start.
-pub fn serve(
+pub fn serve<Beside>(
     loaded: Loaded,
     without_nats: WithoutNats,
+    beside: impl FnOnce(&Config, &Arc<dyn Backbone>) -> Result<Beside, String>,
     started: impl FnOnce(&Server),
 ) -> Result<(), ServeError> {
     let Loaded {
@@ -100,6 +105,7 @@ pub fn serve(
     let system = actix_web::rt::System::new();
     system.block_on(async {
         let backbone = backbone(&config, without_nats).await?;
+        let _beside = beside(&config, &backbone).map_err(ServeError::Beside)?;
         run(config, backbone, started)
             .await
             .map_err(ServeError::from)

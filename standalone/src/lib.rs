@@ -1,3 +1,4 @@
 //! `tidegate`: everything in one process, and a development mode that needs no configuration.
 
 pub mod development;
+pub mod history;

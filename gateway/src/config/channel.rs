@@ -128,6 +128,12 @@ options! {
         /// What the confirmation of a publication must mean, or the node is not ready. `accepted`: a server has it;
         /// `replicated`: a majority of three has; `synced`: it is on disk, and a power cut of every machine loses nothing.
         pub require_durability: String = "accepted".to_owned(),
+        /// Whether `tidegate` without NATS archives what is kept, for its history service; needs `history_service.address`. Over
+        /// NATS `tidegate-history` is told which namespaces to archive.
+        pub archive: bool,
+        /// How long; zero for good.
+        #[serde(with = "duration")]
+        pub archive_ttl: Duration,
         /// Whether every authenticated user may read the history.
         pub allow_history_for_client: bool,
         /// Whether subscribers may read the history.

@@ -6,6 +6,7 @@ mod nats;
 mod tls;
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use regex::Regex;
@@ -147,6 +148,40 @@ impl Config {
             &options,
             "contradicts nats.url: NATS keeps the streams",
         );
+        self.history_service(findings);
+    }
+
+    fn history_service(&self, findings: &mut Findings) {
+        let address = &self.history_service.address;
+        let option = "history_service.address";
+        let parsed = address.parse::<SocketAddr>();
+        let wrong = !address.is_empty() && parsed.is_err();
+        findings.when(wrong, option, "must be an IP address and a port");
+        let wrong = !address.is_empty() && self.embedded.data_dir.is_none();
+        let options = [option, "embedded.data_dir"];
+        findings.between(
+            wrong,
+            &options,
+            "needs embedded.data_dir; over NATS run tidegate-history",
+        );
+        let is_open = parsed.is_ok_and(|it| !it.ip().is_loopback());
+        let wrong = is_open && self.history_service.api_key.is_empty();
+        let options = [option, "history_service.api_key"];
+        findings.between(
+            wrong,
+            &options,
+            "needs history_service.api_key, or an address of this machine only",
+        );
+        for (namespace, options) in self.channel.sets() {
+            let path = match namespace {
+                Some(name) => format!("channel.namespaces.{name}.archive"),
+                None => "channel.without_namespace.archive".to_owned(),
+            };
+            let wrong = options.archive && !options.is_kept();
+            findings.between(wrong, &[&path], "needs history_size and history_ttl");
+            let wrong = options.archive && address.is_empty();
+            findings.between(wrong, &[&path, option], "needs history_service.address");
+        }
     }
 
     /// Paths of endpoints that are served must not collide.

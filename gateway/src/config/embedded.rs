@@ -8,6 +8,7 @@ use tidegate_backbone::{Storage, StreamOptions};
 
 use super::duration;
 use super::schema::options;
+use super::secret::Secret;
 
 options! {
     /// What a node without NATS keeps, and how safely.
@@ -22,6 +23,16 @@ options! {
         /// Time between two syncs; with `sync: interval`.
         #[serde(with = "duration")]
         pub sync_interval: Duration = Duration::from_secs(1),
+    }
+}
+
+options! {
+    /// The history service in the same process, without NATS. Over NATS it is a program of its own, `tidegate-history`.
+    pub struct HistoryServiceConfig {
+        /// Where gRPC is answered, such as `127.0.0.1:8400`; empty for no service. Needs `embedded.data_dir`.
+        pub address: String,
+        /// What callers must show, at least 16 visible ASCII characters; mandatory where other machines reach the address.
+        pub api_key: Secret,
     }
 }
 

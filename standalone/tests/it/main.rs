@@ -6,6 +6,7 @@
 )]
 
 mod embedded;
+mod history;
 mod nats;
 mod outage;
 mod scenario;

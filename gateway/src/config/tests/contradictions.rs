@@ -120,4 +120,18 @@ fn what_is_kept_without_nats_is_checked() {
             "embedded.sync_interval (--set): must be longer than zero",
         ],
     );
+    check(
+        &[("history_service.address", "0.0.0.0:8400")],
+        &[
+            "history_service.address (--set): needs embedded.data_dir; over NATS run tidegate-history",
+            "history_service.address (--set): needs history_service.api_key, or an address of this machine only",
+        ],
+    );
+    check(
+        &[("channel.without_namespace.archive", "true")],
+        &[
+            "channel.without_namespace.archive (--set): needs history_size and history_ttl",
+            "channel.without_namespace.archive (--set): needs history_service.address",
+        ],
+    );
 }
