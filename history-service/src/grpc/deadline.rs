@@ -6,6 +6,9 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until, timeout_at};
 use tonic::{Request, Response, Status};
 
+/// We answer so long before the deadline: at it tonic ends the call by itself, with the status CANCELLED.
+const AHEAD: Duration = Duration::from_millis(3);
+
 /// When the caller no longer waits; never, if it did not say.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Deadline(Option<Instant>);
@@ -17,7 +20,11 @@ impl Deadline {
         };
         let read = value.to_str().ok().and_then(parse);
         let timeout = read.ok_or_else(|| Status::invalid_argument("grpc-timeout is no time"))?;
-        Ok(Self(Instant::now().checked_add(timeout)))
+        Ok(Self::after(timeout))
+    }
+
+    fn after(timeout: Duration) -> Self {
+        Self(Instant::now().checked_add(timeout.saturating_sub(AHEAD)))
     }
 
     /// What `work` answers before the deadline.
@@ -64,7 +71,23 @@ fn parse(text: &str) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
+    use tonic::Code;
+
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_takes_longer_is_told_so() {
+        let begin = Instant::now();
+        let deadline = Deadline::after(Duration::from_secs(1));
+        let late = deadline.meet(pending::<Result<(), Status>>()).await;
+        assert_eq!(
+            late.map_err(|it| it.code()).err(),
+            Some(Code::DeadlineExceeded)
+        );
+        assert!(begin.elapsed() < Duration::from_secs(1));
+        let in_time = Deadline(None).meet(async { Ok(1) }).await;
+        assert_eq!(in_time.map(Response::into_inner).ok(), Some(1));
+    }
 
     #[test]
     fn times_are_read_as_the_protocol_writes_them() {

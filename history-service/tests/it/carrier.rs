@@ -24,6 +24,7 @@ struct State {
     last: u64,
     messages: Vec<(Channel, Publication)>,
     is_silent: bool,
+    is_frozen: bool,
     listeners: Vec<(u64, Channel, Arc<dyn Listener>)>,
 }
 
@@ -40,6 +41,7 @@ impl Carrier {
             last: 0,
             messages: Vec::new(),
             is_silent: false,
+            is_frozen: false,
             listeners: Vec::new(),
         };
         Arc::new(Self {
@@ -51,6 +53,11 @@ impl Carrier {
 
     pub(crate) fn set_silent(&self, is_silent: bool) {
         self.lock().is_silent = is_silent;
+    }
+
+    /// Nothing is answered any more, neither yes nor no.
+    pub(crate) fn freeze(&self) {
+        self.lock().is_frozen = true;
     }
 
     /// Makes the stream anew, without anything in it.
@@ -188,6 +195,9 @@ impl Streams for Carrier {
 
     fn tops<'a>(&'a self, channels: &'a [Channel]) -> BoxFuture<'a, Result<Vec<Top>, Error>> {
         let state = self.lock();
+        if state.is_frozen {
+            return Box::pin(std::future::pending());
+        }
         let tops = channels.iter().map(|it| Self::top(&state, it)).collect();
         Box::pin(std::future::ready(tops))
     }
