@@ -7,6 +7,7 @@ use std::time::Duration;
 use tidegate_backbone::{Backbone, Feed, Position};
 use tokio::net::TcpListener;
 use tokio::task::{JoinError, JoinSet};
+use tokio::time::timeout;
 
 use crate::grpc::{ApiKey, ServeError, serve};
 use crate::history::History;
@@ -14,6 +15,9 @@ use crate::ingest::ingest;
 use crate::lag::Lags;
 use crate::retention::{self, Retention};
 use crate::store::{Store, StoreError};
+
+/// Time for calls that are under way at the end.
+const DRAIN: Duration = Duration::from_secs(10);
 
 /// A namespace to archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,7 +78,13 @@ impl Service {
             Some(error) = tasks.join_next() => Err(error?),
         };
         stopper.stop();
-        server.await??;
+        match timeout(DRAIN, &mut server).await {
+            Ok(served) => served??,
+            Err(_) => {
+                tracing::warn!("calls are still under way, and are ended");
+                server.abort();
+            }
+        }
         tasks.shutdown().await;
         Ok(ended?)
     }
