@@ -1,0 +1,65 @@
+//! No acknowledged publication is lost, doubled or out of order while gateways and NATS servers are killed under load.
+//!
+//! Two gateways, three NATS servers, a namespace of which each has a copy, and clients that recover: see `docs/faults.md`.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "helpers of tests fail the test and tell how it goes, as tests do themselves"
+)]
+
+mod connection;
+mod outcome;
+mod plan;
+mod publisher;
+mod room;
+mod run;
+mod site;
+mod subscriber;
+mod verdict;
+
+use std::time::Duration;
+
+use plan::Load;
+
+const SHORT: Load = Load {
+    subscribers: 100,
+    channels: 5,
+    rate: 200,
+    length: Duration::from_secs(10),
+};
+
+const FULL: Load = Load {
+    subscribers: 500,
+    channels: 20,
+    rate: 500,
+    length: Duration::from_secs(60),
+};
+
+/// The seed of a run that is to be repeated, else any.
+fn seed() -> u64 {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "cargo test has no other way to hand a value to a test"
+    )]
+    let given = std::env::var("FAULTS_SEED");
+    given.map_or_else(
+        |_| rand::random::<u32>().into(),
+        |seed| seed.parse().unwrap(),
+    )
+}
+
+#[tokio::test]
+async fn nothing_acknowledged_is_lost() {
+    let outcome = run::run(SHORT, seed()).await;
+    println!("{outcome}");
+    outcome.check();
+}
+
+#[tokio::test]
+#[ignore = "it takes more than a minute and measures: cargo test --release -p tidegate --test faults -- --ignored --nocapture"]
+async fn nothing_acknowledged_is_lost_in_a_minute_of_full_load() {
+    let outcome = run::run(FULL, seed()).await;
+    println!("{outcome}");
+    outcome.check();
+}
