@@ -45,8 +45,11 @@ async fn play(load: Load, seed: u64) -> Outcome {
 
     let (stop, stopped) = watch::channel(false);
     let publishers = rooms.into_iter().map(|room| {
-        let publisher = Publisher::new(room);
-        spawn_local(publisher.publish(load.pace(), stopped.clone()))
+        let (mut publisher, stopped) = (Publisher::new(room), stopped.clone());
+        spawn_local(async move {
+            publisher.publish(load.pace(), stopped).await;
+            publisher
+        })
     });
     let publishers: Vec<_> = publishers.collect();
     let begin = Instant::now();

@@ -45,7 +45,7 @@ impl Publisher {
     }
 
     /// Publishes at an even pace until it is told to stop, and awaits the last answers.
-    pub(crate) async fn publish(mut self, pace: Duration, mut stop: watch::Receiver<bool>) -> Self {
+    pub(crate) async fn publish(&mut self, pace: Duration, mut stop: watch::Receiver<bool>) {
         let mut pace = interval(pace);
         // What a reconnect holds up is published after it.
         pace.set_missed_tick_behavior(MissedTickBehavior::Burst);
@@ -53,7 +53,7 @@ impl Publisher {
         loop {
             let is_over = *stop.borrow();
             if is_over && self.awaited.is_empty() {
-                return self;
+                return;
             }
             let done = tokio::select! {
                 received = self.receive(&mut connection) => received,

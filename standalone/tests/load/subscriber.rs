@@ -103,9 +103,14 @@ impl Subscriber {
     /// Reads for ever, with whatever connections that takes.
     pub(crate) async fn stay(mut self, mut connection: Connection) {
         loop {
-            while self.stage == Stage::Live && self.receive(&mut connection).await.is_ok() {}
+            self.listen(&mut connection).await;
             connection = self.join().await.unwrap();
         }
+    }
+
+    /// Reads until its connection or subscription ends.
+    pub(crate) async fn listen(&mut self, connection: &mut Connection) {
+        while self.stage == Stage::Live && self.receive(connection).await.is_ok() {}
     }
 
     async fn attempt(&mut self) -> Result<Connection> {

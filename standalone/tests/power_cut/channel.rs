@@ -1,0 +1,183 @@
+//! One channel: who publishes, who reads, and what each of them knows.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::rc::Rc;
+use std::time::Duration;
+
+use tidegate_loadtest::dialect::{Name, Position};
+use tidegate_testkit::deadline::until;
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, spawn_local};
+use tokio::time::timeout;
+
+use super::publisher::Publisher;
+use super::room::Room;
+use super::subscriber::{Record, Subscriber};
+use super::verdict::{Evidence, Fate, Verdict, Witness};
+
+/// How long a client that stays is given to have everything, or to be told that it cannot.
+const ARRIVAL: Duration = Duration::from_secs(8);
+
+/// A channel and its clients.
+#[derive(Debug)]
+pub(crate) struct Channel {
+    room: Room,
+    publisher: Publisher,
+    /// Reads until the cut, and comes back when more was published after it.
+    returning: Subscriber,
+    /// Reads all the time, and comes back as soon as it can.
+    staying: Rc<RefCell<Record>>,
+    stays: JoinHandle<()>,
+    /// Where the channel began.
+    beginning: Position,
+    audit: Option<Audit>,
+}
+
+/// What was to be had right after the cut.
+#[derive(Debug)]
+struct Audit {
+    acknowledged: BTreeSet<u32>,
+    /// What is given to one who asks for everything since the beginning.
+    recovered: Vec<u32>,
+    fate: Fate,
+    stored: Vec<u32>,
+    is_new_epoch: bool,
+}
+
+impl Channel {
+    pub(crate) async fn open(room: Room) -> Self {
+        let returning = Subscriber::new(room.clone(), Name::CentrifugeProtobuf, 0);
+        let mut staying = Subscriber::new(room.clone(), Name::CentrifugeJson, 0);
+        let connection = staying.join().await.unwrap();
+        let beginning = staying.position().unwrap();
+        Self {
+            publisher: Publisher::new(room.clone()),
+            returning: returning.since(staying.position()),
+            staying: Rc::clone(&staying.record),
+            stays: spawn_local(staying.stay(connection)),
+            beginning,
+            audit: None,
+            room,
+        }
+    }
+
+    /// Publishes one that is acknowledged.
+    pub(crate) async fn publish_one(&mut self) {
+        self.publisher.close().await.unwrap();
+    }
+
+    /// Publishes at this pace and reads, until the cut.
+    pub(crate) async fn run(mut self, pace: Duration, mut cut: watch::Receiver<bool>) -> Self {
+        // It does not wait for the last answers: they do not come.
+        let (_never, goes_on) = watch::channel(false);
+        let mut connection = self.returning.join().await.unwrap();
+        let reads = async {
+            self.returning.listen(&mut connection).await;
+            std::future::pending().await
+        };
+        tokio::select! {
+            () = self.publisher.publish(pace, goes_on) => {}
+            () = reads => {}
+            _ = cut.changed() => {}
+        }
+        self
+    }
+
+    /// Looks at what the cut has left.
+    pub(crate) async fn audit(&mut self) {
+        let mut auditor = self.reader(self.beginning.clone());
+        auditor.join().await.unwrap();
+        let epoch = auditor.position().unwrap().epoch;
+        let fate = fate(&auditor.record.borrow());
+        let recovered = auditor.record.borrow().seen.clone();
+        let is_new_epoch = epoch != self.beginning.epoch;
+        let stored = match is_new_epoch {
+            false => recovered.clone(),
+            true => {
+                let mut reader = self.reader(Position { epoch, offset: 0 });
+                reader.join().await.unwrap();
+                reader.record.borrow().seen.clone()
+            }
+        };
+        self.audit = Some(Audit {
+            acknowledged: self.publisher.acknowledged.clone(),
+            recovered,
+            fate,
+            stored,
+            is_new_epoch,
+        });
+    }
+
+    pub(crate) fn has_new_epoch(&self) -> bool {
+        self.audit.as_ref().is_some_and(|it| it.is_new_epoch)
+    }
+
+    /// Publishes at this pace for so long.
+    pub(crate) async fn go_on(&mut self, pace: Duration, length: Duration) {
+        self.publish_one().await;
+        let (stop, stopped) = watch::channel(false);
+        let stops = async {
+            tokio::time::sleep(length).await;
+            stop.send(true).unwrap();
+        };
+        tokio::join!(self.publisher.publish(pace, stopped), stops);
+        self.publish_one().await;
+    }
+
+    /// Lets everybody come back.
+    pub(crate) async fn conclude(&mut self) -> Verdict {
+        self.returning.join().await.unwrap();
+        let last = self.publisher.acknowledged.last().copied().unwrap();
+        let has_all = || {
+            let record = self.staying.borrow();
+            record.has(last) || record.unrecovered > 0 || self.stays.is_finished()
+        };
+        // If not, it will be missing.
+        let _arrived = timeout(ARRIVAL, until("it has the last publication", has_all)).await;
+        let audit = self.audit.as_ref().unwrap();
+        let acknowledged = &self.publisher.acknowledged;
+        let later = |record: &Record, fate| Witness {
+            acknowledged,
+            seen: record.seen.clone(),
+            fate,
+        };
+        let (returning, staying) = (self.returning.record.borrow(), self.staying.borrow());
+        let stayed = match self.stays.is_finished() {
+            true => Fate::Confused,
+            false => fate(&staying),
+        };
+        let at_once = Witness {
+            acknowledged: &audit.acknowledged,
+            seen: audit.recovered.clone(),
+            fate: audit.fate,
+        };
+        Verdict::of(&Evidence {
+            acknowledged: &audit.acknowledged,
+            stored: &audit.stored,
+            clients: vec![
+                at_once,
+                later(&returning, fate(&returning)),
+                later(&staying, stayed),
+            ],
+        })
+    }
+
+    fn reader(&self, position: Position) -> Subscriber {
+        let reader = Subscriber::new(self.room.clone(), Name::CentrifugeProtobuf, 0);
+        reader.since(Some(position))
+    }
+}
+
+impl Drop for Channel {
+    fn drop(&mut self) {
+        self.stays.abort();
+    }
+}
+
+fn fate(record: &Record) -> Fate {
+    match record.unrecovered {
+        0 => Fate::Confident,
+        _ => Fate::Warned,
+    }
+}
