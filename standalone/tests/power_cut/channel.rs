@@ -22,9 +22,10 @@ const ARRIVAL: Duration = Duration::from_secs(8);
 /// A channel and its clients.
 #[derive(Debug)]
 pub(crate) struct Channel {
-    room: Room,
+    /// The same at a gateway that knows only what is stored.
+    bare: Room,
     publisher: Publisher,
-    /// Reads until the cut, and comes back when more was published after it.
+    /// Reads until the cut, and comes back when more was published after it: of every other channel to another gateway.
     returning: Subscriber,
     /// Reads all the time, and comes back as soon as it can.
     staying: Rc<RefCell<Record>>,
@@ -46,19 +47,19 @@ struct Audit {
 }
 
 impl Channel {
-    pub(crate) async fn open(room: Room) -> Self {
+    pub(crate) async fn open(room: Room, bare: Room) -> Self {
         let returning = Subscriber::new(room.clone(), Name::CentrifugeProtobuf, 0);
         let mut staying = Subscriber::new(room.clone(), Name::CentrifugeJson, 0);
         let connection = staying.join().await.unwrap();
         let beginning = staying.position().unwrap();
         Self {
-            publisher: Publisher::new(room.clone()),
+            publisher: Publisher::new(room),
             returning: returning.since(staying.position()),
             staying: Rc::clone(&staying.record),
             stays: spawn_local(staying.stay(connection)),
             beginning,
             audit: None,
-            room,
+            bare,
         }
     }
 
@@ -127,7 +128,7 @@ impl Channel {
 
     /// Lets everybody come back.
     pub(crate) async fn conclude(&mut self) -> Verdict {
-        self.returning.join().await.unwrap();
+        let returned = self.come_back().await;
         let last = self.publisher.acknowledged.last().copied().unwrap();
         let has_all = || {
             let record = self.staying.borrow();
@@ -137,12 +138,12 @@ impl Channel {
         let _arrived = timeout(ARRIVAL, until("it has the last publication", has_all)).await;
         let audit = self.audit.as_ref().unwrap();
         let acknowledged = &self.publisher.acknowledged;
-        let later = |record: &Record, fate| Witness {
+        let later = |(seen, fate)| Witness {
             acknowledged,
-            seen: record.seen.clone(),
+            seen,
             fate,
         };
-        let (returning, staying) = (self.returning.record.borrow(), self.staying.borrow());
+        let staying = self.staying.borrow();
         let stayed = match self.stays.is_finished() {
             true => Fate::Confused,
             false => fate(&staying),
@@ -157,14 +158,27 @@ impl Channel {
             stored: &audit.stored,
             clients: vec![
                 at_once,
-                later(&returning, fate(&returning)),
-                later(&staying, stayed),
+                later(returned),
+                later((staying.seen.clone(), stayed)),
             ],
         })
     }
 
+    /// What the returning client has seen in the end, and what it was told.
+    async fn come_back(&mut self) -> (Vec<u32>, Fate) {
+        if self.bare.number.is_multiple_of(2) {
+            self.returning.join().await.unwrap();
+            let record = self.returning.record.borrow();
+            return (record.seen.clone(), fate(&record));
+        }
+        let mut elsewhere = self.reader(self.returning.position().unwrap());
+        elsewhere.join().await.unwrap();
+        let (before, after) = (self.returning.record.borrow(), elsewhere.record.borrow());
+        ([&*before.seen, &*after.seen].concat(), fate(&after))
+    }
+
     fn reader(&self, position: Position) -> Subscriber {
-        let reader = Subscriber::new(self.room.clone(), Name::CentrifugeProtobuf, 0);
+        let reader = Subscriber::new(self.bare.clone(), Name::CentrifugeProtobuf, 0);
         reader.since(Some(position))
     }
 }

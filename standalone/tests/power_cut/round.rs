@@ -59,9 +59,11 @@ pub(crate) async fn rounds(name: &'static str, setting: Setting, ground: Ground)
 /// Gives the verdict, and whether a new epoch has begun.
 async fn play(setting: Setting, ground: Ground, moment: Duration) -> (Verdict, bool) {
     let mut site = Site::start(setting).await.unwrap();
-    let gateways = site.gateways();
-    let rooms = (0..CHANNELS).map(|number| Room::new(number, &gateways));
-    let mut channels = join_all(rooms.map(Channel::open)).await;
+    let (gateway, newcomer) = (site.gateway(), site.newcomer());
+    let rooms = |at| (0..CHANNELS).map(move |number| Room::new(number, at));
+    let rooms = rooms(&gateway).zip(rooms(&newcomer));
+    let opened = rooms.map(|(room, bare)| Channel::open(room, bare));
+    let mut channels = join_all(opened).await;
     if ground == Ground::Settled {
         join_all(channels.iter_mut().map(Channel::publish_one)).await;
         site.sync().unwrap();

@@ -1,4 +1,4 @@
-//! A gateway and what it stores in, whose power can be cut.
+//! Gateways and what they store in, whose power can be cut.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -29,6 +29,9 @@ const REBOOTED: [&str; 5] = [
 #[derive(Debug)]
 pub(crate) struct Site {
     gateway: Gateway,
+    /// Where nobody was before the cut, so that it knows only what is stored; none when the other one, which starts again
+    /// then, is such a one itself.
+    spare: Option<Gateway>,
     /// None when the gateway stores by itself.
     nats: Vec<NatsServer>,
     disks: Vec<Disk>,
@@ -36,7 +39,7 @@ pub(crate) struct Site {
 }
 
 impl Site {
-    /// All of it, once the gateway is ready.
+    /// All of it, once every gateway is ready.
     pub(crate) async fn start(setting: Setting) -> Result<Self> {
         let disks = (0..setting.disks()).map(|_| Disk::new());
         let disks = disks.collect::<Result<Vec<_>>>()?;
@@ -50,8 +53,13 @@ impl Site {
         let urls = urls(&nats).join(",");
         let urls = (!urls.is_empty()).then_some(&*urls);
         let gateway = Gateway::start(executable, &config, urls).await?;
+        let spare = match urls {
+            Some(_) => Some(Gateway::start(executable, &config, urls).await?),
+            None => None,
+        };
         let site = Self {
             gateway,
+            spare,
             nats,
             disks,
             folder: tempfile::tempdir()?,
@@ -61,13 +69,24 @@ impl Site {
     }
 
     /// Where clients connect.
-    pub(crate) fn gateways(&self) -> Rc<[String]> {
+    pub(crate) fn gateway(&self) -> Rc<[String]> {
         Rc::from([self.gateway.websocket().to_owned()])
     }
 
-    /// Everything the gateway wrote, for failures.
+    /// Where they can connect after the cut, and find only what is stored.
+    pub(crate) fn newcomer(&self) -> Rc<[String]> {
+        let newcomer = self.spare.as_ref().unwrap_or(&self.gateway);
+        Rc::from([newcomer.websocket().to_owned()])
+    }
+
+    /// Everything the gateways wrote, for failures.
     pub(crate) fn output(&self) -> String {
-        self.gateway.output()
+        let outputs = self.gateways().map(Gateway::output);
+        outputs.collect::<Vec<_>>().join("\n")
+    }
+
+    fn gateways(&self) -> impl Iterator<Item = &Gateway> {
+        [&self.gateway].into_iter().chain(&self.spare)
     }
 
     /// Makes everything that was stored so far last.
@@ -84,7 +103,7 @@ impl Site {
         self.disks.iter().try_for_each(Disk::copy)
     }
 
-    /// Puts what was kept in its place, starts what was stopped on it, and waits until the gateway is ready.
+    /// Puts what was kept in its place, starts what was stopped on it, and waits until every gateway is ready.
     pub(crate) async fn start_again(&mut self) -> Result<()> {
         let stores_itself = self.nats.is_empty();
         if stores_itself {
@@ -110,11 +129,14 @@ impl Site {
     }
 
     async fn ready(&self) -> Result<()> {
-        let ready = until_some("a gateway is ready", async || {
-            let (status, _) = self.gateway.get("/ready").await.ok()?;
-            (status == 200).then_some(())
-        });
-        ready.await.with_context(|| self.output())
+        for gateway in self.gateways() {
+            let ready = until_some("a gateway is ready", async || {
+                let (status, _) = gateway.get("/ready").await.ok()?;
+                (status == 200).then_some(())
+            });
+            ready.await.with_context(|| self.output())?;
+        }
+        Ok(())
     }
 }
 
