@@ -153,15 +153,35 @@ impl Channel {
             seen: audit.recovered.clone(),
             fate: audit.fate,
         };
+        let clients = vec![
+            at_once,
+            later(returned),
+            later((staying.seen.clone(), stayed)),
+        ];
+        for (client, what) in clients.iter().zip(["asked at once", "came back", "stayed"]) {
+            if client.is_misled() {
+                self.describe(client, what);
+            }
+        }
         Verdict::of(&Evidence {
             acknowledged: &audit.acknowledged,
             stored: &audit.stored,
-            clients: vec![
-                at_once,
-                later(returned),
-                later((staying.seen.clone(), stayed)),
-            ],
+            clients,
         })
+    }
+
+    /// Says what a client has been kept from.
+    fn describe(&self, client: &Witness<'_>, what: &str) {
+        let (channel, missing) = (&self.bare.name, client.missing());
+        let (first, last) = (missing.first(), missing.last());
+        println!(
+            "{channel}: misled is the one that {what}: {:?}, {} of {} missing, from {first:?} to {last:?}; {} were \
+             acknowledged before the cut",
+            client.fate,
+            missing.len(),
+            client.acknowledged.len(),
+            self.audit.as_ref().map_or(0, |it| it.acknowledged.len())
+        );
     }
 
     /// What the returning client has seen in the end, and what it was told.

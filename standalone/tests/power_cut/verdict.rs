@@ -70,11 +70,10 @@ impl Verdict {
         verdict.read(stored, acknowledged);
         for client in clients {
             verdict.read(&client.seen, client.acknowledged);
-            let has = |number: &u32| client.seen.contains(number);
             match client.fate {
                 Fate::Warned => verdict.warned += 1,
-                Fate::Confident if client.acknowledged.iter().all(has) => verdict.recovered += 1,
-                Fate::Confident | Fate::Confused => verdict.misled += 1,
+                Fate::Confident | Fate::Confused if client.is_misled() => verdict.misled += 1,
+                Fate::Confident | Fate::Confused => verdict.recovered += 1,
             }
         }
         verdict
@@ -99,6 +98,23 @@ impl Verdict {
         self.duplicate += (numbers.len() - distinct.len()) as u64;
         // One that is not acknowledged may come late.
         self.out_of_order += descents(numbers.iter().filter(|it| acknowledged.contains(it)));
+    }
+}
+
+impl Witness<'_> {
+    /// Whether it has less than it believes, or was sent what it could not use.
+    pub(crate) fn is_misled(&self) -> bool {
+        match self.fate {
+            Fate::Warned => false,
+            Fate::Confused => true,
+            Fate::Confident => !self.missing().is_empty(),
+        }
+    }
+
+    /// What it has not of what was acknowledged.
+    pub(crate) fn missing(&self) -> BTreeSet<u32> {
+        let seen: BTreeSet<u32> = self.seen.iter().copied().collect();
+        self.acknowledged - &seen
     }
 }
 
