@@ -21,6 +21,8 @@ mod publisher;
 #[path = "../load/room.rs"]
 mod room;
 mod run;
+#[path = "../load/sequence.rs"]
+mod sequence;
 mod site;
 #[path = "../load/subscriber.rs"]
 mod subscriber;
@@ -33,7 +35,7 @@ use plan::Load;
 const SHORT: Load = Load {
     subscribers: 100,
     channels: 5,
-    rate: 200,
+    rate: 400,
     length: Duration::from_secs(10),
 };
 

@@ -14,6 +14,8 @@ pub(crate) struct Outcome {
     pub(crate) recoveries: u64,
     /// Times that a subscriber was told that it cannot have everything.
     pub(crate) unrecovered: u64,
+    /// Subscribers that found no gateway, or found fault with what it said.
+    pub(crate) gave_up: u64,
     pub(crate) longest_silence: Duration,
     /// What the gateways wrote.
     pub(crate) output: String,
@@ -27,12 +29,14 @@ impl Outcome {
             verdict, output, ..
         } = self;
         assert!(verdict.is_clean(), "{self}\n{output}");
-        assert_eq!(self.unrecovered, 0, "{self}\n{output}");
-        // Every gateway was killed once with clients on it, or else nothing was tried.
+        assert_eq!((self.unrecovered, self.gave_up), (0, 0), "{self}\n{output}");
+        // If nobody had to recover, or little was stored, nothing was tried.
         let (recoveries, subscribers) = (self.recoveries, u64::from(self.subscribers));
         assert!(recoveries >= subscribers, "{self}\n{output}");
-        let is_most = verdict.acknowledged * 2 > verdict.published;
-        assert!(is_most, "{self}\n{output}");
+        assert!(
+            verdict.acknowledged * 10 > verdict.published,
+            "{self}\n{output}"
+        );
     }
 }
 

@@ -27,9 +27,9 @@ impl Load {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Step {
     KillGateway(usize),
-    /// The one that was killed.
+    /// The one that was killed, and have its clients go back to it.
     StartGateway,
-    /// One of the two.
+    /// One of the two, of which each number names another.
     KillFollower(usize),
     KillLeader,
     /// The one that was killed, follower or leader.
@@ -44,21 +44,23 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// In the end both gateways have been killed: one while half of the clients are on it, the other while all of them are.
+    /// Each gateway and each server is killed once, the leader last of the servers.
     pub(crate) fn new(seed: u64, length: Duration) -> Self {
         let mut random = StdRng::seed_from_u64(seed);
         let gateway = random.random_range(0..2);
         let follower = random.random_range(0..2);
         // Parts of the whole length.
         let steps = [
-            (0.10..0.18, Step::KillGateway(gateway)),
-            (0.05..0.10, Step::StartGateway),
-            (0.08..0.14, Step::KillFollower(follower)),
-            (0.05..0.08, Step::StartServer),
-            (0.10..0.16, Step::KillLeader),
-            (0.05..0.10, Step::StartServer),
-            (0.05..0.10, Step::KillGateway(1 - gateway)),
-            (0.04..0.08, Step::StartGateway),
+            (0.08..0.14, Step::KillGateway(gateway)),
+            (0.05..0.09, Step::StartGateway),
+            (0.06..0.10, Step::KillFollower(follower)),
+            (0.04..0.07, Step::StartServer),
+            (0.06..0.10, Step::KillFollower(follower + 1)),
+            (0.04..0.07, Step::StartServer),
+            (0.06..0.10, Step::KillLeader),
+            (0.04..0.09, Step::StartServer),
+            (0.06..0.10, Step::KillGateway(1 - gateway)),
+            (0.05..0.09, Step::StartGateway),
         ];
         let pauses = steps.map(|(part, step)| (length.mul_f64(random.random_range(part)), step));
         Self {

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, LocalSet, spawn_local};
 use tokio::time::{Instant, sleep, sleep_until};
 
+use super::order::Order;
 use super::outcome::Outcome;
 use super::plan::{Load, Plan, Step};
 use super::publisher::Publisher;
@@ -25,7 +26,7 @@ struct Audience {
     /// They read until they are stopped.
     tasks: Vec<JoinHandle<()>>,
     /// Comes late, and asks for everything.
-    auditor: Subscriber,
+    latecomer: Subscriber,
 }
 
 /// Puts load on a site while what the seed says is done to it.
@@ -41,32 +42,36 @@ async fn play(load: Load, seed: u64) -> Outcome {
         .map(|number| Room::new(number, &gateways))
         .collect();
     let each = load.subscribers / load.channels;
-    let audiences = join_all(rooms.iter().map(|room| gather(room, each))).await;
+    // Nobody is told the first.
+    let (orders, ordered) = watch::channel(Order::GoHome);
+    let audiences = rooms.iter().map(|room| gather(room, each, &ordered));
+    let audiences = join_all(audiences).await;
 
-    let (stop, stopped) = watch::channel(false);
+    let begin = Instant::now();
     let publishers = rooms.into_iter().map(|room| {
-        let (mut publisher, stopped) = (Publisher::new(room), stopped.clone());
+        // One channel after the other, so that there is always something on its way.
+        let first = begin + load.pace() * room.number / load.channels;
+        let (mut publisher, ordered) = (Publisher::new(room), ordered.clone());
         spawn_local(async move {
-            publisher.publish(load.pace(), stopped).await;
+            publisher.publish(first, load.pace(), ordered).await;
             publisher
         })
     });
     let publishers: Vec<_> = publishers.collect();
-    let begin = Instant::now();
-    disturb(&mut site, Plan::new(seed, load.length), begin).await;
+    disturb(&mut site, Plan::new(seed, load.length), &orders).await;
     let end = (begin + load.length).max(Instant::now() + load.length / 10);
     sleep_until(end).await;
-    stop.send(true).unwrap();
+    orders.send(Order::Stop).unwrap();
     let publishers = try_join_all(publishers).await.unwrap();
     conclude(load, seed, publishers, audiences, &site).await
 }
 
 /// Subscribes a channel's clients: half of them through each gateway, and half of those in each format.
-async fn gather(room: &Room, count: u32) -> Audience {
+async fn gather(room: &Room, count: u32, orders: &watch::Receiver<Order>) -> Audience {
     let mut audience = Audience {
         records: Vec::new(),
         tasks: Vec::new(),
-        auditor: Subscriber::new(room.clone(), Name::CentrifugeProtobuf, 0),
+        latecomer: Subscriber::new(room.clone(), Name::CentrifugeProtobuf, 0),
     };
     for number in 0..count as usize {
         let format = match number / 2 % 2 {
@@ -75,16 +80,17 @@ async fn gather(room: &Room, count: u32) -> Audience {
         };
         let mut subscriber = Subscriber::new(room.clone(), format, number);
         let connection = subscriber.join().await.unwrap();
-        audience.auditor = audience.auditor.since(subscriber.position());
+        audience.latecomer = audience.latecomer.since(subscriber.position());
         audience.records.push(Rc::clone(&subscriber.record));
         audience
             .tasks
-            .push(spawn_local(subscriber.stay(connection)));
+            .push(spawn_local(subscriber.stay(connection, orders.clone())));
     }
     audience
 }
 
-async fn disturb(site: &mut Site, plan: Plan, begin: Instant) {
+async fn disturb(site: &mut Site, plan: Plan, orders: &watch::Sender<Order>) {
+    let begin = Instant::now();
     let (mut gateway, mut server) = (0, 0);
     for (pause, step) in plan.steps {
         sleep(pause).await;
@@ -94,7 +100,10 @@ async fn disturb(site: &mut Site, plan: Plan, begin: Instant) {
                 gateway = number;
                 site.kill_gateway(number).unwrap();
             }
-            Step::StartGateway => site.start_gateway(gateway).await.unwrap(),
+            Step::StartGateway => {
+                site.start_gateway(gateway).await.unwrap();
+                orders.send(Order::GoHome).unwrap();
+            }
             Step::KillFollower(choice) => server = site.kill_follower(choice).await.unwrap(),
             Step::KillLeader => server = site.kill_leader().await.unwrap(),
             Step::StartServer => site.start_server(server).await.unwrap(),
@@ -129,20 +138,18 @@ async fn conclude(
         verdict: Verdict::default(),
         recoveries: 0,
         unrecovered: 0,
+        gave_up: 0,
         longest_silence: Duration::ZERO,
         output: site.output(),
     };
-    for (publisher, audience) in publishers.iter().zip(&mut audiences) {
-        audience.auditor.join().await.unwrap();
-        audience.testify(publisher, &mut outcome);
+    let stored = site.stored(load.channels).await.unwrap();
+    for ((publisher, audience), stored) in publishers.iter().zip(&mut audiences).zip(&stored) {
+        audience.latecomer.join().await.unwrap();
+        audience.testify(publisher, stored, &mut outcome);
     }
     for task in audiences.into_iter().flat_map(|it| it.tasks) {
-        // One that could not go on has panicked.
-        if task.is_finished() {
-            task.await.unwrap();
-        } else {
-            task.abort();
-        }
+        outcome.gave_up += u64::from(task.is_finished());
+        task.abort();
     }
     outcome
 }
@@ -152,16 +159,17 @@ impl Audience {
         self.records.iter().all(|it| it.borrow().has(number))
     }
 
-    fn testify(&self, publisher: &Publisher, outcome: &mut Outcome) {
+    fn testify(&self, publisher: &Publisher, stored: &[u32], outcome: &mut Outcome) {
         let records: Vec<_> = self.records.iter().map(|it| it.borrow()).collect();
-        let audit = self.auditor.record.borrow();
+        let late = self.latecomer.record.borrow();
+        let witnesses = records.iter().chain([&late]);
         outcome.verdict += Verdict::of(&Evidence {
             published: publisher.published,
             acknowledged: &publisher.acknowledged,
-            stored: &audit.seen,
-            seen: records.iter().map(|it| it.seen.as_slice()).collect(),
+            stored,
+            seen: witnesses.map(|it| it.seen.as_slice()).collect(),
         });
-        outcome.unrecovered += audit.unrecovered;
+        outcome.unrecovered += late.unrecovered;
         for record in records {
             outcome.recoveries += record.recoveries;
             outcome.unrecovered += record.unrecovered;

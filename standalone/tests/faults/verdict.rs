@@ -1,20 +1,19 @@
 //! Whether every subscriber of a channel has every acknowledged publication, once and in order. Pure.
 //!
-//! One of unknown fate may be there or not, but then for all or for none. The measure is what somebody who comes late is
-//! given, by whom everything is recovered from the beginning.
+//! One of unknown fate may be there or not, but then for all or for none. The measure is what the stream holds.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::ops::AddAssign;
 
-use super::order::descents;
+use super::sequence::descents;
 
 /// What is known of a channel in the end. Publications are numbers, in the order in which they were sent.
 #[derive(Debug)]
 pub(crate) struct Evidence<'a> {
     pub(crate) published: u32,
     pub(crate) acknowledged: &'a BTreeSet<u32>,
-    /// What was recovered from the beginning.
+    /// What the stream holds.
     pub(crate) stored: &'a [u32],
     /// What each subscriber saw.
     pub(crate) seen: Vec<&'a [u32]>,
@@ -47,6 +46,7 @@ impl Verdict {
         let appeared: BTreeSet<u32> = witnesses().flatten().copied().collect();
         let is_published = |number: &u32| (1..=*published).contains(number);
         assert!(appeared.iter().all(is_published), "never published");
+        // What only some have, the others are missing, the stream too.
         let expected: BTreeSet<u32> = appeared.union(acknowledged).copied().collect();
         let ranks = ranks(stored);
         let mut verdict = Self {

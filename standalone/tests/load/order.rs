@@ -1,14 +1,10 @@
-//! Whether numbers grow. Pure.
+//! What clients are told to do while they run.
 
-/// How many are below one that came before them.
-pub(crate) fn descents<T: Ord + Copy>(values: impl Iterator<Item = T>) -> u64 {
-    let mut highest = None;
-    let mut descents = 0;
-    for value in values {
-        match highest {
-            Some(before) if value < before => descents += 1,
-            _ => highest = Some(value),
-        }
-    }
-    descents
+/// Told to all of them at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// Go back to the gateway that they turned to first, as a balancer would have them do.
+    GoHome,
+    /// Publish no more.
+    Stop,
 }

@@ -10,9 +10,10 @@ use tidegate_loadtest::dialect::{Event, Name, Opening, PUBLISH};
 use tidegate_loadtest::stamp::Stamp;
 use tidegate_testkit::deadline::until_some;
 use tokio::sync::watch;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use super::connection::Connection;
+use super::order::Order;
 use super::room::Room;
 
 /// Bytes of a payload.
@@ -26,8 +27,8 @@ pub(crate) struct Publisher {
     /// The numbers of those that were acknowledged.
     pub(crate) acknowledged: BTreeSet<u32>,
     room: Room,
-    /// Connections tried; they go to the gateways in turn.
-    attempts: usize,
+    /// Which gateway it is at or turns to next: they take turns.
+    turn: usize,
     /// The numbers of those that await an answer on the connection.
     awaited: BTreeSet<u32>,
 }
@@ -38,32 +39,59 @@ impl Publisher {
         Self {
             published: 0,
             acknowledged: BTreeSet::new(),
-            attempts: room.number as usize,
+            turn: room.number as usize,
             awaited: BTreeSet::new(),
             room,
         }
     }
 
-    /// Publishes at an even pace until it is told to stop, and awaits the last answers.
-    pub(crate) async fn publish(&mut self, pace: Duration, mut stop: watch::Receiver<bool>) {
-        let mut pace = interval(pace);
+    /// Publishes at an even pace, from a time on and until it is told to stop, and awaits the last answers.
+    pub(crate) async fn publish(
+        &mut self,
+        begin: Instant,
+        pace: Duration,
+        mut orders: watch::Receiver<Order>,
+    ) {
+        let mut pace = interval_at(begin, pace);
         // What a reconnect holds up is published after it.
         pace.set_missed_tick_behavior(MissedTickBehavior::Burst);
         let mut connection = self.connect().await.unwrap();
         loop {
-            let is_over = *stop.borrow();
-            if is_over && self.awaited.is_empty() {
-                return;
-            }
             let done = tokio::select! {
                 received = self.receive(&mut connection) => received,
-                _ = pace.tick(), if !is_over => self.send(&mut connection).await,
-                _ = stop.changed(), if !is_over => Ok(()),
+                _ = pace.tick() => self.send(&mut connection).await,
+                Ok(()) = orders.changed() => match *orders.borrow_and_update() {
+                    Order::GoHome => self.go_home(&mut connection).await,
+                    Order::Stop => {
+                        // What is lost with the connection stays without an answer.
+                        let _answered = self.answers(&mut connection).await;
+                        return;
+                    }
+                },
             };
             if done.is_err() {
                 connection = self.connect().await.unwrap();
             }
         }
+    }
+
+    /// Goes to the gateway of its channel's number, if it is not there, once everything is answered.
+    async fn go_home(&mut self, connection: &mut Connection) -> Result<()> {
+        let home = self.room.number as usize;
+        if self.room.gateway(self.turn) != self.room.gateway(home) {
+            self.answers(connection).await?;
+            self.turn = home;
+            *connection = self.connect().await?;
+        }
+        Ok(())
+    }
+
+    /// Waits until everything is answered.
+    async fn answers(&mut self, connection: &mut Connection) -> Result<()> {
+        while !self.awaited.is_empty() {
+            self.receive(connection).await?;
+        }
+        Ok(())
     }
 
     /// Publishes one more, and others in its place until one is acknowledged; gives its number.
@@ -76,9 +104,7 @@ impl Publisher {
         let mut connection = self.connect().await?;
         self.send(&mut connection).await?;
         let number = self.published;
-        while self.awaited.contains(&number) {
-            self.receive(&mut connection).await?;
-        }
+        self.answers(&mut connection).await?;
         ensure!(self.acknowledged.contains(&number), "refused");
         Ok(number)
     }
@@ -91,9 +117,9 @@ impl Publisher {
         };
         let what = format!("a gateway takes the publisher of {}", self.room.name);
         until_some(&what, async || {
-            let url = self.room.gateway(self.attempts);
+            let url = self.room.gateway(self.turn);
             let opened = Connection::open(url, Name::CentrifugeJson, &opening).await;
-            self.attempts += usize::from(opened.is_err());
+            self.turn += usize::from(opened.is_err());
             opened.ok()
         })
         .await

@@ -19,8 +19,8 @@ impl Room {
         }
     }
 
-    /// Where the connection of this number goes.
-    pub(crate) fn gateway(&self, attempt: usize) -> &str {
-        &self.gateways[attempt % self.gateways.len()]
+    /// The gateway whose turn it is.
+    pub(crate) fn gateway(&self, turn: usize) -> &str {
+        &self.gateways[turn % self.gateways.len()]
     }
 }

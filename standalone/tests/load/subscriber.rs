@@ -11,9 +11,11 @@ use tidegate_loadtest::dialect::{
 };
 use tidegate_loadtest::stamp::Stamp;
 use tidegate_testkit::deadline::until_some;
+use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
 use super::connection::Connection;
+use super::order::Order;
 use super::room::Room;
 
 /// How long the answer to a subscribe is awaited; so do the SDKs.
@@ -62,8 +64,10 @@ pub(crate) struct Subscriber {
     pub(crate) record: Rc<RefCell<Record>>,
     room: Room,
     format: Name,
-    /// Connections tried; they go to the gateways in turn.
-    attempts: usize,
+    /// The gateway that it turned to first.
+    home: usize,
+    /// Which gateway it is at or turns to next: they take turns.
+    turn: usize,
     position: Option<Position>,
     stage: Stage,
 }
@@ -75,7 +79,8 @@ impl Subscriber {
             record: Rc::default(),
             room,
             format,
-            attempts: gateway,
+            home: gateway,
+            turn: gateway,
             position: None,
             stage: Stage::Over,
         }
@@ -95,16 +100,32 @@ impl Subscriber {
     pub(crate) async fn join(&mut self) -> Result<Connection> {
         let what = format!("a gateway takes a subscriber of {}", self.room.name);
         until_some(&what, async || {
-            timeout(ANSWER, self.attempt()).await.ok()?.ok()
+            let joined = timeout(ANSWER, self.attempt()).await;
+            let joined = joined.map_err(anyhow::Error::from).flatten();
+            self.turn += usize::from(joined.is_err());
+            joined.ok()
         })
         .await
     }
 
     /// Reads for ever, with whatever connections that takes.
-    pub(crate) async fn stay(mut self, mut connection: Connection) {
+    pub(crate) async fn stay(
+        mut self,
+        mut connection: Connection,
+        mut orders: watch::Receiver<Order>,
+    ) {
         loop {
-            self.listen(&mut connection).await;
-            connection = self.join().await.unwrap();
+            let is_over = tokio::select! {
+                () = self.listen(&mut connection) => true,
+                Ok(()) = orders.changed() => match *orders.borrow_and_update() {
+                    Order::GoHome => self.room.gateway(self.turn) != self.room.gateway(self.home),
+                    Order::Stop => false,
+                },
+            };
+            if is_over {
+                self.turn += 1;
+                connection = self.join().await.unwrap();
+            }
         }
     }
 
@@ -127,8 +148,7 @@ impl Subscriber {
             token: None,
             subscriptions: vec![subscription],
         };
-        let url = self.room.gateway(self.attempts);
-        self.attempts += 1;
+        let url = self.room.gateway(self.turn);
         self.stage = Stage::Asked;
         let mut connection = Connection::open(url, self.format, &opening).await?;
         while self.stage == Stage::Asked {

@@ -9,8 +9,9 @@ use tidegate_loadtest::dialect::{Name, Position};
 use tidegate_testkit::deadline::until;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, spawn_local};
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
 
+use super::order::Order;
 use super::publisher::Publisher;
 use super::room::Room;
 use super::subscriber::{Record, Subscriber};
@@ -51,12 +52,14 @@ impl Channel {
         let returning = Subscriber::new(room.clone(), Name::CentrifugeProtobuf, 0);
         let mut staying = Subscriber::new(room.clone(), Name::CentrifugeJson, 0);
         let connection = staying.join().await.unwrap();
+        // Nobody is told it.
+        let (_, ordered) = watch::channel(Order::GoHome);
         let beginning = staying.position().unwrap();
         Self {
             publisher: Publisher::new(room),
             returning: returning.since(staying.position()),
             staying: Rc::clone(&staying.record),
-            stays: spawn_local(staying.stay(connection)),
+            stays: spawn_local(staying.stay(connection, ordered)),
             beginning,
             audit: None,
             bare,
@@ -71,14 +74,14 @@ impl Channel {
     /// Publishes at this pace and reads, until the cut.
     pub(crate) async fn run(mut self, pace: Duration, mut cut: watch::Receiver<bool>) -> Self {
         // It does not wait for the last answers: they do not come.
-        let (_never, goes_on) = watch::channel(false);
+        let (_never, ordered) = watch::channel(Order::Stop);
         let mut connection = self.returning.join().await.unwrap();
         let reads = async {
             self.returning.listen(&mut connection).await;
             std::future::pending().await
         };
         tokio::select! {
-            () = self.publisher.publish(pace, goes_on) => {}
+            () = self.publisher.publish(Instant::now(), pace, ordered) => {}
             () = reads => {}
             _ = cut.changed() => {}
         }
@@ -117,12 +120,12 @@ impl Channel {
     /// Publishes at this pace for so long.
     pub(crate) async fn go_on(&mut self, pace: Duration, length: Duration) {
         self.publish_one().await;
-        let (stop, stopped) = watch::channel(false);
+        let (orders, ordered) = watch::channel(Order::Stop);
         let stops = async {
-            tokio::time::sleep(length).await;
-            stop.send(true).unwrap();
+            sleep(length).await;
+            orders.send(Order::Stop).unwrap();
         };
-        tokio::join!(self.publisher.publish(pace, stopped), stops);
+        tokio::join!(self.publisher.publish(Instant::now(), pace, ordered), stops);
         self.publish_one().await;
     }
 

@@ -22,6 +22,8 @@ mod publisher;
 #[path = "../load/room.rs"]
 mod room;
 mod round;
+#[path = "../load/sequence.rs"]
+mod sequence;
 mod setting;
 mod site;
 #[path = "../load/subscriber.rs"]

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::fmt;
 use std::ops::AddAssign;
 
-use super::order::descents;
+use super::sequence::descents;
 
 /// What is known of a channel. Publications are numbers, in the order in which they were sent.
 #[derive(Debug)]
