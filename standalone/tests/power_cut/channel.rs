@@ -128,8 +128,8 @@ impl Channel {
 
     /// Lets everybody come back.
     pub(crate) async fn conclude(&mut self) -> Verdict {
-        let returned = self.come_back().await;
         let last = self.publisher.acknowledged.last().copied().unwrap();
+        let returned = self.come_back(last).await;
         let has_all = || {
             let record = self.staying.borrow();
             record.has(last) || record.unrecovered > 0 || self.stays.is_finished()
@@ -187,14 +187,14 @@ impl Channel {
     }
 
     /// What the returning client has seen in the end, and what it was told.
-    async fn come_back(&mut self) -> (Vec<u32>, Fate) {
+    async fn come_back(&mut self, last: u32) -> (Vec<u32>, Fate) {
         if self.bare.number.is_multiple_of(2) {
-            self.returning.join().await.unwrap();
+            read_until(&mut self.returning, last).await;
             let record = self.returning.record.borrow();
             return (record.seen.clone(), fate(&record));
         }
         let mut elsewhere = self.reader(self.returning.position().unwrap());
-        elsewhere.join().await.unwrap();
+        read_until(&mut elsewhere, last).await;
         let (before, after) = (self.returning.record.borrow(), elsewhere.record.borrow());
         ([&*before.seen, &*after.seen].concat(), fate(&after))
     }
@@ -208,6 +208,32 @@ impl Channel {
 impl Drop for Channel {
     fn drop(&mut self) {
         self.stays.abort();
+    }
+}
+
+/// Has a client join, and read until it has a publication or knows that it may miss some. A gateway may have heard less than
+/// what is acknowledged by then; the rest follows.
+async fn read_until(client: &mut Subscriber, number: u32) {
+    let mut connection = client.join().await.unwrap();
+    let record = Rc::clone(&client.record);
+    let has_all = || {
+        let record = record.borrow();
+        record.has(number) || record.unrecovered > 0
+    };
+    let has_all = until("who came back has the last publication", has_all);
+    let reads = async {
+        client.listen(&mut connection).await;
+        std::future::pending().await
+    };
+    tokio::select! {
+        biased;
+        arrived = has_all => {
+            if let Err(error) = arrived {
+                // It will be missing.
+                println!("{error}");
+            }
+        }
+        () = reads => {}
     }
 }
 
