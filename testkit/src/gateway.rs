@@ -1,6 +1,7 @@
 //! A gateway process for tests, `tidegate` or `tidegate-gateway`: started on a free port, killed or stopped, and started
 //! again on the port it had.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
@@ -33,7 +34,8 @@ impl Gateway {
         let folder = tempfile::tempdir().context("cannot make a folder for a gateway")?;
         fs::write(folder.path().join("config.json"), config.to_string())?;
         let (executable, nats) = (PathBuf::from(executable), nats.map(str::to_owned));
-        let program = Program::start(command(&executable, &folder, nats.as_deref(), "0"))?;
+        let words = [executable.as_os_str()];
+        let program = Program::start(command(&words, &folder, nats.as_deref(), "0"))?;
         let mut gateway = Self {
             executable,
             folder,
@@ -66,6 +68,14 @@ impl Gateway {
         self.program.kill()
     }
 
+    /// Freezes it: connections stay open and nothing answers.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn freeze(&self) -> Result<()> {
+        self.program.freeze()
+    }
+
     /// Asks it to stop, and waits until it has ended well.
     ///
     /// # Errors
@@ -80,10 +90,19 @@ impl Gateway {
     /// # Errors
     /// When it does not come up; then with its log.
     pub async fn restart(&mut self) -> Result<()> {
+        self.restart_under(&[]).await
+    }
+
+    /// The same, started by another command, which is given its executable and arguments behind its own.
+    ///
+    /// # Errors
+    /// When it does not come up; then with its log.
+    pub async fn restart_under(&mut self, wrapper: &[&OsStr]) -> Result<()> {
         let before = self.address.clone();
         let (_, port) = before.rsplit_once(':').context("an address without port")?;
         let nats = self.nats.as_deref();
-        self.program = Program::start(command(&self.executable, &self.folder, nats, port))?;
+        let words = [wrapper, &[self.executable.as_os_str()]].concat();
+        self.program = Program::start(command(&words, &self.folder, nats, port))?;
         self.listening().await?;
         if self.address != before {
             bail!(
@@ -165,8 +184,9 @@ impl Gateway {
     }
 }
 
-fn command(executable: &PathBuf, folder: &TempDir, nats: Option<&str>, port: &str) -> Command {
-    let mut command = Command::new(executable);
+fn command(words: &[&OsStr], folder: &TempDir, nats: Option<&str>, port: &str) -> Command {
+    let mut command = Command::new(words[0]);
+    command.args(&words[1..]);
     // What the developer's environment says about Tidegate is not for tests.
     command.env_clear();
     command

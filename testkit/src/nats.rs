@@ -8,7 +8,7 @@ mod greeting;
 mod process;
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use tempfile::TempDir;
@@ -17,13 +17,12 @@ pub use cluster::NatsCluster;
 pub use greeting::Greeting;
 
 use crate::tools;
-use process::{Ports, Process};
+use process::{Place, Ports, Process};
 
 /// One `nats-server`.
 #[derive(Debug)]
 pub struct NatsServer {
-    folder: TempDir,
-    program: PathBuf,
+    place: Place,
     ports: Ports,
     process: Process,
 }
@@ -42,14 +41,31 @@ impl NatsServer {
     /// # Errors
     /// When it cannot be fetched or does not come up; then with its log.
     pub async fn start_with(config: &str) -> Result<Self> {
+        let folder = folder()?;
+        let store = folder.path().join("store");
+        Self::start_at(config, folder, store).await
+    }
+
+    /// The same with JetStream's files in this folder, which stays.
+    ///
+    /// # Errors
+    /// When it cannot be fetched or does not come up; then with its log.
+    pub async fn start_on(config: &str, store: &Path) -> Result<Self> {
+        Self::start_at(config, folder()?, store.to_owned()).await
+    }
+
+    async fn start_at(config: &str, folder: TempDir, store: PathBuf) -> Result<Self> {
         let program = tokio::task::spawn_blocking(tools::nats_server).await??;
-        let folder = tempfile::tempdir().context("cannot make a folder for nats-server")?;
         fs::write(folder.path().join("server.conf"), config)?;
-        let mut process = Process::spawn(&program, folder.path(), Ports::ANY)?;
+        let place = Place {
+            program,
+            folder,
+            store,
+        };
+        let mut process = Process::spawn(&place, Ports::ANY)?;
         let ports = process.listening().await?;
         Ok(Self {
-            folder,
-            program,
+            place,
             ports,
             process,
         })
@@ -110,7 +126,7 @@ impl NatsServer {
     /// # Errors
     /// When it does not come up; then with its log.
     pub async fn restart(&mut self) -> Result<()> {
-        self.process = Process::spawn_on(&self.program, self.folder.path(), self.ports).await?;
+        self.process = Process::spawn_on(&self.place, self.ports).await?;
         Ok(())
     }
 
@@ -120,4 +136,8 @@ impl NatsServer {
             .cluster
             .map(|port| format!("nats://127.0.0.1:{port}"))
     }
+}
+
+fn folder() -> Result<TempDir> {
+    tempfile::tempdir().context("cannot make a folder for nats-server")
 }

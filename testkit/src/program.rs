@@ -7,8 +7,8 @@ use std::io::Write;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, bail};
-use rustix::process::{Pid, Signal, kill_process};
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
@@ -127,6 +127,14 @@ impl Program {
         Ok(())
     }
 
+    /// Freezes it: nothing of it runs until it is killed or told to go on.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn freeze(&self) -> Result<()> {
+        freeze(&self.child)
+    }
+
     /// Everything it wrote.
     #[must_use]
     pub fn output(&self) -> String {
@@ -156,6 +164,17 @@ impl Program {
         sleep(PAUSE).await;
         Ok(())
     }
+}
+
+/// The signal takes effect a moment after it is sent, so this waits until the system says that it has.
+pub(crate) fn freeze(child: &Child) -> Result<()> {
+    let pid = Pid::from_child(child);
+    kill_process(pid, Signal::STOP)?;
+    let stopped_or_gone = WaitIdOptions::STOPPED | WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+    let status = waitid(WaitId::Pid(pid), stopped_or_gone)?;
+    let is_stopped = status.is_some_and(|status| status.stopped());
+    ensure!(is_stopped, "the process is gone");
+    Ok(())
 }
 
 impl Drop for Program {

@@ -8,14 +8,23 @@
     reason = "helpers of tests fail the test and tell how it goes, as tests do themselves"
 )]
 
+#[path = "../load/connection.rs"]
 mod connection;
+#[path = "../load/environment.rs"]
+mod environment;
+#[path = "../load/order.rs"]
 mod order;
 mod outcome;
 mod plan;
+#[path = "../load/publisher.rs"]
 mod publisher;
+#[path = "../load/room.rs"]
 mod room;
 mod run;
+#[path = "../load/sequence.rs"]
+mod sequence;
 mod site;
+#[path = "../load/subscriber.rs"]
 mod subscriber;
 mod verdict;
 
@@ -39,15 +48,7 @@ const FULL: Load = Load {
 
 /// The seed of a run that is to be repeated, else any.
 fn seed() -> u64 {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "cargo test has no other way to hand a value to a test"
-    )]
-    let given = std::env::var("FAULTS_SEED");
-    given.map_or_else(
-        |_| rand::random::<u32>().into(),
-        |seed| seed.parse().unwrap(),
-    )
+    environment::number("FAULTS_SEED").unwrap_or_else(|| rand::random::<u32>().into())
 }
 
 #[tokio::test]

@@ -51,8 +51,11 @@ async fn play(load: Load, seed: u64) -> Outcome {
     let publishers = rooms.into_iter().map(|room| {
         // One channel after the other, so that there is always something on its way.
         let first = begin + load.pace() * room.number / load.channels;
-        let publisher = Publisher::new(room);
-        spawn_local(publisher.publish(first, load.pace(), ordered.clone()))
+        let (mut publisher, ordered) = (Publisher::new(room), ordered.clone());
+        spawn_local(async move {
+            publisher.publish(first, load.pace(), ordered).await;
+            publisher
+        })
     });
     let publishers: Vec<_> = publishers.collect();
     disturb(&mut site, Plan::new(seed, load.length), &orders).await;

@@ -6,6 +6,8 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::ops::AddAssign;
 
+use super::sequence::descents;
+
 /// What is known of a channel in the end. Publications are numbers, in the order in which they were sent.
 #[derive(Debug)]
 pub(crate) struct Evidence<'a> {
@@ -107,19 +109,6 @@ fn ranks(numbers: &[u32]) -> HashMap<u32, usize> {
         ranks.entry(*number).or_insert(rank);
     }
     ranks
-}
-
-/// How many are below one that came before them.
-fn descents<T: Ord + Copy>(values: impl Iterator<Item = T>) -> u64 {
-    let mut highest = None;
-    let mut descents = 0;
-    for value in values {
-        match highest {
-            Some(before) if value < before => descents += 1,
-            _ => highest = Some(value),
-        }
-    }
-    descents
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Three NATS servers that know each other.
 
 use std::net::TcpListener;
+use std::path::Path;
 
 use anyhow::{Context, Result};
 
@@ -28,15 +29,27 @@ impl NatsCluster {
     /// # Errors
     /// When a server does not come up or they do not find each other.
     pub async fn start_with(config: &str) -> Result<Self> {
-        let first = start_first(config).await?;
+        Self::start_at(config, [None; 3]).await
+    }
+
+    /// The same with JetStream's files of each server in a folder of these, which stay.
+    ///
+    /// # Errors
+    /// When a server does not come up or they do not find each other.
+    pub async fn start_on(config: &str, stores: [&Path; 3]) -> Result<Self> {
+        Self::start_at(config, stores.map(Some)).await
+    }
+
+    async fn start_at(config: &str, stores: [Option<&Path>; 3]) -> Result<Self> {
+        let first = start_first(config, stores[0]).await?;
         let route = first
             .route()
             .context("the first server has no cluster port")?;
         let others = [2, 3].map(|number| config_of(number, config, -1, &route));
         let [second, third] = &others;
         let (second, third) = tokio::try_join!(
-            NatsServer::start_with(second),
-            NatsServer::start_with(third)
+            start_server(second, stores[1]),
+            start_server(third, stores[2])
         )?;
         let cluster = Self {
             servers: vec![first, second, third],
@@ -63,16 +76,23 @@ impl NatsCluster {
 
 /// Starts the server that the others find. With JetStream a server must have a route when it starts, and this one's is to
 /// itself, so its port is chosen before. Another process may take it meanwhile: then another is tried.
-async fn start_first(config: &str) -> Result<NatsServer> {
+async fn start_first(config: &str, store: Option<&Path>) -> Result<NatsServer> {
     let mut attempts = 3;
     loop {
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let route = format!("nats://127.0.0.1:{port}");
         let config = config_of(1, config, port.into(), &route);
-        match NatsServer::start_with(&config).await {
+        match start_server(&config, store).await {
             Err(_) if attempts > 1 => attempts -= 1,
             started => return started,
         }
+    }
+}
+
+async fn start_server(config: &str, store: Option<&Path>) -> Result<NatsServer> {
+    match store {
+        Some(store) => NatsServer::start_on(config, store).await,
+        None => NatsServer::start_with(config).await,
     }
 }
 

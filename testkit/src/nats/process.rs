@@ -4,15 +4,17 @@
 //! again asks for the ports it had, and asks again while they are taken.
 
 use std::fs::{self, File};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
-use anyhow::{Context, Result, anyhow, bail, ensure};
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
+use anyhow::{Context, Result, anyhow, bail};
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
 use tokio::time::{Instant, timeout_at};
 
 use super::Greeting;
 use crate::deadline::{PATIENCE, until_some};
+use crate::program;
 
 /// The ports of a server; `-1` lets it choose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +30,16 @@ impl Ports {
     };
 }
 
+/// What a server is made of while it does not run.
+#[derive(Debug)]
+pub(super) struct Place {
+    pub(super) program: PathBuf,
+    /// Has its configuration, its log and what it says of its ports.
+    pub(super) folder: TempDir,
+    /// JetStream's folder.
+    pub(super) store: PathBuf,
+}
+
 #[derive(Debug)]
 pub(super) struct Process {
     child: Child,
@@ -35,15 +47,16 @@ pub(super) struct Process {
 }
 
 impl Process {
-    /// Starts `program` on `server.conf` in `folder`.
-    pub(super) fn spawn(program: &Path, folder: &Path, ports: Ports) -> Result<Self> {
+    /// Starts `place.program` on its `server.conf`.
+    pub(super) fn spawn(place: &Place, ports: Ports) -> Result<Self> {
+        let (program, folder) = (&place.program, place.folder.path());
         let log = File::options()
             .create(true)
             .append(true)
             .open(folder.join("log"))?;
         let mut command = Command::new(program);
         command.arg("-c").arg(folder.join("server.conf"));
-        command.arg("--store_dir").arg(folder.join("store"));
+        command.arg("--store_dir").arg(&place.store);
         command.arg("--ports_file_dir").arg(folder);
         command.args(["--addr", "127.0.0.1", "--port", &ports.client.to_string()]);
         if let Some(port) = ports.cluster {
@@ -62,16 +75,16 @@ impl Process {
     }
 
     /// Starts it on ports that may still be taken for a moment, and waits until it serves.
-    pub(super) async fn spawn_on(program: &Path, folder: &Path, ports: Ports) -> Result<Self> {
+    pub(super) async fn spawn_on(place: &Place, ports: Ports) -> Result<Self> {
         let end = Instant::now() + PATIENCE;
         loop {
-            let mut process = Self::spawn(program, folder, ports)?;
+            let mut process = Self::spawn(place, ports)?;
             match timeout_at(end, process.listening()).await {
                 Ok(Ok(_)) => return Ok(process),
                 Ok(Err(error)) if !error.to_string().contains("address already in use") => {
                     return Err(error);
                 }
-                Ok(Err(_)) => fs::remove_file(folder.join("log"))?,
+                Ok(Err(_)) => fs::remove_file(place.folder.path().join("log"))?,
                 Err(_) => bail!("the port of the server stayed taken for {PATIENCE:?}"),
             }
         }
@@ -109,18 +122,8 @@ impl Process {
         Ok(())
     }
 
-    /// The signal takes effect a moment after it is sent, so this waits until the system says that it has.
     pub(super) fn freeze(&self) -> Result<()> {
-        let pid = Pid::from_child(&self.child);
-        kill_process(pid, Signal::STOP)?;
-        let stopped_or_gone =
-            WaitIdOptions::STOPPED | WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
-        let status = waitid(WaitId::Pid(pid), stopped_or_gone)?;
-        ensure!(
-            status.is_some_and(|status| status.stopped()),
-            "nats-server is gone"
-        );
-        Ok(())
+        program::freeze(&self.child)
     }
 
     pub(super) fn thaw(&self) -> Result<()> {

@@ -47,11 +47,11 @@ impl Publisher {
 
     /// Publishes at an even pace, from a time on and until it is told to stop, and awaits the last answers.
     pub(crate) async fn publish(
-        mut self,
+        &mut self,
         begin: Instant,
         pace: Duration,
         mut orders: watch::Receiver<Order>,
-    ) -> Self {
+    ) {
         let mut pace = interval_at(begin, pace);
         // What a reconnect holds up is published after it.
         pace.set_missed_tick_behavior(MissedTickBehavior::Burst);
@@ -65,7 +65,7 @@ impl Publisher {
                     Order::Stop => {
                         // What is lost with the connection stays without an answer.
                         let _answered = self.answers(&mut connection).await;
-                        return self;
+                        return;
                     }
                 },
             };

@@ -116,9 +116,7 @@ impl Subscriber {
     ) {
         loop {
             let is_over = tokio::select! {
-                received = self.receive(&mut connection) => {
-                    received.is_err() || self.stage == Stage::Over
-                }
+                () = self.listen(&mut connection) => true,
                 Ok(()) = orders.changed() => match *orders.borrow_and_update() {
                     Order::GoHome => self.room.gateway(self.turn) != self.room.gateway(self.home),
                     Order::Stop => false,
@@ -129,6 +127,11 @@ impl Subscriber {
                 connection = self.join().await.unwrap();
             }
         }
+    }
+
+    /// Reads until its connection or subscription ends.
+    pub(crate) async fn listen(&mut self, connection: &mut Connection) {
+        while self.stage == Stage::Live && self.receive(connection).await.is_ok() {}
     }
 
     async fn attempt(&mut self) -> Result<Connection> {
