@@ -55,8 +55,8 @@ impl Monitoring {
         }
     }
 
-    /// Asks all of them; tells whether all answered. Of one that does not answer, what it said before is still believed: how it syncs changes only when it
-    /// is started again, and then it answers.
+    /// Asks all of them; tells whether all answered. Of one that does not answer, what it said before is still believed: how
+    /// it syncs changes only when it is started again, and then it answers.
     pub(super) async fn look(&self) -> bool {
         let mut is_complete = true;
         for (address, answer) in join_all(self.addresses.iter().map(|it| ask(it))).await {

@@ -34,7 +34,7 @@ use round::{Ground, rounds};
 use setting::{Servers, Setting, Sync};
 
 #[tokio::test]
-#[ignore = "it needs root and loop devices: cargo test --release -p tidegate --test power_cut -- --ignored --nocapture --test-threads 1"]
+#[ignore = "it needs root and loop devices: docs/faults.md has the command"]
 async fn embedded_that_syncs_always_loses_nothing() {
     let setting = Setting::Embedded(Sync::Always);
     let outcome = rounds("embedded, sync: always", setting, Ground::Fresh).await;
@@ -42,7 +42,7 @@ async fn embedded_that_syncs_always_loses_nothing() {
 }
 
 #[tokio::test]
-#[ignore = "it needs root and loop devices, see above"]
+#[ignore = "it needs root and loop devices: docs/faults.md has the command"]
 async fn embedded_that_syncs_at_intervals_tells_of_its_loss() {
     let setting = Setting::Embedded(Sync::Later);
     let outcome = rounds("embedded, sync: interval", setting, Ground::Fresh).await;
@@ -52,7 +52,7 @@ async fn embedded_that_syncs_at_intervals_tells_of_its_loss() {
 }
 
 #[tokio::test]
-#[ignore = "it needs root and loop devices, see above"]
+#[ignore = "it needs root and loop devices: docs/faults.md has the command"]
 async fn one_server_that_syncs_always_loses_nothing() {
     let setting = Setting::Nats(Servers::One, Sync::Always);
     let name = "one nats-server, sync_interval: always";
@@ -60,7 +60,7 @@ async fn one_server_that_syncs_always_loses_nothing() {
 }
 
 #[tokio::test]
-#[ignore = "it needs root and loop devices, see above"]
+#[ignore = "it needs root and loop devices: docs/faults.md has the command"]
 async fn three_servers_that_sync_always_lose_nothing() {
     let setting = Setting::Nats(Servers::Three, Sync::Always);
     let name = "three nats-servers, sync_interval: always";
@@ -68,7 +68,7 @@ async fn three_servers_that_sync_always_lose_nothing() {
 }
 
 #[tokio::test]
-#[ignore = "it needs root and loop devices, see above"]
+#[ignore = "it needs root and loop devices: docs/faults.md has the command"]
 async fn one_server_with_defaults_and_a_new_stream_tells_of_its_loss() {
     let setting = Setting::Nats(Servers::One, Sync::Later);
     let name = "one nats-server, defaults, new stream";
@@ -76,7 +76,7 @@ async fn one_server_with_defaults_and_a_new_stream_tells_of_its_loss() {
 }
 
 #[tokio::test]
-#[ignore = "it needs root and loop devices, see above"]
+#[ignore = "it needs root and loop devices: docs/faults.md has the command"]
 async fn one_server_with_defaults_and_an_old_stream_tells_of_its_loss() {
     let setting = Setting::Nats(Servers::One, Sync::Later);
     let name = "one nats-server, defaults, old stream";
