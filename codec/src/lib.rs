@@ -9,6 +9,7 @@
 pub mod codes;
 mod command;
 pub mod delta;
+mod disconnect;
 mod format;
 pub mod json;
 mod payload;
@@ -21,6 +22,7 @@ pub use command::{
     Command, ConnectRequest, Frame, HistoryRequest, PublishRequest, RecoverRequest, RefreshRequest,
     Request, RpcRequest, StreamPosition, SubRefreshRequest, SubscribeRequest,
 };
+pub use disconnect::Disconnect;
 pub use format::{DecodeError, EncodeError, Encoded, Format};
 pub use payload::single_line_json;
 pub use push::{ClientInfo, Event, Publication, Push, ServerSubscription, Unsubscribed};

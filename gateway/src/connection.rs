@@ -13,7 +13,9 @@ use std::time::{Instant, SystemTime};
 use bytes::Bytes;
 use futures_util::FutureExt;
 use tidegate_backbone::{Channel, Error, Position};
-use tidegate_codec::{Command, DisconnectCode, EncodeError, Format, Frame, Push, Reply};
+use tidegate_codec::{
+    Command, Disconnect, DisconnectCode, EncodeError, Format, Frame, Push, Reply,
+};
 use tidegate_websocket::{Opcode, write_frame};
 
 use crate::admission::AdmittedUser;
@@ -37,7 +39,7 @@ pub(crate) struct Connection {
     work: Option<Box<Work>>,
     memberships: ByChannel<Membership>,
     user: Option<AdmittedUser>,
-    closing: Option<DisconnectCode>,
+    closing: Option<Box<Disconnect>>,
 }
 
 impl Connection {
@@ -86,8 +88,8 @@ impl Connection {
     }
 
     /// The code to close with, once what waits has been written.
-    pub(crate) fn closing(&self) -> Option<DisconnectCode> {
-        self.closing
+    pub(crate) fn closing(&self) -> Option<Disconnect> {
+        self.closing.as_deref().cloned()
     }
 
     /// When [`Connection::tick`] has something to do.
@@ -280,8 +282,8 @@ impl Connection {
                     .wait_for(operation::send(node, id, channel, publication));
             }
             Action::SkipFrame => self.work().backlog.clear(),
-            Action::Close(code) => {
-                self.closing = Some(code);
+            Action::Close(disconnect) => {
+                self.closing = Some(Box::new(disconnect));
                 self.work().backlog.clear();
                 self.memberships = ByChannel::default();
             }

@@ -24,8 +24,8 @@ use std::time::{Instant, SystemTime};
 use bytes::Bytes;
 use tidegate_backbone::{Channel, ClientInfo};
 use tidegate_codec::{
-    Command, DisconnectCode, ErrorCode, Event, Frame, Push, Reply, Request, UnsubscribeCode,
-    Unsubscribed,
+    Command, Disconnect, DisconnectCode, ErrorCode, Event, Frame, Push, Reply, Request,
+    UnsubscribeCode, Unsubscribed,
 };
 
 use crate::by_channel::ByChannel;
@@ -257,11 +257,11 @@ impl Session {
     }
 
     /// Ends the session with a code.
-    pub fn close(&mut self, code: DisconnectCode, actions: &mut Actions) {
+    pub fn close(&mut self, why: impl Into<Disconnect>, actions: &mut Actions) {
         if !self.is_closed() {
             let user = self.user().map(str::to_owned);
             self.state = State::Closed(user);
-            actions.push(Action::Close(code));
+            actions.push(Action::Close(why.into()));
         }
     }
 

@@ -1,7 +1,7 @@
 //! What a session asks of its caller, and what the caller brings back.
 
 use tidegate_backbone::{Channel, Error, Position, Publication, Range};
-use tidegate_codec::{DisconnectCode, Push, Reply};
+use tidegate_codec::{Disconnect, Push, Reply};
 
 use crate::interest::Wish;
 
@@ -59,7 +59,7 @@ pub enum Action {
     /// Drop what else came in the same frame.
     SkipFrame,
     /// Send what waits, then close.
-    Close(DisconnectCode),
+    Close(Disconnect),
 }
 
 /// A channel to be joined.
