@@ -22,6 +22,12 @@ impl Topic {
         Self::of(&["req", service, endpoint])
     }
 
+    /// What an application's backend of this name is asked; `None` if it is no plain name of letters, digits, `-` and `_`.
+    #[must_use]
+    pub fn hook(name: &str) -> Option<Self> {
+        is_plain(name).then(|| Self::of(&["hook", name]))
+    }
+
     /// What services are asked about themselves, by `verb`; those of a name, or one of them.
     pub(crate) fn micro(verb: &str, service: Option<&str>, id: Option<&str>) -> Self {
         let mut text = format!("{MICRO}{verb}");

@@ -16,6 +16,7 @@ mod nats;
 mod nearest;
 mod overlay;
 mod print;
+mod proxy;
 mod schema;
 mod secret;
 mod server;
@@ -37,6 +38,11 @@ pub use load::{Loaded, load};
 pub use nats::{NatsConfig, NatsTlsConfig};
 pub use overlay::Setting;
 pub use print::default_config;
+pub use proxy::{
+    ChannelProxyConfig, ClientProxyConfig, NamedProxy, ProxyConfig, ProxyGrpcConfig,
+    ProxyHttpConfig, ProxyTlsConfig, RpcConfig, RpcNamespace, RpcOptions, RpcPingConfig,
+    StatusDisconnect, StatusError, StatusTransform, SwitchedProxy,
+};
 pub use secret::Secret;
 pub use server::{
     HealthConfig, HttpServerConfig, LogConfig, PlaygroundConfig, PrometheusConfig, ServerTlsConfig,
@@ -54,6 +60,10 @@ options! {
         pub client: ClientConfig,
         /// Channels: namespaces and their options.
         pub channel: ChannelConfig,
+        /// Calls of clients to the application's backend.
+        pub rpc: RpcConfig,
+        /// Backends that namespaces may choose by name.
+        pub proxies: Vec<NamedProxy>,
         /// The WebSocket transport.
         pub websocket: WebSocketConfig,
         /// The connection to NATS; without `url` the embedded backbone is used.

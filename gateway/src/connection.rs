@@ -20,6 +20,7 @@ use tidegate_websocket::{Opcode, write_frame};
 
 use crate::admission::AdmittedUser;
 use crate::by_channel::ByChannel;
+use crate::hooks::Via;
 use crate::hub::Membership;
 use crate::node::Node;
 use crate::outbox::Outbox;
@@ -183,6 +184,9 @@ impl Connection {
                 let result = result.map(|(_, landing)| landing);
                 self.step(|session, _, actions| session.joined(channel, result, actions));
             }
+            Finished::Answered(ticket, result) => {
+                self.step(|session, now, actions| session.answered(ticket, result, now, actions));
+            }
             Finished::Read(id, result) => {
                 let format = self.format();
                 self.step(|session, now, actions| session.read(id, result, format, now, actions));
@@ -272,6 +276,16 @@ impl Connection {
                 let read = operation::read(Arc::clone(self.node()), id, channel, range);
                 self.work().begin(read);
             }
+            Action::Ask { ticket, question } => {
+                let keeps_order = question.subject.keeps_order();
+                let via = self.via();
+                let asked = operation::ask(Arc::clone(self.node()), ticket, question, via);
+                match keeps_order {
+                    true => self.work().wait_for(asked),
+                    false => self.work().begin(asked),
+                }
+            }
+            Action::Tell(_notice) => {}
             Action::Publish {
                 id,
                 channel,
@@ -287,6 +301,13 @@ impl Connection {
                 self.work().backlog.clear();
                 self.memberships = ByChannel::default();
             }
+        }
+    }
+
+    fn via(&self) -> Via {
+        Via {
+            transport: "websocket",
+            format: self.format(),
         }
     }
 

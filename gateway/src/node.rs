@@ -11,6 +11,7 @@ use crate::admission::Admission;
 use crate::auth::OriginPolicy;
 use crate::config::Config;
 use crate::counters::Counters;
+use crate::hooks::Hooks;
 use crate::interest::Interest;
 use crate::rules::Rules;
 use crate::tls::Tls;
@@ -25,6 +26,8 @@ pub struct Node {
     pub(crate) interest: Arc<Interest>,
     pub(crate) admission: Arc<Admission>,
     pub(crate) counters: Arc<Counters>,
+    /// The application's backends, if there are any.
+    pub(crate) hooks: Option<Hooks>,
     /// Clients speak TLS, if there is any.
     pub(crate) tls: Option<Arc<Tls>>,
     /// Told when the last connection of a node that is stopping has ended.
@@ -55,6 +58,7 @@ impl Node {
             origins: OriginPolicy::new(&config.client.allowed_origins)?,
             admission: Admission::new(&config.client, Instant::now()),
             tls: Tls::load(&config.http_server)?.map(Arc::new),
+            hooks: Hooks::start(&config, &backbone)?,
             config,
             backbone,
             interest,

@@ -11,6 +11,7 @@ use tidegate_codec::ErrorCode;
 
 use crate::auth::Verifier;
 use crate::config::{ClientConfig, Config, NamespaceOptions};
+use crate::hooks::{ChannelHooks, HookRules, TargetId};
 use crate::hub::Delivery;
 
 /// The configuration in the form that sessions ask.
@@ -20,6 +21,8 @@ pub struct Rules {
     pub client: ClientConfig,
     /// Keys of tokens.
     pub verifier: Verifier,
+    /// What the application's backend is asked.
+    pub hooks: HookRules,
     max_length: usize,
     without_namespace: ChannelRules,
     namespaces: HashMap<String, ChannelRules>,
@@ -32,6 +35,8 @@ pub struct ChannelRules {
     pub options: NamespaceOptions,
     /// How publications are delivered.
     pub delivery: Arc<Delivery>,
+    /// What the application's backend is asked.
+    pub hooks: ChannelHooks,
     name: Option<Regex>,
 }
 
@@ -53,6 +58,7 @@ impl Rules {
         let verifier = Verifier::new(&config.client.token, &config.client.subscription_token)?;
         let without_namespace = ChannelRules::new(
             "channel.without_namespace",
+            config,
             &config.channel.without_namespace,
         )?;
         let mut namespaces = HashMap::new();
@@ -60,13 +66,14 @@ impl Rules {
             let path = format!("channel.namespaces[{}]", namespace.name);
             namespaces.insert(
                 namespace.name.clone(),
-                ChannelRules::new(&path, &namespace.options)?,
+                ChannelRules::new(&path, config, &namespace.options)?,
             );
         }
         let client = config.client.clone();
         Ok(Self {
             client,
             verifier,
+            hooks: HookRules::new(config),
             max_length: config.channel.max_length,
             without_namespace,
             namespaces,
@@ -121,6 +128,15 @@ impl Rules {
         (options.allow_subscribe_for_client && known) || self.client.insecure
     }
 
+    /// Who is asked whether somebody without a token may subscribe: nobody where the channel's name says it.
+    #[must_use]
+    pub fn asks_to_subscribe(&self, channel: &Channel, rules: &ChannelRules) -> Option<TargetId> {
+        let is_limited =
+            rules.options.allow_user_limited_channels && channel.allowed_users().is_some();
+        let target = rules.hooks.subscribe;
+        target.filter(|_| !channel.is_private() && !is_limited)
+    }
+
     /// Whether someone may publish to a channel.
     #[must_use]
     pub fn may_publish(&self, asker: Asker<'_>, rules: &ChannelRules) -> bool {
@@ -145,7 +161,7 @@ impl Rules {
 }
 
 impl ChannelRules {
-    fn new(path: &str, options: &NamespaceOptions) -> Result<Self, Vec<String>> {
+    fn new(path: &str, config: &Config, options: &NamespaceOptions) -> Result<Self, Vec<String>> {
         let name = match options.channel_regex.as_str() {
             "" => None,
             pattern => Some(
@@ -156,6 +172,7 @@ impl ChannelRules {
         Ok(Self {
             options: options.clone(),
             delivery: Arc::new(options.delivery()),
+            hooks: ChannelHooks::new(config, options),
             name,
         })
     }

@@ -6,6 +6,7 @@
 //! precedes the channel's first publication.
 
 mod action;
+mod asking;
 mod connect;
 mod heartbeat;
 mod history;
@@ -29,8 +30,10 @@ use tidegate_codec::{
 };
 
 use crate::by_channel::ByChannel;
+use crate::hooks::Headers;
 use crate::rules::Rules;
 pub use action::{Action, Actions, Join, Landing, OpenError};
+use asking::Asking;
 use connect::Connecting;
 use heartbeat::Heartbeat;
 pub use heartbeat::PingStyle;
@@ -58,6 +61,8 @@ pub struct Entry {
     pub client: String,
     /// Token from the upgrade request's header or cookie; empty for none.
     pub token: String,
+    /// Headers of the upgrade request that some backend wants.
+    pub headers: Headers,
     /// How it is pinged.
     pub pings: PingStyle,
     /// A number between 0 and 1 that spreads the first pings of many connections in time.
@@ -81,6 +86,8 @@ pub struct Session {
     joining: ByChannel<Subscribing>,
     /// The reads of histories under way.
     reading: Vec<Reading>,
+    /// What concerns the application's backend; `None` while there is nothing of that.
+    asking: Option<Box<Asking>>,
 }
 
 #[derive(Debug)]
@@ -125,6 +132,12 @@ struct Subscription {
     server_side: bool,
 }
 
+impl Subscription {
+    fn is_expired(&self, now: Moment) -> bool {
+        self.deadline.is_some_and(|at| at <= now.instant)
+    }
+}
+
 /// How a command failed: with a reply, or with the end of the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Refusal {
@@ -165,6 +178,7 @@ impl Session {
             connecting: None,
             joining: ByChannel::default(),
             reading: Vec::new(),
+            asking: Asking::new(entry.headers),
         }
     }
 
@@ -188,7 +202,12 @@ impl Session {
     #[must_use]
     pub fn must_wait(&self, command: &Command) -> bool {
         let channel = command.request.channel();
-        self.connecting.is_some() || channel.is_some_and(|it| self.joining.contains(it))
+        let asking = self.asking.as_ref();
+        self.connecting.is_some()
+            || asking.is_some_and(|it| it.is_connecting())
+            || channel.is_some_and(|it| {
+                self.joining.contains(it) || asking.is_some_and(|asking| asking.is_subscribing(it))
+            })
     }
 
     /// Takes one element of a frame.
@@ -225,9 +244,7 @@ impl Session {
             State::Open(Identity {
                 deadline: Some(deadline),
                 ..
-            }) if *deadline <= now.instant => {
-                self.close(DisconnectCode::ConnectionExpired, actions);
-            }
+            }) if *deadline <= now.instant => self.expire(actions),
             State::Open(_) => {
                 self.end_expired_subscriptions(now, actions);
                 self.heartbeat_tick(now, actions);
@@ -306,7 +323,7 @@ impl Session {
                 self.without_feature(&channel)
             }
             Request::History(request) => self.history(id, request, actions),
-            Request::Rpc(_) => Err(ErrorCode::NotAvailable.into()),
+            Request::Rpc(request) => self.rpc(id, request, actions),
             Request::Refresh(request) => self.refresh(id, &request, now, actions),
             Request::SubRefresh(request) => self.sub_refresh(id, &request, now, actions),
         }
@@ -333,9 +350,39 @@ impl Session {
         }
     }
 
+    /// The connection has expired: over, unless the backend says otherwise.
+    fn expire(&mut self, actions: &mut Actions) {
+        let target = self.rules.hooks.refresh;
+        match (&mut self.state, target) {
+            (State::Open(identity), Some(target)) => {
+                identity.deadline = None;
+                self.ask_refresh(target, actions);
+            }
+            _ => self.close(DisconnectCode::ConnectionExpired, actions),
+        }
+    }
+
+    /// Asks about subscriptions that have expired, where there is somebody to ask.
+    fn ask_about_expired(&mut self, now: Moment, actions: &mut Actions) {
+        let mut due = Vec::new();
+        for (channel, subscription) in self.subscriptions.iter_mut() {
+            let rules = self.rules.channel(channel.as_str());
+            let target = rules.ok().and_then(|(_, rules)| rules.hooks.sub_refresh);
+            if let Some(target) = target.filter(|_| subscription.is_expired(now)) {
+                subscription.deadline = None;
+                due.push((target, channel.clone()));
+            }
+        }
+        for (target, channel) in due {
+            self.ask_sub_refresh(target, channel, actions);
+        }
+    }
+
     fn end_expired_subscriptions(&mut self, now: Moment, actions: &mut Actions) {
-        let expired =
-            |subscription: &Subscription| subscription.deadline.is_some_and(|at| at <= now.instant);
+        if self.subscriptions.values().any(|it| it.is_expired(now)) {
+            self.ask_about_expired(now, actions);
+        }
+        let expired = |subscription: &Subscription| subscription.is_expired(now);
         if self
             .subscriptions
             .values()

@@ -50,10 +50,13 @@ async fn ready(node: web::Data<Node>) -> HttpResponse {
 }
 
 async fn metrics(node: web::Data<Node>) -> HttpResponse {
+    let mut text = node
+        .counters
+        .render(&node.backbone.counts(), &node.backbone.durability());
+    if let Some(hooks) = &node.hooks {
+        text += &hooks.render();
+    }
     HttpResponse::Ok()
         .content_type("text/plain; version=0.0.4; charset=utf-8")
-        .body(
-            node.counters
-                .render(&node.backbone.counts(), &node.backbone.durability()),
-        )
+        .body(text)
 }

@@ -61,7 +61,7 @@ fn leaves(fields: &[Field], section: &str, namespaces: &[String], all: &mut Vec<
         let path = format!("{section}{}", field.name);
         match &field.kind {
             Kind::Section(inner) => leaves(inner, &format!("{path}."), namespaces, all),
-            Kind::Namespaces(inner) => {
+            Kind::Namespaces(inner) if path == NAMESPACES => {
                 let options = inner.iter().filter(|field| field.name != "name");
                 let each = namespaces.iter().flat_map(|namespace| {
                     options

@@ -6,6 +6,7 @@ use regex::Regex;
 use tidegate_backbone::{Durability, Storage, StreamOptions};
 
 use super::duration;
+use super::proxy::ChannelProxyConfig;
 use super::schema::{Described, Kind, options};
 use crate::hub::Delivery;
 use crate::interest::Windows;
@@ -20,6 +21,8 @@ options! {
         /// Bytes of payloads that a node keeps at hand for clients that come back, of all channels with history together. What
         /// is not at hand is read from the stream.
         pub recovery_cache_max_size: usize = 268_435_456,
+        /// What the application's backend is asked about channels.
+        pub proxy: ChannelProxyConfig,
         /// The namespaces. A channel of any other is answered with error 102.
         pub namespaces: Vec<Namespace>,
     }
@@ -157,6 +160,22 @@ options! {
         pub recovery_max_size: usize = 4_194_304,
         /// Ways to send a publication as a patch of the one before it that clients may ask for: `fossil`.
         pub allowed_delta_types: Vec<String>,
+        /// Whether the backend decides who may subscribe without a token.
+        pub subscribe_proxy_enabled: bool,
+        /// The backend's name in `proxies`; `default` for `channel.proxy.subscribe`.
+        pub subscribe_proxy_name: String = "default".to_owned(),
+        /// Whether the backend decides who may publish, and what.
+        pub publish_proxy_enabled: bool,
+        /// The backend's name in `proxies`; `default` for `channel.proxy.publish`.
+        pub publish_proxy_name: String = "default".to_owned(),
+        /// Whether the backend decides if a subscription that expires may go on.
+        pub sub_refresh_proxy_enabled: bool,
+        /// The backend's name in `proxies`; `default` for `channel.proxy.sub_refresh`.
+        pub sub_refresh_proxy_name: String = "default".to_owned(),
+        /// Whether the backend is told of subscriptions that have ended.
+        pub unsubscribe_proxy_enabled: bool,
+        /// The backend's name in `proxies`; `default` for `channel.proxy.unsubscribe`.
+        pub unsubscribe_proxy_name: String = "default".to_owned(),
         /// Who is in a channel. Accepted, without effect in this version.
         pub presence: bool,
         /// Whether joining and leaving are published. Accepted, without effect in this version.

@@ -3,6 +3,7 @@
 mod channel;
 mod client;
 mod nats;
+mod proxy;
 mod tls;
 
 use std::collections::BTreeSet;
@@ -104,6 +105,7 @@ impl Config {
         findings.channel(&self.channel);
         findings.nats(&self.nats);
         self.embedded(&mut findings);
+        self.proxies(&mut findings);
         findings.0
     }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::duration;
+use super::proxy::ClientProxyConfig;
 use super::schema::options;
 use super::secret::Secret;
 
@@ -60,6 +61,8 @@ options! {
         pub frame_command_limit: usize = 1_000,
         /// Server-side subscription of every user to a channel of their own.
         pub subscribe_to_user_personal_channel: PersonalChannel,
+        /// What the application's backend is asked about connections.
+        pub proxy: ClientProxyConfig,
     }
 }
 

@@ -24,6 +24,7 @@ pub(super) fn convert(kind: &Kind, value: Value) -> Result<Value, String> {
         (Kind::Duration, Value::Number(number)) if number.as_f64() == Some(0.0) => Ok("0s".into()),
         (Kind::Duration, Value::Number(_)) => Err(duration::DurationError::Unit.to_string()),
         (Kind::Duration, _) => Err(duration::DurationError::Form.to_string()),
+        (Kind::Map, value) => map(value).ok_or_else(|| "must be a section of texts".to_owned()),
         (Kind::Texts, value) => texts(value).ok_or_else(|| "must be a list of texts".to_owned()),
         (Kind::Section(_) | Kind::Namespaces(_), _) => {
             Err("must be a section of options".to_owned())
@@ -52,6 +53,16 @@ fn whole(lowest: i128, highest: i128, value: &Value) -> Result<Value, String> {
         Some(_) => Err(format!("must be from {lowest} to {highest}")),
         None => Err("must be a whole number".to_owned()),
     }
+}
+
+/// A section, or a text that holds one as JSON.
+fn map(value: Value) -> Option<Value> {
+    let section = match value {
+        Value::String(text) => serde_json::from_str(&text).ok()?,
+        section => section,
+    };
+    let mut values = section.as_object()?.values();
+    values.all(Value::is_string).then_some(section)
 }
 
 /// A list, a text that holds a list as JSON, or words separated by spaces.

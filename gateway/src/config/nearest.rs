@@ -17,12 +17,13 @@ pub(super) fn nearest<'a>(
         .map(|(_, candidate)| candidate)
 }
 
-/// The shortest path that ends in this name, or in its words: `allowed_origins` is `client.allowed_origins`.
+/// The shortest path that ends in this name, or in its words: `allowed_origins` is `client.allowed_origins`. Those of `rpc`
+/// come last: what they share with channels is rarely meant for methods.
 pub(super) fn ending_in<'a>(name: &str, paths: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let ending = format!("_{name}");
     paths
         .filter(|path| path.replace('.', "_").ends_with(&ending))
-        .min_by_key(|path| path.len())
+        .min_by_key(|path| (path.starts_with("rpc."), path.len()))
 }
 
 /// The fault of an unknown name.

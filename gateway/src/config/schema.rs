@@ -3,6 +3,7 @@
 //! [`options!`] writes a struct, its defaults and its description from one declaration, so that files, environment,
 //! `default-config` and the check cannot disagree about what exists.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -29,8 +30,10 @@ pub(super) enum Kind {
     File,
     Duration,
     Texts,
+    /// Texts by name.
+    Map,
     Section(Vec<Field>),
-    /// Sections with a `name` each.
+    /// A list of sections; those of namespaces have a `name` each.
     Namespaces(Vec<Field>),
 }
 
@@ -54,6 +57,7 @@ described! {
     Option<PathBuf> => Kind::File,
     Duration => Kind::Duration,
     Vec<String> => Kind::Texts,
+    BTreeMap<String, Secret> => Kind::Map,
 }
 
 /// The fields of a section; those of a flattened field take its place.

@@ -5,6 +5,7 @@ mod faults;
 mod formats;
 mod moving;
 mod overlays;
+mod proxies;
 
 use std::path::{Path, PathBuf};
 

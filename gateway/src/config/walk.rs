@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use serde_json::{Map, Value};
 
-use super::address::addresses;
+use super::address::{NAMESPACES, addresses};
 use super::convert::convert;
 use super::fault::{Fault, Source};
 use super::nearest::{ending_in, nearest, unknown};
@@ -38,11 +38,32 @@ impl Origins {
     }
 }
 
+/// The sets of options of a call to the application's backend, besides those in `proxies`.
+const PROXIES: [&str; 8] = [
+    "channel.proxy.publish",
+    "channel.proxy.sub_refresh",
+    "channel.proxy.subscribe",
+    "channel.proxy.unsubscribe",
+    "client.proxy.connect",
+    "client.proxy.disconnect",
+    "client.proxy.refresh",
+    "rpc.proxy",
+];
+
+/// A list, or a text that holds one as JSON.
+fn list(value: Value) -> Option<Value> {
+    match value {
+        Value::String(text) => serde_json::from_str(&text).ok(),
+        list => Some(list),
+    }
+}
+
 /// A place in the tree.
 struct Place {
     /// Its path; namespaces stand in it by name.
     path: String,
-    /// Its path in which `channel.*` stands for every set of channel options.
+    /// Its path in which `channel.*` stands for every set of channel options, and `proxies.*` for every set of options of a
+    /// call to the application's backend.
     pattern: String,
 }
 
@@ -57,6 +78,7 @@ impl Place {
         };
         let pattern = match join(&self.pattern) {
             pattern if pattern == "channel.without_namespace" => "channel.*".to_owned(),
+            pattern if PROXIES.contains(&&*pattern) => "proxies.*".to_owned(),
             pattern => pattern,
         };
         Self {
@@ -73,7 +95,10 @@ impl Place {
         let name = name.map_or_else(|| index.to_string(), str::to_owned);
         Self {
             path: format!("{}.{name}", self.path),
-            pattern: "channel.*".to_owned(),
+            pattern: match &*self.pattern {
+                NAMESPACES => "channel.*".to_owned(),
+                list => format!("{list}.*"),
+            },
         }
     }
 }
@@ -151,7 +176,7 @@ impl Walk {
     }
 
     fn namespaces(&mut self, fields: &[Field], place: &Place, value: Value) -> Option<Value> {
-        let Value::Array(entries) = value else {
+        let Some(Value::Array(entries)) = list(value) else {
             self.fault(place, "must be a list of sections, each with a name");
             return None;
         };

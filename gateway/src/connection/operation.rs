@@ -8,6 +8,7 @@ use tidegate_backbone::{Channel, Confirmation, Error, Page, Position, Publicatio
 use tokio::time::{Duration, Instant, sleep};
 
 use crate::admission::AdmittedUser;
+use crate::hooks::{Answer, Question, Unanswered, Via};
 use crate::hub::Hub;
 use crate::interest::{Topic, Wish};
 use crate::node::Node;
@@ -22,6 +23,8 @@ pub(super) enum Finished {
     },
     /// A channel is joined.
     Joined(Channel, Result<Joined, Error>),
+    /// The backend answered the question with this number, or did not.
+    Answered(u32, Result<Answer, Unanswered>),
     /// A history was read for the command with this id.
     Read(u32, Result<Page, Error>),
     /// The publication of the command with this id was handed over.
@@ -101,6 +104,18 @@ pub(super) async fn read(
         }
     };
     Finished::Read(id, page)
+}
+
+/// Asks the application's backend.
+pub(super) async fn ask(
+    node: Arc<Node>,
+    ticket: u32,
+    question: Box<Question>,
+    via: Via,
+) -> Finished {
+    let hooks = node.hooks.as_ref();
+    let hooks = hooks.expect("who has somebody to ask has hooks");
+    Finished::Answered(ticket, hooks.ask(*question, via).await)
 }
 
 /// Hands a publication to the backbone. The next command of the connection follows when this has ended, which keeps the

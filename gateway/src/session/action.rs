@@ -3,6 +3,7 @@
 use tidegate_backbone::{Channel, Error, Position, Publication, Range};
 use tidegate_codec::{Disconnect, Push, Reply};
 
+use crate::hooks::Question;
 use crate::interest::Wish;
 
 /// Actions, in order.
@@ -45,6 +46,17 @@ pub enum Action {
         /// What of it; `None` for its position alone.
         range: Option<Range>,
     },
+    /// Ask the application's backend, then call [`Session::answered`].
+    ///
+    /// [`Session::answered`]: super::Session::answered
+    Ask {
+        /// The question's number.
+        ticket: u32,
+        /// What to ask.
+        question: Box<Question>,
+    },
+    /// Tell the application's backend.
+    Tell(Box<Question>),
     /// Publish, in the order of these actions, then call [`Session::published`].
     ///
     /// [`Session::published`]: super::Session::published

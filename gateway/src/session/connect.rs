@@ -1,12 +1,13 @@
 //! `connect`: who the client is, and the subscriptions that come with that.
 
 use std::collections::BTreeMap;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use tidegate_backbone::Channel;
 use tidegate_codec::{
-    ConnectRequest, ConnectResult, DisconnectCode, ErrorCode, Reply, SubscribeResult, Success,
+    ConnectRequest, ConnectResult, DisconnectCode, ErrorCode, Failure, Reply, SubscribeResult,
+    Success,
 };
 
 use super::heartbeat::announced_seconds;
@@ -25,6 +26,8 @@ pub(super) struct Connecting {
     identity: Identity,
     term: Term,
     subscriptions: BTreeMap<Channel, ServerSide>,
+    /// The application's, for the client.
+    data: Bytes,
 }
 
 /// A server-side subscription.
@@ -42,7 +45,24 @@ impl Session {
         now: Moment,
         actions: &mut Actions,
     ) {
-        match self.identify(id, &request, now) {
+        self.keep_headers(&request);
+        if let Some(target) = self.rules.hooks.connect
+            && self.token(&request.token).is_empty()
+        {
+            return self.ask_connect(target, id, request, actions);
+        }
+        let connecting = self.identify(id, &request, now);
+        self.go_on_connecting(id, connecting, actions);
+    }
+
+    /// Opens the connection of somebody who was identified.
+    pub(super) fn go_on_connecting(
+        &mut self,
+        id: u32,
+        connecting: Result<Connecting, Refusal>,
+        actions: &mut Actions,
+    ) {
+        match connecting {
             Ok(connecting) => {
                 let user = connecting.identity.user.to_string();
                 let join = |(channel, it): (&Channel, &ServerSide)| Join {
@@ -73,6 +93,7 @@ impl Session {
             identity,
             term,
             subscriptions,
+            data,
         } = *connecting;
         if self.is_closed() {
             return;
@@ -91,7 +112,8 @@ impl Session {
             self.heartbeat
                 .start(&self.rules.client, now.instant, fresh.phase);
         }
-        let result = self.connect_result(term, &subscriptions, landings, now.wall);
+        let mut result = self.connect_result(term, &subscriptions, landings, now.wall);
+        result.data = data;
         actions.push(Action::Reply(Reply {
             id,
             outcome: Ok(Success::Connect(Box::new(result))),
@@ -115,10 +137,34 @@ impl Session {
         now: Moment,
     ) -> Result<Connecting, Refusal> {
         let claims = self.authenticate(&request.token, now.wall)?;
-        let grace = self.rules.client.expired_close_delay;
-        let term = Term::new(claims.expiry, grace, now).ok_or(ErrorCode::Expired)?;
+        let wishes = self.wishes(&claims.user, request)?;
+        self.identified(id, request, claims, wishes, now)
+    }
+
+    /// What a backend granted to a client without a token. What else the client wished for it has been told.
+    pub(super) fn granted_connect(
+        &self,
+        id: u32,
+        request: &ConnectRequest,
+        claims: ConnectionClaims,
+        data: Bytes,
+        now: Moment,
+    ) -> Result<Connecting, Refusal> {
+        let connecting = self.identified(id, request, claims, Vec::new(), now)?;
+        Ok(Connecting { data, ..connecting })
+    }
+
+    fn identified(
+        &self,
+        id: u32,
+        request: &ConnectRequest,
+        claims: ConnectionClaims,
+        wishes: Vec<Channel>,
+        now: Moment,
+    ) -> Result<Connecting, Refusal> {
+        let term = self.connection_term(claims.expiry, now)?;
         let token_channels = claims.subs.keys().cloned().collect();
-        let subscriptions = self.server_side(&claims.user, claims.subs, request)?;
+        let subscriptions = self.server_side(&claims.user, claims.subs, wishes, request)?;
         let identity = Identity {
             user: claims.user.into(),
             info: claims.info,
@@ -130,7 +176,27 @@ impl Session {
             identity,
             term,
             subscriptions,
+            data: Bytes::new(),
         })
+    }
+
+    /// How long a connection lasts. Where a backend says whether it may go on, the client need not do anything about it.
+    fn connection_term(&self, expiry: Expiry, now: Moment) -> Result<Term, ErrorCode> {
+        let is_asked = self.rules.hooks.refresh.is_some();
+        let grace = match is_asked {
+            true => Duration::ZERO,
+            false => self.rules.client.expired_close_delay,
+        };
+        let term = Term::new(expiry, grace, now).ok_or(ErrorCode::Expired)?;
+        Ok(if is_asked { term.unannounced() } else { term })
+    }
+
+    /// The token of the command, or else of the upgrade request.
+    fn token<'a>(&'a self, of_command: &'a str) -> &'a str {
+        match &self.state {
+            State::Fresh(fresh) if of_command.is_empty() => &fresh.token,
+            _ => of_command,
+        }
     }
 
     /// Claims of the token, or those of an anonymous user where one is welcome. A token that is present is judged in
@@ -141,10 +207,7 @@ impl Session {
         now: SystemTime,
     ) -> Result<ConnectionClaims, Refusal> {
         let client = &self.rules.client;
-        let token = match &self.state {
-            State::Fresh(fresh) if command_token.is_empty() => &fresh.token,
-            _ => command_token,
-        };
+        let token = self.token(command_token);
         if token.is_empty() {
             if client.insecure || client.allow_anonymous_connect_without_token {
                 return Ok(anonymous());
@@ -174,6 +237,7 @@ impl Session {
         &self,
         user: &str,
         from_token: BTreeMap<String, SubscriptionOptions>,
+        wishes: Vec<Channel>,
         request: &ConnectRequest,
     ) -> Result<BTreeMap<Channel, ServerSide>, Refusal> {
         let mut subscriptions = BTreeMap::new();
@@ -183,33 +247,46 @@ impl Session {
         };
         for (name, options) in from_token {
             let (channel, rules) = self.rules.channel(&name)?;
-            let recovery = Recovery::server_side(since(&name), rules);
+            let recovery = Recovery::server_side(since(&name), rules, options.overrides);
             subscriptions.insert(channel, ServerSide { options, recovery });
         }
         if let Some(name) = self.personal_channel(user) {
             let (channel, rules) = self.rules.channel(&name)?;
-            let recovery = Recovery::server_side(since(&name), rules);
-            subscriptions.entry(channel).or_default().recovery = recovery;
+            let entry = subscriptions.entry(channel).or_default();
+            entry.recovery = Recovery::server_side(since(&name), rules, entry.options.overrides);
         }
+        for channel in wishes {
+            let (_, rules) = self.rules.channel(channel.as_str())?;
+            let position = since(channel.as_str());
+            let entry = subscriptions.entry(channel).or_default();
+            entry.recovery = Recovery::server_side(position, rules, entry.options.overrides);
+        }
+        if subscriptions.len() > self.rules.client.channel_limit {
+            return Err(DisconnectCode::ChannelLimit.into());
+        }
+        Ok(subscriptions)
+    }
+
+    /// Of the channels that the client would like to be subscribed to, those that it may be without further ado.
+    fn wishes(&self, user: &str, request: &ConnectRequest) -> Result<Vec<Channel>, Refusal> {
         let asker = Asker {
             user,
             subscribed: false,
         };
+        let mut wishes = Vec::new();
         for name in request.subs.keys() {
             let (channel, rules) = match self.rules.channel(name) {
                 Ok(found) => found,
                 Err(ErrorCode::UnknownChannel) => return Err(DisconnectCode::BadRequest.into()),
                 Err(_) => continue,
             };
-            if rules.accepts_name(&channel) && self.rules.may_subscribe(asker, &channel, rules) {
-                let recovery = Recovery::server_side(since(name), rules);
-                subscriptions.entry(channel).or_default().recovery = recovery;
+            let is_asked = self.rules.asks_to_subscribe(&channel, rules).is_some();
+            let may = !is_asked && self.rules.may_subscribe(asker, &channel, rules);
+            if may && rules.accepts_name(&channel) {
+                wishes.push(channel);
             }
         }
-        if subscriptions.len() > self.rules.client.channel_limit {
-            return Err(DisconnectCode::ChannelLimit.into());
-        }
-        Ok(subscriptions)
+        Ok(wishes)
     }
 
     fn personal_channel(&self, user: &str) -> Option<String> {
@@ -262,12 +339,23 @@ impl Session {
 
     /// A connect that failed with an error leaves the connection without use: what came along in its frame is dropped,
     /// another command breaks the protocol, and it is closed when it gets stale.
-    fn refuse_connect(&mut self, id: u32, refusal: Refusal, actions: &mut Actions) {
+    pub(super) fn refuse_connect(&mut self, id: u32, refusal: Refusal, actions: &mut Actions) {
+        match refusal {
+            Refusal::Error(code) => self.fail_connect(id, code.into(), actions),
+            Refusal::Disconnect(code) => {
+                self.close(code, actions);
+                actions.push(Action::SkipFrame);
+            }
+        }
+    }
+
+    /// The same, with an error of the application's.
+    pub(super) fn fail_connect(&mut self, id: u32, failure: Failure, actions: &mut Actions) {
         if let State::Fresh(fresh) = &self.state {
             self.state = State::Refused(fresh.stale);
         }
-        self.refuse(id, refusal, actions);
-        actions.push(Action::SkipFrame);
+        let outcome = Err(failure);
+        actions.extend([Action::Reply(Reply { id, outcome }), Action::SkipFrame]);
     }
 }
 

@@ -23,11 +23,12 @@ impl Session {
         if request.kind != 0 {
             return Err(ErrorCode::NotAvailable.into());
         }
+        let target = rules.hooks.publish;
         let asker = Asker {
             user: &self.identity().user,
             subscribed: self.subscriptions.contains(channel.as_str()),
         };
-        if !self.rules.may_publish(asker, rules) {
+        if target.is_none() && !self.rules.may_publish(asker, rules) {
             return Err(ErrorCode::PermissionDenied.into());
         }
         let info = Some(self.client_info(&channel));
@@ -36,11 +37,14 @@ impl Session {
             info,
             ..Publication::default()
         };
-        actions.push(Action::Publish {
-            id,
-            channel,
-            publication,
-        });
+        match target {
+            Some(target) => self.ask_publish(target, id, channel, publication, actions),
+            None => actions.push(Action::Publish {
+                id,
+                channel,
+                publication,
+            }),
+        }
         Ok(())
     }
 

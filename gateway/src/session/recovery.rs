@@ -8,6 +8,7 @@ use tidegate_codec::{
 };
 
 use super::{Actions, Landing, Session};
+use crate::auth::Override;
 use crate::interest::Wish;
 use crate::rules::ChannelRules;
 
@@ -26,16 +27,22 @@ pub(super) struct Recovery {
 
 impl Recovery {
     /// For a subscribe of somebody who may read the history or not.
-    pub(super) fn new(request: &SubscribeRequest, rules: &ChannelRules, may_read: bool) -> Self {
+    pub(super) fn new(
+        request: &SubscribeRequest,
+        rules: &ChannelRules,
+        may_read: bool,
+        overrides: Override,
+    ) -> Self {
         let options = &rules.options;
         if !options.is_kept() {
             return Self::default();
         }
         let asks_recovery = request.recoverable || request.recover;
-        let is_recoverable =
-            options.force_recovery || asks_recovery && options.allow_recovery && may_read;
+        let forces_recovery = overrides.force_recovery.unwrap_or(options.force_recovery);
+        let forces_positioning = overrides.force_positioning;
+        let is_recoverable = forces_recovery || asks_recovery && options.allow_recovery && may_read;
         let is_positioned = is_recoverable
-            || options.force_positioning
+            || forces_positioning.unwrap_or(options.force_positioning)
             || request.positioned && options.allow_positioning && may_read;
         let is_allowed = options.allowed_delta_types.contains(&request.delta);
         let is_delta = is_positioned && is_allowed && rules.delivery.newest_by.is_none();
@@ -49,11 +56,18 @@ impl Recovery {
     }
 
     /// For a server-side subscription, which recovers where the namespace says so.
-    pub(super) fn server_side(since: Option<&StreamPosition>, rules: &ChannelRules) -> Self {
+    pub(super) fn server_side(
+        since: Option<&StreamPosition>,
+        rules: &ChannelRules,
+        overrides: Override,
+    ) -> Self {
         let options = &rules.options;
-        let is_recoverable = options.is_kept() && options.force_recovery;
+        let forces_recovery = overrides.force_recovery.unwrap_or(options.force_recovery);
+        let forces_positioning = overrides.force_positioning;
+        let forces_positioning = forces_positioning.unwrap_or(options.force_positioning);
+        let is_recoverable = options.is_kept() && forces_recovery;
         Self {
-            is_positioned: is_recoverable || options.is_kept() && options.force_positioning,
+            is_positioned: is_recoverable || options.is_kept() && forces_positioning,
             is_recoverable,
             wish: since.filter(|_| is_recoverable).map(|it| wish(it, rules)),
             ..Self::default()

@@ -1,5 +1,7 @@
 //! `subscribe` and `unsubscribe`. The checks stand in the order of the protocol notes, which SDKs' tests rely on.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use tidegate_backbone::{Channel, Error};
 use tidegate_codec::{
@@ -8,7 +10,7 @@ use tidegate_codec::{
 
 use super::recovery::Recovery;
 use super::{Action, Actions, Join, Landing, Moment, Refusal, Session, Subscription, Term};
-use crate::auth::{Expiry, SubscriptionClaims, TokenError};
+use crate::auth::{Expiry, Override, SubscriptionClaims, TokenError};
 use crate::rules::{Asker, ChannelRules};
 
 /// A subscribe that waits for its channel to be joined.
@@ -21,10 +23,11 @@ pub(super) struct Subscribing {
 }
 
 /// What allows a subscription, and what comes with it.
-struct Grant {
-    info: Bytes,
-    data: Bytes,
-    expiry: Expiry,
+pub(super) struct Grant {
+    pub(super) info: Bytes,
+    pub(super) data: Bytes,
+    pub(super) expiry: Expiry,
+    pub(super) overrides: Override,
 }
 
 impl Session {
@@ -43,12 +46,34 @@ impl Session {
         if request.kind != 0 {
             return Err(ErrorCode::PermissionDenied.into());
         }
+        if request.token.is_empty()
+            && let Some(target) = self.rules.asks_to_subscribe(&channel, rules)
+        {
+            if request.tags_filter {
+                return Err(ErrorCode::BadRequest.into());
+            }
+            self.ask_subscribe(target, id, channel, request, actions);
+            return Ok(());
+        }
         let grant = self.grant(&request, &channel, rules, now)?;
+        self.join_granted(id, &request, channel, grant, now, actions)
+    }
+
+    /// Joins a channel that the client may subscribe to.
+    pub(super) fn join_granted(
+        &mut self,
+        id: u32,
+        request: &SubscribeRequest,
+        channel: Channel,
+        grant: Grant,
+        now: Moment,
+        actions: &mut Actions,
+    ) -> Result<(), Refusal> {
         if request.tags_filter {
             return Err(ErrorCode::BadRequest.into());
         }
-        let grace = self.rules.client.expired_sub_close_delay;
-        let term = Term::new(grant.expiry, grace, now).ok_or(ErrorCode::Expired)?;
+        let (_, rules) = self.rules.channel(channel.as_str())?;
+        let term = self.subscription_term(grant.expiry, rules, now)?;
         let subscription = Subscription {
             info: grant.info,
             deadline: term.deadline,
@@ -65,7 +90,7 @@ impl Session {
             subscribed: true,
         };
         let may_read = self.rules.may_read_history(asker, rules);
-        let recovery = Recovery::new(&request, rules, may_read);
+        let recovery = Recovery::new(request, rules, may_read, grant.overrides);
         actions.push(Action::Join(Join {
             channel: channel.clone(),
             wish: recovery.wish(),
@@ -79,6 +104,22 @@ impl Session {
         };
         self.joining.insert(channel, subscribing);
         Ok(())
+    }
+
+    /// How long a subscription lasts. Where a backend says whether it may go on, the client need not do anything about it.
+    fn subscription_term(
+        &self,
+        expiry: Expiry,
+        rules: &ChannelRules,
+        now: Moment,
+    ) -> Result<Term, ErrorCode> {
+        let is_asked = rules.hooks.sub_refresh.is_some();
+        let grace = match is_asked {
+            true => Duration::ZERO,
+            false => self.rules.client.expired_sub_close_delay,
+        };
+        let term = Term::new(expiry, grace, now).ok_or(ErrorCode::Expired)?;
+        Ok(if is_asked { term.unannounced() } else { term })
     }
 
     /// Takes the outcome of [`Action::Join`].
@@ -146,7 +187,10 @@ impl Session {
         {
             return Err(ErrorCode::BadRequest.into());
         }
-        if self.subscriptions.len() + self.joining.len() >= self.rules.client.channel_limit {
+        let asking = self.asking.as_ref();
+        let asking = asking.map_or(0, |asking| asking.subscribing());
+        let taken = self.subscriptions.len() + self.joining.len() + asking;
+        if taken >= self.rules.client.channel_limit {
             return Err(ErrorCode::LimitExceeded.into());
         }
         let (channel, rules) = found?;
@@ -179,6 +223,7 @@ impl Session {
                 info: options.info,
                 data: options.data,
                 expiry,
+                overrides: options.overrides,
             });
         }
         let asker = Asker {
@@ -192,6 +237,7 @@ impl Session {
             info: Bytes::new(),
             data: Bytes::new(),
             expiry: Expiry::Never,
+            overrides: Override::default(),
         })
     }
 

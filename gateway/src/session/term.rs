@@ -32,6 +32,11 @@ impl Term {
         })
     }
 
+    /// The same, of which the client is told nothing.
+    pub(super) fn unannounced(self) -> Self {
+        Self { ttl: None, ..self }
+    }
+
     /// Whether the client has to refresh.
     pub(super) fn expires(self) -> bool {
         self.ttl.is_some()

@@ -3,6 +3,7 @@
 mod connect;
 mod expiry;
 mod heartbeat;
+mod hooks;
 mod publish;
 mod recovery;
 mod subscribe;
@@ -19,6 +20,7 @@ use tidegate_codec::Format;
 
 use super::{Action, Actions, Entry, Join, Landing, Moment, OpenError, PingStyle, Session, State};
 use crate::config::{Config, Namespace};
+use crate::hooks::{Answer, Headers, Unanswered};
 use crate::rules::Rules;
 
 const NOW: u64 = 1_700_000_000;
@@ -47,6 +49,8 @@ struct Client {
     join: Result<Landing, Error>,
     page: Result<Page, Error>,
     publish: Result<Option<Position>, Error>,
+    /// Of the backend; taken by the next question.
+    answer: Option<Result<Answer, Unanswered>>,
 }
 
 impl Client {
@@ -77,6 +81,7 @@ impl Client {
         let entry = Entry {
             client,
             token: token.to_owned(),
+            headers: Headers::default(),
             pings,
             phase: 0.0,
         };
@@ -89,6 +94,7 @@ impl Client {
             join: Ok(Landing::default()),
             page: Err(Error::Unavailable(String::new())),
             publish: Ok(None),
+            answer: None,
         }
     }
 
@@ -147,6 +153,11 @@ impl Client {
                         let result = self.join.clone();
                         self.session.joined(join.channel.clone(), result, &mut next);
                     }
+                    Action::Ask { ticket, .. } => {
+                        if let Some(answer) = self.answer.take() {
+                            self.session.answered(*ticket, answer, self.now, &mut next);
+                        }
+                    }
                     Action::Read { id, .. } => {
                         let page = self.page.clone();
                         let format = Format::Json;
@@ -197,6 +208,10 @@ fn line(action: &Action) -> String {
             )
         }
         Action::SkipFrame => SKIP.to_owned(),
+        Action::Ask { question, .. } => {
+            format!("ask {:?} {:?}", question.caller.user, question.subject)
+        }
+        Action::Tell(question) => format!("tell {:?} {:?}", question.caller.user, question.subject),
         Action::Close(code) => format!("close {}", code.code()),
     }
 }

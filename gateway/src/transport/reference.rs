@@ -35,7 +35,7 @@ pub(crate) async fn upgrade(
     if let Some(agreement) = agreement {
         response.insert_header((header::SEC_WEBSOCKET_EXTENSIONS, agreement.to_string()));
     }
-    let entry = entry(head, &config.client.token_cookie);
+    let entry = entry(head, &worker.node);
     let connection = Connection::new(&worker, entry, wire(head, agreement));
     let (pipe, body) = pipe(payload.into_inner());
     Socket::start(pipe, decoder(agreement), connection, admitted, &mut []);

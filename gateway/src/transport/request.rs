@@ -13,6 +13,7 @@ use tidegate_websocket::{Agreement, Decoder, DeflateOptions, Role};
 use crate::admission::Admitted;
 use crate::auth::token_of_upgrade;
 use crate::config::WebSocketConfig;
+use crate::hooks::{Headers, Wanted};
 use crate::node::Node;
 use crate::session::{Entry, PingStyle};
 use crate::wire::Wire;
@@ -177,7 +178,8 @@ pub(super) fn wire(head: &RequestHead, agreement: Option<&Agreement>) -> Wire {
 }
 
 /// What the request says of the client. Query parameters that are not known are ignored; a token is never among them.
-pub(super) fn entry(head: &RequestHead, token_cookie: &str) -> Entry {
+pub(super) fn entry(head: &RequestHead, node: &Node) -> Entry {
+    let token_cookie = &node.config.client.token_cookie;
     let texts = |name| {
         let values = head.headers.get_all(name);
         values.filter_map(|value| value.to_str().ok())
@@ -187,6 +189,7 @@ pub(super) fn entry(head: &RequestHead, token_cookie: &str) -> Entry {
     Entry {
         client: uuid::Uuid::new_v4().to_string(),
         token: token.unwrap_or_default().to_owned(),
+        headers: headers(head, &node.rules.hooks.wanted),
         pings: if has(head, "cf_ws_frame_ping_pong=true") {
             PingStyle::Frame
         } else {
@@ -194,6 +197,17 @@ pub(super) fn entry(head: &RequestHead, token_cookie: &str) -> Entry {
         },
         phase: rand::random(),
     }
+}
+
+/// Headers that some backend wants.
+fn headers(head: &RequestHead, wanted: &Wanted) -> Headers {
+    let mut found = Vec::new();
+    for name in wanted.sent() {
+        let values = head.headers.get_all(name.as_str());
+        let texts = values.filter_map(|value| value.to_str().ok());
+        found.extend(texts.map(|text| (name.clone(), text.to_owned())));
+    }
+    Headers::new(found)
 }
 
 /// Whether the query has a parameter of this value.

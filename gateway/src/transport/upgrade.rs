@@ -53,7 +53,7 @@ impl Upgrade {
             echo.outbox().begin_with(answer.as_bytes());
             return Socket::start(parts.io, decoder, echo, admitted, early);
         }
-        let entry = entry(head, &config.client.token_cookie);
+        let entry = entry(head, &self.0.node);
         let connection = Connection::new(&self.0, entry, wire);
         connection.outbox().begin_with(answer.as_bytes());
         Socket::start(parts.io, decoder, connection, admitted, early);

@@ -89,14 +89,9 @@ fn what_asks_for_behaviour_is_told() {
             ": private channels always start with `$`",
         ),
         (
-            "channel.without_namespace.subscribe_proxy_enabled",
+            "channel.without_namespace.subscribe_stream_proxy_enabled",
             "true",
-            " yet: this version lacks calls to the application's backend",
-        ),
-        (
-            "client.proxy.connect.enabled",
-            "true",
-            " yet: this version lacks calls to the application's backend",
+            " yet: this version lacks subscriptions to streams of a backend",
         ),
         (
             "http_server.tls.client_ca_pem_file",

@@ -26,7 +26,7 @@ const fn section(
     }
 }
 
-const BACKEND: Verdict = Missing("calls to the application's backend");
+const AUTHORITY: Verdict = Instead("name a file: server_ca_pem_file");
 const CLIENT_CERTIFICATES: Verdict = Missing("client certificates");
 const JOINED: Verdict = Instead("nodes are joined by NATS: set nats.url");
 const KEYS: Verdict = Instead("name the public keys themselves");
@@ -35,7 +35,9 @@ const ONE_WAY: Verdict = Missing("one-way transports");
 const PEM: Verdict = Instead("name files: http_server.tls.cert_pem_file and key_pem_file");
 const POLL: Verdict = Missing("shared poll subscriptions");
 const PRESENCE: Verdict = Later("presence");
+const STREAMS: Verdict = Missing("subscriptions to streams of a backend");
 const TRANSPORT: Verdict = Missing("transports other than WebSocket");
+const VERIFIED: Verdict = Instead("a certificate is always verified, for the name in the endpoint");
 
 /// Every such option. The longest path that fits decides.
 #[rustfmt::skip] // One row an option.
@@ -56,21 +58,20 @@ pub(in crate::config) const UNOFFERED: &[Unoffered] = &[
     option("channel.*.map_users_presence_channel_prefix", "", MAPS),
     option("channel.*.presence", "", PRESENCE),
     option("channel.*.publication_data_format", "", Missing("checks of payloads")),
-    option("channel.*.publish_proxy_enabled", "", BACKEND),
-    option("channel.*.publish_proxy_name", "", Silent),
     option("channel.*.shared_poll", "", Silent),
-    option("channel.*.sub_refresh_proxy_enabled", "", BACKEND),
-    option("channel.*.sub_refresh_proxy_name", "", Silent),
-    option("channel.*.subscribe_proxy_enabled", "", BACKEND),
-    option("channel.*.subscribe_proxy_name", "", Silent),
     option("channel.*.subscribe_stream_proxy_bidirectional", "", Silent),
-    option("channel.*.subscribe_stream_proxy_enabled", "", BACKEND),
+    option("channel.*.subscribe_stream_proxy_enabled", "", STREAMS),
     option("channel.*.subscribe_stream_proxy_name", "", Silent),
     option("channel.*.subscription_type", "stream", Missing("subscriptions other than to streams")),
     option("channel.history_meta_ttl", "720h", Idle("positions are those of the stream")),
     option("channel.namespace_boundary", ":", Instead("a namespace always ends at `:`")),
     option("channel.private_prefix", "$", Instead("private channels always start with `$`")),
-    option("channel.proxy", "", Silent),
+    option("channel.proxy.cache_empty", "", Silent),
+    option("channel.proxy.map_publish", "", Silent),
+    option("channel.proxy.map_remove", "", Silent),
+    option("channel.proxy.shared_poll_refresh", "", Silent),
+    option("channel.proxy.state", "", Silent),
+    option("channel.proxy.subscribe_stream", "", Silent),
     option("channel.publication_data_format", "", Missing("checks of payloads")),
     option("channel.user_boundary", "#", Instead("users always follow `#`")),
     option("channel.user_separator", ",", Instead("users are always separated by `,`")),
@@ -80,8 +81,6 @@ pub(in crate::config) const UNOFFERED: &[Unoffered] = &[
     option("client.disallow_anonymous_connection_tokens", "", Missing("this check")),
     option("client.insecure_skip_token_signature_verify", "", Instead("tokens are always verified")),
     option("client.presence_update_interval", "27s", PRESENCE),
-    section("client.proxy.connect", "enabled", "", BACKEND),
-    section("client.proxy.refresh", "enabled", "", BACKEND),
     option("client.recovery_max_publication_limit", "300", Idle("recovery_max_publications of the namespace bounds recovery")),
     option("client.subscribe_to_user_personal_channel.single_connection", "", Instead("set client.user_connection_limit")),
     option("client.subscription_token.insecure_skip_jwks_endpoint_safety_check", "", Silent),
@@ -132,12 +131,29 @@ pub(in crate::config) const UNOFFERED: &[Unoffered] = &[
     option("prometheus.instrument_http_handlers", "", Idle("there are no such metrics")),
     option("prometheus.native_histograms", "", Idle("histograms have buckets")),
     option("prometheus.recovered_publications_histogram", "", Idle("there are no such metrics")),
-    option("proxies", "", BACKEND),
-    option("rpc.namespace_boundary", "", Silent),
-    option("rpc.namespaces", "", Missing("remote calls")),
-    section("rpc.ping", "enabled", "", Missing("remote calls")),
-    option("rpc.proxy", "", Silent),
-    section("rpc.without_namespace", "proxy_enabled", "", BACKEND),
+    option("proxies.*.grpc.compression", "", Idle("calls are not compressed")),
+    option("proxies.*.grpc.tls.cert_pem", "", CLIENT_CERTIFICATES),
+    option("proxies.*.grpc.tls.cert_pem_b64", "", CLIENT_CERTIFICATES),
+    option("proxies.*.grpc.tls.cert_pem_file", "", CLIENT_CERTIFICATES),
+    option("proxies.*.grpc.tls.insecure_skip_verify", "", VERIFIED),
+    option("proxies.*.grpc.tls.key_pem", "", CLIENT_CERTIFICATES),
+    option("proxies.*.grpc.tls.key_pem_b64", "", CLIENT_CERTIFICATES),
+    option("proxies.*.grpc.tls.key_pem_file", "", CLIENT_CERTIFICATES),
+    option("proxies.*.grpc.tls.server_ca_pem", "", AUTHORITY),
+    option("proxies.*.grpc.tls.server_ca_pem_b64", "", AUTHORITY),
+    option("proxies.*.grpc.tls.server_name", "", VERIFIED),
+    option("proxies.*.grpc_metadata", "", Idle("no client comes over gRPC")),
+    option("proxies.*.http.tls.cert_pem", "", CLIENT_CERTIFICATES),
+    option("proxies.*.http.tls.cert_pem_b64", "", CLIENT_CERTIFICATES),
+    option("proxies.*.http.tls.cert_pem_file", "", CLIENT_CERTIFICATES),
+    option("proxies.*.http.tls.insecure_skip_verify", "", VERIFIED),
+    option("proxies.*.http.tls.key_pem", "", CLIENT_CERTIFICATES),
+    option("proxies.*.http.tls.key_pem_b64", "", CLIENT_CERTIFICATES),
+    option("proxies.*.http.tls.key_pem_file", "", CLIENT_CERTIFICATES),
+    option("proxies.*.http.tls.server_ca_pem", "", AUTHORITY),
+    option("proxies.*.http.tls.server_ca_pem_b64", "", AUTHORITY),
+    option("proxies.*.http.tls.server_name", "", VERIFIED),
+    option("rpc.namespace_boundary", ":", Instead("a method's namespace always ends at `:`")),
     section("shared_poll", "hmac_secret_key", "", POLL),
     section("sse", "enabled", "", TRANSPORT),
     section("swagger", "enabled", "", Missing("this page")),

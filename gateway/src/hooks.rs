@@ -1,0 +1,116 @@
+//! What the application's backend decides or is told: hooks.
+//!
+//! In: a [`Question`] of a session. Out: the backend's [`Answer`], or why there is none, always within the time that is
+//! configured. Backends are asked over HTTP or on the bus, on a thread of their own, so that a slow one costs no worker
+//! anything. Nothing here knows sessions: what an answer means is theirs to say.
+
+mod answer;
+mod breaker;
+mod client;
+mod endpoint;
+mod headers;
+mod json;
+mod meter;
+pub(crate) mod plan;
+mod question;
+mod rules;
+mod service;
+mod target;
+mod tls;
+mod web;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::thread;
+
+use tidegate_backbone::Backbone;
+use tokio::runtime::{Builder, Handle};
+use tokio::sync::watch;
+
+use crate::config::Config;
+pub use answer::{Answer, Grant, Unanswered};
+pub(crate) use endpoint::Endpoint;
+pub use headers::{Headers, Wanted};
+use meter::Meter;
+pub use question::{Caller, Event, Question, Subject, TargetId, Via};
+pub use rules::{Callee, ChannelHooks, HookRules};
+use target::Target;
+
+/// The backends of one node.
+pub(crate) struct Hooks {
+    targets: HashMap<TargetId, Arc<Target>>,
+    runtime: Handle,
+    /// The thread ends when this is dropped.
+    _stop: watch::Sender<()>,
+}
+
+impl Hooks {
+    /// Makes ready to ask; `None` when no backend is configured.
+    ///
+    /// # Errors
+    /// One text a fault, each naming its option.
+    pub(crate) fn start(
+        config: &Config,
+        bus: &Arc<dyn Backbone>,
+    ) -> Result<Option<Self>, Vec<String>> {
+        let (mut targets, mut faults) = (HashMap::new(), Vec::new());
+        for planned in plan::planned(config) {
+            match Target::new(planned.name, planned.config, bus) {
+                Ok(target) => {
+                    targets.insert(planned.id, Arc::new(target));
+                }
+                Err(fault) => faults.push(format!("{}: {fault}", planned.path)),
+            }
+        }
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        if targets.is_empty() {
+            return Ok(None);
+        }
+        let (stop, stopped) = watch::channel(());
+        let runtime = start_thread(stopped)
+            .map_err(|error| vec![format!("proxies: cannot start their thread: {error}")])?;
+        Ok(Some(Self {
+            targets,
+            runtime,
+            _stop: stop,
+        }))
+    }
+
+    /// Asks a backend.
+    pub(crate) async fn ask(&self, question: Question, via: Via) -> Result<Answer, Unanswered> {
+        let target = self.targets.get(&question.target);
+        let target = Arc::clone(target.expect("rules name backends that are planned"));
+        let asked = async move { target.ask(&question, via).await };
+        let answer = self.runtime.spawn(asked).await;
+        answer.unwrap_or(Err(Unanswered::Stopping))
+    }
+
+    /// Their figures, in Prometheus' text format.
+    pub(crate) fn render(&self) -> String {
+        let mut meters: Vec<&Meter> = self.targets.values().map(|it| &it.meter).collect();
+        meters.sort_by(|one, other| one.name().cmp(other.name()));
+        meter::render(meters.into_iter())
+    }
+}
+
+/// Starts the thread that asks, until the sender of `stopped` is dropped.
+fn start_thread(mut stopped: watch::Receiver<()>) -> io::Result<Handle> {
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let handle = runtime.handle().clone();
+    let run = move || {
+        runtime.block_on(async { while stopped.changed().await.is_ok() {} });
+    };
+    thread::Builder::new().name("hooks".to_owned()).spawn(run)?;
+    Ok(handle)
+}
+
+impl fmt::Debug for Hooks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let targets: Vec<_> = self.targets.keys().collect();
+        f.debug_struct("Hooks").field("targets", &targets).finish()
+    }
+}

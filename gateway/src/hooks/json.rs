@@ -1,0 +1,312 @@
+//! Questions and answers as JSON: the payloads of Centrifugo's proxies, over HTTP and over the bus.
+
+use std::collections::BTreeMap;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use tidegate_codec::{Disconnect, DisconnectCode, ErrorCode, Failure, single_line_json};
+
+use super::answer::{Answer, Grant, Unanswered};
+use super::question::{Question, Subject, Via};
+use crate::auth::{Expiry, Override, SubscriptionOptions};
+
+/// How payloads stand in a question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Style {
+    /// As base64.
+    pub(super) is_binary: bool,
+    /// With what a backend attached to the connection.
+    pub(super) has_meta: bool,
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    client: &'a str,
+    transport: &'a str,
+    protocol: &'a str,
+    encoding: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    channel: Option<&'a str>,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    method: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    name: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    version: &'a str,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    channels: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<&'a RawValue>,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    b64data: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    meta: Option<&'a RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
+}
+
+/// A question as it is sent.
+///
+/// # Errors
+/// [`Unanswered::NotJson`] when the client's payload has no place in it.
+pub(super) fn encode(question: &Question, via: Via, style: Style) -> Result<Bytes, Unanswered> {
+    let Question {
+        caller, subject, ..
+    } = question;
+    let data = subject.data();
+    let mut body = Body {
+        client: &caller.client,
+        transport: via.transport,
+        protocol: via.protocol(),
+        encoding: if style.is_binary { "binary" } else { "json" },
+        user: Some(&caller.user),
+        channel: subject.channel(),
+        method: "",
+        name: "",
+        version: "",
+        channels: &[],
+        data: None,
+        b64data: String::new(),
+        meta: style.has_meta.then(|| raw(&caller.meta)).flatten(),
+        code: None,
+        reason: None,
+    };
+    if style.is_binary {
+        body.b64data = STANDARD.encode(data);
+    } else if !data.is_empty() {
+        body.data = Some(raw(data).ok_or(Unanswered::NotJson)?);
+    }
+    add(&mut body, subject);
+    let bytes = serde_json::to_vec(&body).expect("texts and numbers have a form in JSON");
+    Ok(bytes.into())
+}
+
+/// Adds what only some events have.
+fn add<'a>(body: &mut Body<'a>, subject: &'a Subject) {
+    match subject {
+        Subject::Connect {
+            name,
+            version,
+            channels,
+            ..
+        } => {
+            body.user = None;
+            (body.name, body.version, body.channels) = (name, version, channels);
+        }
+        Subject::Rpc { method, .. } => body.method = method,
+        Subject::Disconnect { code, reason } | Subject::Unsubscribe { code, reason, .. } => {
+            (body.code, body.reason) = (Some(*code), Some(reason.as_str()));
+        }
+        Subject::Refresh
+        | Subject::Subscribe { .. }
+        | Subject::SubRefresh { .. }
+        | Subject::Publish { .. } => {}
+    }
+}
+
+fn raw(bytes: &Bytes) -> Option<&RawValue> {
+    serde_json::from_slice(bytes).ok()
+}
+
+#[derive(Deserialize)]
+struct Reply<'a> {
+    #[serde(borrow)]
+    result: Option<Fields<'a>>,
+    error: Option<ErrorFields>,
+    disconnect: Option<DisconnectFields>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+pub(super) struct ErrorFields {
+    pub(super) code: u32,
+    pub(super) message: String,
+    pub(super) temporary: bool,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+pub(super) struct DisconnectFields {
+    pub(super) code: u32,
+    pub(super) reason: String,
+}
+
+/// Results of all events, each of which knows some of these fields.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Fields<'a> {
+    user: Option<String>,
+    expired: Option<bool>,
+    #[serde(borrow)]
+    meta: Option<&'a RawValue>,
+    channels: Option<Vec<String>>,
+    #[serde(borrow)]
+    subs: Option<BTreeMap<String, Option<Options<'a>>>>,
+    expire_at: Option<i64>,
+    #[serde(borrow)]
+    info: Option<&'a RawValue>,
+    b64info: Option<String>,
+    #[serde(borrow)]
+    data: Option<&'a RawValue>,
+    b64data: Option<String>,
+    r#override: Option<Overrides>,
+    skip_history: Option<bool>,
+    tags: Option<BTreeMap<String, String>>,
+    idempotency_key: Option<String>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Options<'a> {
+    #[serde(borrow)]
+    info: Option<&'a RawValue>,
+    b64info: Option<String>,
+    #[serde(borrow)]
+    data: Option<&'a RawValue>,
+    b64data: Option<String>,
+    r#override: Option<Overrides>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Overrides {
+    presence: Option<Flag>,
+    join_leave: Option<Flag>,
+    force_push_join_leave: Option<Flag>,
+    force_positioning: Option<Flag>,
+    force_recovery: Option<Flag>,
+}
+
+/// `{}` is false: encoders of Protobuf messages leave out a value that is false.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Flag {
+    value: bool,
+}
+
+/// An answer as it came.
+///
+/// # Errors
+/// [`Unanswered::Malformed`].
+pub(super) fn decode(body: &[u8]) -> Result<Answer, Unanswered> {
+    let malformed = |error: serde_json::Error| Unanswered::Malformed(error.to_string());
+    let reply: Reply<'_> = serde_json::from_slice(body).map_err(malformed)?;
+    if let Some(DisconnectFields { code, reason }) = reply.disconnect {
+        return Ok(Answer::Disconnect(disconnect(code, &reason)));
+    }
+    if let Some(error) = reply.error {
+        return Ok(Answer::Refused(failure(error)));
+    }
+    match reply.result {
+        Some(fields) => Ok(Answer::Granted(Box::new(grant(fields)?))),
+        None => Ok(Answer::Nothing),
+    }
+}
+
+/// A code that a close frame cannot carry ends the connection all the same.
+pub(super) fn disconnect(code: u32, reason: &str) -> Disconnect {
+    Disconnect::application(code, reason)
+        .unwrap_or_else(|| DisconnectCode::InternalServerError.into())
+}
+
+/// An error without a code would be none.
+pub(super) fn failure(error: ErrorFields) -> Failure {
+    let ErrorFields {
+        code,
+        message,
+        temporary,
+    } = error;
+    if code == 0 {
+        return ErrorCode::Internal.into();
+    }
+    Failure {
+        code,
+        message,
+        temporary,
+    }
+}
+
+fn grant(fields: Fields<'_>) -> Result<Grant, Unanswered> {
+    let channels = fields.channels.unwrap_or_default().into_iter();
+    let mut subs: BTreeMap<_, _> = channels
+        .map(|channel| (channel, SubscriptionOptions::default()))
+        .collect();
+    for (channel, options) in fields.subs.unwrap_or_default() {
+        subs.insert(channel, subscription(&options.unwrap_or_default())?);
+    }
+    Ok(Grant {
+        user: fields.user.unwrap_or_default(),
+        expiry: expiry(fields.expire_at.unwrap_or_default()),
+        is_expired: fields.expired.unwrap_or_default(),
+        info: payload(fields.info, fields.b64info.as_deref())?,
+        data: payload(fields.data, fields.b64data.as_deref())?,
+        subs,
+        overrides: overrides(fields.r#override.as_ref()),
+        meta: fields.meta.map(one_line),
+        tags: fields.tags.unwrap_or_default(),
+        id: fields.idempotency_key.unwrap_or_default(),
+        skips_history: fields.skip_history.unwrap_or_default(),
+    })
+}
+
+/// Zero is never.
+pub(super) const fn expiry(at: i64) -> Expiry {
+    match at {
+        0 => Expiry::Never,
+        at => Expiry::At(at),
+    }
+}
+
+fn subscription(options: &Options<'_>) -> Result<SubscriptionOptions, Unanswered> {
+    let info = payload(options.info, options.b64info.as_deref())?;
+    let data = payload(options.data, options.b64data.as_deref())?;
+    Ok(SubscriptionOptions {
+        info: info.unwrap_or_default(),
+        data: data.unwrap_or_default(),
+        overrides: overrides(options.r#override.as_ref()),
+    })
+}
+
+fn overrides(overrides: Option<&Overrides>) -> Override {
+    let Some(overrides) = overrides else {
+        return Override::default();
+    };
+    let value = |flag: &Option<Flag>| flag.as_ref().map(|flag| flag.value);
+    Override {
+        presence: value(&overrides.presence),
+        join_leave: value(&overrides.join_leave),
+        force_push_join_leave: value(&overrides.force_push_join_leave),
+        force_positioning: value(&overrides.force_positioning),
+        force_recovery: value(&overrides.force_recovery),
+    }
+}
+
+/// The base64 form wins over the JSON form, as it does in tokens.
+fn payload(json: Option<&RawValue>, base64: Option<&str>) -> Result<Option<Bytes>, Unanswered> {
+    match base64.filter(|it| !it.is_empty()) {
+        Some(encoded) => decoded(encoded).map(Some),
+        None => Ok(json.map(one_line)),
+    }
+}
+
+pub(super) fn decoded(encoded: &str) -> Result<Bytes, Unanswered> {
+    let decoded = STANDARD.decode(encoded);
+    decoded
+        .map(Bytes::from)
+        .map_err(|_| Unanswered::Malformed("base64 expected".to_owned()))
+}
+
+fn one_line(value: &RawValue) -> Bytes {
+    let bytes = Bytes::copy_from_slice(value.get().as_bytes());
+    single_line_json(&bytes).expect("a raw value is JSON")
+}
+
+#[cfg(test)]
+mod tests;

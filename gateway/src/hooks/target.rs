@@ -1,0 +1,160 @@
+//! One backend and what it costs at most: time, calls under way, bytes of an answer, and failures in a row.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tidegate_backbone::Backbone;
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, sleep, timeout_at};
+
+use super::answer::{Answer, Outcome, Unanswered};
+use super::breaker::Breaker;
+use super::endpoint::Endpoint;
+use super::headers::Wanted;
+use super::json::{self, Style};
+use super::meter::Meter;
+use super::question::{Event, Question, Via};
+use super::service::Service;
+use super::web::Web;
+use crate::config::ProxyConfig;
+
+/// Time before what could not be sent is sent once more, as when a backend is being restarted.
+const RETRY: Duration = Duration::from_millis(50);
+
+/// A backend that can be asked.
+pub(super) struct Target {
+    name: Box<str>,
+    carrier: Carrier,
+    style: Style,
+    wanted: Wanted,
+    timeout: Duration,
+    room: Semaphore,
+    breaker: Mutex<Breaker>,
+    pub(super) meter: Meter,
+}
+
+/// How it is asked.
+enum Carrier {
+    Web(Box<Web>),
+    Service(Service),
+}
+
+impl Target {
+    /// # Errors
+    /// What is wrong with an option.
+    pub(super) fn new(
+        name: &str,
+        config: &ProxyConfig,
+        bus: &Arc<dyn Backbone>,
+    ) -> Result<Self, String> {
+        let carrier = match Endpoint::parse(&config.endpoint)? {
+            Endpoint::Http(uri) => Carrier::Web(Box::new(Web::new(uri, config)?)),
+            Endpoint::Bus(topic) => {
+                let limit = config.response_size_limit;
+                Carrier::Service(Service::new(Arc::clone(bus), topic, limit))
+            }
+            Endpoint::Grpc(_) => return Err("gRPC is not offered yet".to_owned()),
+        };
+        Ok(Self {
+            name: name.into(),
+            carrier,
+            style: Style {
+                is_binary: config.binary_encoding,
+                has_meta: config.include_connection_meta,
+            },
+            wanted: Wanted::new(&config.http_headers, &config.emulated_headers),
+            timeout: config.timeout,
+            room: Semaphore::new(config.concurrency_limit),
+            breaker: Mutex::new(Breaker::new(config.breaker_failures, config.breaker_pause)),
+            meter: Meter::new(name),
+        })
+    }
+
+    /// Asks a question, within its time.
+    pub(super) async fn ask(&self, question: &Question, via: Via) -> Result<Answer, Unanswered> {
+        let event = question.subject.event();
+        let start = Instant::now();
+        let result = self.ask_within(question, via, start).await;
+        self.meter.end(event, Outcome::of(&result), start.elapsed());
+        if let Err(unanswered) = &result {
+            let (target, event, client) = (&*self.name, event.name(), &question.caller.client);
+            tracing::warn!(target, event, client, %unanswered, "hook failed");
+        }
+        result
+    }
+
+    async fn ask_within(
+        &self,
+        question: &Question,
+        via: Via,
+        start: Instant,
+    ) -> Result<Answer, Unanswered> {
+        let event = question.subject.event();
+        let _room = self.room.try_acquire().map_err(|_| Unanswered::Busy)?;
+        let body = json::encode(question, via, self.style)?;
+        if !self.breaker().allows(start.into_std()) {
+            return Err(Unanswered::Resting);
+        }
+        let _under_way = self.meter.begin(event);
+        let headers = question.caller.headers.as_deref();
+        let headers = headers.map_or_else(Vec::new, |it| it.allowed(&self.wanted));
+        let sent = self.send(event, body, &headers, start + self.timeout);
+        let result = timeout_at(start + self.timeout, sent).await;
+        let result = result.unwrap_or(Err(Unanswered::Late(self.timeout)));
+        self.judge(&result);
+        result
+    }
+
+    /// Sends a question, and once more if it was not sent. What may have been heard is never sent again.
+    async fn send(
+        &self,
+        event: Event,
+        body: Bytes,
+        headers: &[(&str, &str)],
+        end: Instant,
+    ) -> Result<Answer, Unanswered> {
+        let first = self.send_once(event, body.clone(), headers, end).await;
+        if !matches!(first, Err(Unanswered::Unreachable(_))) {
+            return first;
+        }
+        sleep(RETRY).await;
+        self.send_once(event, body, headers, end).await
+    }
+
+    async fn send_once(
+        &self,
+        event: Event,
+        body: Bytes,
+        headers: &[(&str, &str)],
+        end: Instant,
+    ) -> Result<Answer, Unanswered> {
+        match &self.carrier {
+            Carrier::Web(web) => web.ask(body, headers).await,
+            Carrier::Service(service) => {
+                let within = end.saturating_duration_since(Instant::now());
+                service.ask(event, body, headers, within).await
+            }
+        }
+    }
+
+    fn judge(&self, result: &Result<Answer, Unanswered>) {
+        let target = &*self.name;
+        let is_failure = result.as_ref().is_err_and(Unanswered::is_failure);
+        let mut breaker = self.breaker();
+        if is_failure {
+            if breaker.failed(Instant::now().into_std()) {
+                tracing::error!(
+                    target,
+                    "a backend fails again and again, and is left alone for a while"
+                );
+            }
+        } else if breaker.succeeded() {
+            tracing::info!(target, "a backend answers again");
+        }
+    }
+
+    fn breaker(&self) -> std::sync::MutexGuard<'_, Breaker> {
+        self.breaker.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
