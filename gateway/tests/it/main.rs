@@ -15,6 +15,7 @@ mod command;
 mod compression;
 mod conflation;
 mod fanout;
+mod hooks;
 mod http;
 mod playground;
 mod process;
