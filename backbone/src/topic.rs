@@ -5,8 +5,11 @@
 
 use std::fmt;
 
-/// Where NATS asks services about themselves; the one place that does not begin with the prefix.
+/// Where NATS asks services about themselves. This and the next do not begin with the prefix.
 const MICRO: &str = "$SRV.";
+
+/// Where `JetStream` is asked.
+const JETSTREAM: &str = "$JS.API.";
 
 /// What a message is about; or, with `*` for any one token and a last `>` for any rest, what one hears about.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -26,6 +29,42 @@ impl Topic {
     #[must_use]
     pub fn hook(name: &str) -> Option<Self> {
         is_plain(name).then(|| Self::of(&["hook", name]))
+    }
+
+    /// What the backend that is asked about `self` is told of an event.
+    ///
+    /// # Panics
+    /// If the event is no plain name.
+    #[must_use]
+    pub fn of_event(&self, event: &str) -> Self {
+        assert!(is_plain(event), "{event:?} is no name for an event");
+        Self(format!("{self}.{event}").into())
+    }
+
+    /// What backends are told, whatever it is.
+    #[must_use]
+    pub fn notices() -> Self {
+        Self("hook.*.*".into())
+    }
+
+    /// What `JetStream` is asked for a stream.
+    ///
+    /// # Panics
+    /// If it is no plain name.
+    #[must_use]
+    pub fn stream_creation(name: &str) -> Self {
+        assert!(is_plain(name), "{name:?} is no name for a stream");
+        Self(format!("{JETSTREAM}STREAM.CREATE.{name}").into())
+    }
+
+    /// What `JetStream` is asked for a message of a stream.
+    ///
+    /// # Panics
+    /// If it is no plain name.
+    #[must_use]
+    pub fn stream_message(name: &str) -> Self {
+        assert!(is_plain(name), "{name:?} is no name for a stream");
+        Self(format!("{JETSTREAM}STREAM.MSG.GET.{name}").into())
     }
 
     /// What services are asked about themselves, by `verb`; those of a name, or one of them.
@@ -59,7 +98,7 @@ impl Topic {
 
     /// Whether the prefix stands before it.
     pub(crate) fn has_prefix(&self) -> bool {
-        !self.0.starts_with(MICRO)
+        !self.0.starts_with(MICRO) && !self.0.starts_with(JETSTREAM)
     }
 
     /// Whether who hears about `self` hears about `other`.

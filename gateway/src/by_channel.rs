@@ -56,6 +56,10 @@ impl<V> ByChannel<V> {
         self.0.iter().map(|(_, value)| value)
     }
 
+    pub(crate) fn channels(&self) -> impl Iterator<Item = &Channel> {
+        self.0.iter().map(|(channel, _)| channel)
+    }
+
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (&Channel, &mut V)> {
         self.0.iter_mut().map(|(channel, value)| (&*channel, value))
     }

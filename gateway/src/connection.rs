@@ -285,7 +285,11 @@ impl Connection {
                     false => self.work().begin(asked),
                 }
             }
-            Action::Tell(_notice) => {}
+            Action::Tell(notice) => {
+                let hooks = self.node().hooks.as_ref();
+                let hooks = hooks.expect("who has somebody to tell has hooks");
+                hooks.tell(*notice, self.via());
+            }
             Action::Publish {
                 id,
                 channel,

@@ -11,10 +11,12 @@ mod endpoint;
 mod headers;
 mod json;
 mod meter;
+mod notices;
 pub(crate) mod plan;
 mod question;
 mod rules;
 mod service;
+mod store;
 mod target;
 mod tls;
 mod web;
@@ -24,6 +26,7 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use tidegate_backbone::Backbone;
 use tokio::runtime::{Builder, Handle};
@@ -34,13 +37,20 @@ pub use answer::{Answer, Grant, Unanswered};
 pub(crate) use endpoint::Endpoint;
 pub use headers::{Headers, Wanted};
 use meter::Meter;
+use notices::{Pending, Queue};
 pub use question::{Caller, Event, Question, Subject, TargetId, Via};
 pub use rules::{Callee, ChannelHooks, HookRules};
 use target::Target;
 
+/// How long a node that stops waits for backends to take what they are to be told.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// The backends of one node.
 pub(crate) struct Hooks {
     targets: HashMap<TargetId, Arc<Target>>,
+    /// Of those that may be told something.
+    queues: HashMap<TargetId, Queue>,
+    pending: Arc<Pending>,
     runtime: Handle,
     /// The thread ends when this is dropped.
     _stop: watch::Sender<()>,
@@ -73,8 +83,16 @@ impl Hooks {
         let (stop, stopped) = watch::channel(());
         let runtime = start_thread(stopped)
             .map_err(|error| vec![format!("proxies: cannot start their thread: {error}")])?;
+        let pending = Arc::<Pending>::default();
+        let queues = targets.iter();
+        let queues = queues.map(|(id, target)| {
+            let (target, pending) = (Arc::clone(target), Arc::clone(&pending));
+            (*id, Queue::start(&runtime, target, pending))
+        });
         Ok(Some(Self {
+            queues: queues.collect(),
             targets,
+            pending,
             runtime,
             _stop: stop,
         }))
@@ -87,6 +105,23 @@ impl Hooks {
         let asked = async move { target.ask(&question, via).await };
         let answer = self.runtime.spawn(asked).await;
         answer.unwrap_or(Err(Unanswered::Stopping))
+    }
+
+    /// Tells a backend, now or later.
+    pub(crate) fn tell(&self, notice: Question, via: Via) {
+        let (target, queue) = (
+            self.targets.get(&notice.target),
+            self.queues.get(&notice.target),
+        );
+        let (target, queue) = target
+            .zip(queue)
+            .expect("rules name backends that are planned");
+        queue.push(notice, via, target);
+    }
+
+    /// Waits a while for backends to take what they are to be told.
+    pub(crate) async fn finish(&self) {
+        self.pending.drained(PATIENCE).await;
     }
 
     /// Their figures, in Prometheus' text format.

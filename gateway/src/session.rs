@@ -276,9 +276,11 @@ impl Session {
     /// Ends the session with a code.
     pub fn close(&mut self, why: impl Into<Disconnect>, actions: &mut Actions) {
         if !self.is_closed() {
+            let why = why.into();
+            self.tell_of_the_end(&why, actions);
             let user = self.user().map(str::to_owned);
             self.state = State::Closed(user);
-            actions.push(Action::Close(why.into()));
+            actions.push(Action::Close(why));
         }
     }
 
@@ -398,6 +400,7 @@ impl Session {
 
     /// Tells the client that a subscription has ended.
     fn end_subscription(&self, channel: Channel, code: UnsubscribeCode, actions: &mut Actions) {
+        self.tell_of_unsubscribe(&channel, code.code(), code.message(), actions);
         let body = Unsubscribed {
             code: code.code(),
             reason: code.message().to_owned(),

@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 use tidegate_codec::{Disconnect, DisconnectCode, ErrorCode, Failure, single_line_json};
 
 use super::answer::{Answer, Grant, Unanswered};
+use super::notices::Stamp;
 use super::question::{Question, Subject, Via};
 use crate::auth::{Expiry, Override, SubscriptionOptions};
 
@@ -50,13 +51,22 @@ struct Body<'a> {
     code: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    time_ms: Option<u64>,
 }
 
-/// A question as it is sent.
+/// A question, or with a stamp a notice, as it is sent.
 ///
 /// # Errors
 /// [`Unanswered::NotJson`] when the client's payload has no place in it.
-pub(super) fn encode(question: &Question, via: Via, style: Style) -> Result<Bytes, Unanswered> {
+pub(super) fn encode(
+    question: &Question,
+    via: Via,
+    style: Style,
+    stamp: Option<&Stamp>,
+) -> Result<Bytes, Unanswered> {
     let Question {
         caller, subject, ..
     } = question;
@@ -77,6 +87,8 @@ pub(super) fn encode(question: &Question, via: Via, style: Style) -> Result<Byte
         meta: style.has_meta.then(|| raw(&caller.meta)).flatten(),
         code: None,
         reason: None,
+        id: stamp.map(|stamp| stamp.id.as_str()),
+        time_ms: stamp.map(|stamp| stamp.time_ms),
     };
     if style.is_binary {
         body.b64data = STANDARD.encode(data);

@@ -1,5 +1,6 @@
 //! How often a backend was asked, what came of it, and how long it took; in Prometheus' text format.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -15,6 +16,7 @@ const BUCKETS: [u64; 11] = [1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000, 5_000];
 pub(super) struct Meter {
     target: Box<str>,
     events: [Figures; Event::ALL.len()],
+    lost: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -40,11 +42,17 @@ impl Meter {
         Self {
             target: target.into(),
             events: Default::default(),
+            lost: AtomicU64::new(0),
         }
     }
 
     pub(super) fn name(&self) -> &str {
         &self.target
+    }
+
+    /// Counts a notice that the backend will not hear.
+    pub(super) fn lost(&self) {
+        self.lost.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(super) fn begin(&self, event: Event) -> UnderWay<'_> {
@@ -122,7 +130,22 @@ pub(super) fn render<'a>(meters: impl Iterator<Item = &'a Meter> + Clone) -> Str
     for (labels, figures) in all() {
         histogram(&mut text, &labels, figures);
     }
+    lost(&mut text, meters);
     text
+}
+
+/// One line for each name: backends of different events are called `default`.
+fn lost<'a>(text: &mut String, meters: impl Iterator<Item = &'a Meter>) {
+    let mut lost = BTreeMap::<&str, u64>::new();
+    for meter in meters {
+        *lost.entry(&meter.target).or_default() += meter.lost.load(Ordering::Relaxed);
+    }
+    let help = "Notices that the backend will not hear.";
+    head(text, "hook_notices_lost", "counter", help);
+    for (target, value) in lost {
+        let labels = format!("target=\"{target}\"");
+        line(text, "hook_notices_lost", &labels, value);
+    }
 }
 
 fn histogram(text: &mut String, labels: &str, figures: &Figures) {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tidegate_backbone::Backbone;
 use tokio::sync::Semaphore;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::answer::{Answer, Outcome, Unanswered};
 use super::breaker::Breaker;
@@ -14,6 +14,7 @@ use super::endpoint::Endpoint;
 use super::headers::Wanted;
 use super::json::{self, Style};
 use super::meter::Meter;
+use super::notices::Notice;
 use super::question::{Event, Question, Via};
 use super::service::Service;
 use super::web::Web;
@@ -84,6 +85,44 @@ impl Target {
         result
     }
 
+    /// Gives a notice once. It is taken when the backend answers at all, whatever it says.
+    pub(super) async fn tell(&self, notice: &Notice) -> Result<(), Unanswered> {
+        let event = notice.question.subject.event();
+        let start = Instant::now();
+        let told = timeout(self.timeout, self.tell_once(notice)).await;
+        let result = told.unwrap_or(Err(Unanswered::Late(self.timeout)));
+        let outcome = match &result {
+            Ok(()) => Outcome::Granted,
+            Err(unanswered) => unanswered.outcome(),
+        };
+        self.meter.end(event, outcome, start.elapsed());
+        if let Err(unanswered) = &result {
+            let (target, event) = (&*self.name, event.name());
+            tracing::info!(target, event, %unanswered, "a notice was not taken yet");
+        }
+        result
+    }
+
+    async fn tell_once(&self, notice: &Notice) -> Result<(), Unanswered> {
+        let Notice {
+            question,
+            via,
+            stamp,
+        } = notice;
+        let event = question.subject.event();
+        let body = json::encode(question, *via, self.style, Some(stamp))?;
+        let headers = self.headers(question);
+        match &self.carrier {
+            Carrier::Web(web) => web.tell(body, &headers).await,
+            Carrier::Service(service) => service.tell(event, &stamp.id, body, &headers).await,
+        }
+    }
+
+    fn headers<'a>(&self, question: &'a Question) -> Vec<(&'a str, &'a str)> {
+        let headers = question.caller.headers.as_deref();
+        headers.map_or_else(Vec::new, |it| it.allowed(&self.wanted))
+    }
+
     async fn ask_within(
         &self,
         question: &Question,
@@ -92,13 +131,12 @@ impl Target {
     ) -> Result<Answer, Unanswered> {
         let event = question.subject.event();
         let _room = self.room.try_acquire().map_err(|_| Unanswered::Busy)?;
-        let body = json::encode(question, via, self.style)?;
+        let body = json::encode(question, via, self.style, None)?;
         if !self.breaker().allows(start.into_std()) {
             return Err(Unanswered::Resting);
         }
         let _under_way = self.meter.begin(event);
-        let headers = question.caller.headers.as_deref();
-        let headers = headers.map_or_else(Vec::new, |it| it.allowed(&self.wanted));
+        let headers = self.headers(question);
         let sent = self.send(event, body, &headers, start + self.timeout);
         let result = timeout_at(start + self.timeout, sent).await;
         let result = result.unwrap_or(Err(Unanswered::Late(self.timeout)));

@@ -2,8 +2,9 @@
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
-use http::{HeaderMap, Method, Request, StatusCode, Uri};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::body::Incoming;
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -45,18 +46,40 @@ impl Web {
         })
     }
 
+    /// Posts a notice; any status from 200 to 299 takes it.
+    pub(super) async fn tell(
+        &self,
+        body: Bytes,
+        headers: &[(&str, &str)],
+    ) -> Result<(), Unanswered> {
+        let response = self.post(body, headers).await?;
+        let status = response.status();
+        match status.is_success() {
+            true => Ok(()),
+            false => Err(Unanswered::Status(status.as_u16())),
+        }
+    }
+
+    async fn post(
+        &self,
+        body: Bytes,
+        headers: &[(&str, &str)],
+    ) -> Result<Response<Incoming>, Unanswered> {
+        let mut request = Request::new(Full::new(body));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = self.uri.clone();
+        *request.headers_mut() = self.headers(headers);
+        let response = self.client.request(request).await;
+        response.map_err(|error| unanswered(&error))
+    }
+
     /// Posts a question.
     pub(super) async fn ask(
         &self,
         body: Bytes,
         headers: &[(&str, &str)],
     ) -> Result<Answer, Unanswered> {
-        let mut request = Request::new(Full::new(body));
-        *request.method_mut() = Method::POST;
-        *request.uri_mut() = self.uri.clone();
-        *request.headers_mut() = self.headers(headers);
-        let response = self.client.request(request).await;
-        let response = response.map_err(|error| unanswered(&error))?;
+        let response = self.post(body, headers).await?;
         let status = response.status();
         if status != StatusCode::OK {
             return self.transformed(status.as_u16());

@@ -165,6 +165,7 @@ impl Session {
             return Err(DisconnectCode::BadRequest.into());
         }
         if let Some((channel, _)) = self.subscriptions.remove(channel) {
+            self.tell_of_unsubscribe(&channel, 0, "client unsubscribed", actions);
             actions.push(Action::Detach(channel));
         }
         actions.push(Action::Reply(Reply {

@@ -153,10 +153,9 @@ impl Client {
                         let result = self.join.clone();
                         self.session.joined(join.channel.clone(), result, &mut next);
                     }
-                    Action::Ask { ticket, .. } => {
-                        if let Some(answer) = self.answer.take() {
-                            self.session.answered(*ticket, answer, self.now, &mut next);
-                        }
+                    Action::Ask { ticket, .. } if self.answer.is_some() => {
+                        let answer = self.answer.take().unwrap();
+                        self.session.answered(*ticket, answer, self.now, &mut next);
                     }
                     Action::Read { id, .. } => {
                         let page = self.page.clone();

@@ -2,6 +2,8 @@
 
 mod backend;
 mod failing;
+mod services;
+mod telling;
 pub(crate) mod visitor;
 
 use serde_json::{Value, json};

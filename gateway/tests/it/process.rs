@@ -24,6 +24,11 @@ pub(crate) struct Process {
 impl Process {
     /// With the usual configuration, changed by `change`.
     pub(crate) async fn start(change: impl FnOnce(&mut Value)) -> Self {
+        Self::start_on(NatsServer::start().await.unwrap(), change).await
+    }
+
+    /// The same over this server.
+    pub(crate) async fn start_on(nats: NatsServer, change: impl FnOnce(&mut Value)) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let name = format!("gateway-{}-{number}.json", process::id());
@@ -32,7 +37,6 @@ impl Process {
         change(&mut value);
         fs::write(&config, value.to_string()).unwrap();
 
-        let nats = NatsServer::start().await.unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate-gateway"));
         command.arg("--config").arg(&config);
         command.args(["--nats", &nats.url()]);

@@ -30,7 +30,7 @@ fn question(subject: Subject) -> Question {
 }
 
 fn sent(subject: Subject, style: Style) -> Value {
-    let bytes = encode(&question(subject), VIA, style).unwrap();
+    let bytes = encode(&question(subject), VIA, style, None).unwrap();
     let mut value: Value = serde_json::from_slice(&bytes).unwrap();
     let fields = value.as_object_mut().unwrap();
     let fixed = ["client", "transport", "protocol"].map(|name| fields.remove(name).unwrap());
@@ -99,7 +99,12 @@ fn payloads_can_be_base64_and_meta_comes_along_where_wanted() {
     };
     let expected = json!({"encoding": "binary", "user": "56", "b64data": "AP8=", "meta": {"m": 1}});
     assert_eq!(sent(rpc(Bytes::from_static(b"\x00\xff")), style), expected);
-    let unfit = encode(&question(rpc(Bytes::from_static(b"\x00"))), VIA, PLAIN);
+    let unfit = encode(
+        &question(rpc(Bytes::from_static(b"\x00"))),
+        VIA,
+        PLAIN,
+        None,
+    );
     assert_eq!(unfit, Err(Unanswered::NotJson));
 }
 

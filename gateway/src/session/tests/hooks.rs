@@ -355,3 +355,48 @@ fn a_subscription_that_expires_goes_on_for_as_long_as_the_backend_says() {
         assert_eq!(lines.contains(&ended.to_owned()), is_over, "{lines:?}");
     }
 }
+
+#[test]
+fn the_backend_is_told_of_every_end() {
+    let told = |config: &mut Config| {
+        config.client.proxy.disconnect.enabled = true;
+        let chat = &mut config.channel.namespaces[0].options;
+        (
+            chat.unsubscribe_proxy_enabled,
+            chat.allow_subscribe_for_client,
+        ) = (true, true);
+    };
+    let subscribe =
+        |id: u32, channel: &str| json!({"id": id, "subscribe": {"channel": channel}}).to_string();
+    let mut client = Client::connected(told);
+    client.send(&subscribe(2, "chat:a"));
+    let lines = client.send(r#"{"id":3,"unsubscribe":{"channel":"chat:a"}}"#);
+    let left =
+        r#"tell "42" Unsubscribe { channel: "chat:a", code: 0, reason: "client unsubscribed" }"#;
+    assert_eq!(lines[0], left);
+    // A second time there is nothing to tell of.
+    let lines = client.send(r#"{"id":4,"unsubscribe":{"channel":"chat:a"}}"#);
+    assert_eq!(lines, [r#"{"id":4,"unsubscribe":{}}"#]);
+
+    client.send(&subscribe(5, "chat:b"));
+    client.send(&subscribe(6, "news"));
+    let code = tidegate_codec::DisconnectCode::ConnectionClosed;
+    let lines = client.step(|session, _, actions| session.close(code, actions));
+    assert_eq!(
+        lines,
+        [
+            r#"tell "42" Unsubscribe { channel: "chat:b", code: 1, reason: "disconnected" }"#,
+            r#"tell "42" Disconnect { code: 3000, reason: "connection closed" }"#,
+            "close 3000",
+        ]
+    );
+    let lines = client.step(|session, _, actions| session.close(code, actions));
+    assert!(lines.is_empty(), "{lines:?}");
+}
+
+#[test]
+fn nothing_is_told_of_who_never_came_in() {
+    let mut client = Client::new(|config| config.client.proxy.disconnect.enabled = true);
+    let lines = client.wait(Duration::from_secs(10));
+    assert_eq!(lines, ["close 3502"]);
+}

@@ -1,0 +1,125 @@
+//! Backends that are NATS clients, in other languages, with a client on the SDK; and notices that wait in a stream.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::{Value, json};
+use tidegate_backbone::nats::{Nats, NatsOptions};
+use tidegate_backbone::{Bus, Message, Topic};
+use tidegate_testkit::deadline::{PATIENCE, until_some};
+use tidegate_testkit::nats::NatsServer;
+use tidegate_testkit::node::node;
+use tidegate_testkit::program::Program;
+use tidegate_testkit::python::python;
+
+use super::visitor::Visitor;
+use crate::process::Process;
+
+fn script(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/services")
+        .join(name)
+}
+
+fn asking_on_the_bus(config: &mut Value) {
+    let app = || json!({"endpoint": "nats:app", "timeout": "10s"});
+    let mut connect = app();
+    connect["enabled"] = true.into();
+    config["client"]["proxy"]["connect"] = connect;
+    for event in ["subscribe", "publish"] {
+        config["channel"]["proxy"][event] = app();
+        config["channel"]["namespaces"][0][format!("{event}_proxy_enabled")] = true.into();
+    }
+    config["rpc"] = json!({"proxy": app(), "without_namespace": {"proxy_enabled": true}});
+}
+
+async fn check(language: &str, service: fn() -> Command) {
+    let (mut service, mut client) =
+        tokio::task::spawn_blocking(move || (service(), node(&script("client.mjs")).unwrap()))
+            .await
+            .unwrap();
+    let gateway = Process::start(asking_on_the_bus).await;
+    service.env("NATS_URL", gateway.nats.url());
+    let mut service = Program::start(service).unwrap();
+    assert_eq!(service.next_line().await.unwrap(), "ready");
+    let url = format!("ws://{}/connection/websocket", gateway.address);
+    client
+        .env("TIDEGATE_URL", url)
+        .env("LANGUAGE_OF_BACKEND", language);
+    let mut client = Program::start(client).unwrap();
+    if let Err(error) = client.succeeded().await {
+        panic!(
+            "{error:#}\n{}\n{}",
+            service.output(),
+            gateway.program.output()
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_backend_in_node_answers_on_nats() {
+    check("node", || node(&script("service.mjs")).unwrap()).await;
+}
+
+#[tokio::test]
+async fn a_backend_in_python_answers_on_nats() {
+    check("python", || python(&script("service.py")).unwrap()).await;
+}
+
+#[tokio::test]
+async fn without_a_backend_on_nats_a_client_is_told_so_at_once() {
+    let gateway = Process::start(asking_on_the_bus).await;
+    let mut visitor = Visitor::open(gateway.address, &[]).await;
+    let begin = tokio::time::Instant::now();
+    let reply = visitor.ask(json!({"connect": {}})).await;
+    assert_eq!(reply["error"]["code"], 100);
+    assert!(begin.elapsed() < PATIENCE / 4, "it waited for the timeout");
+}
+
+/// What the stream of notices holds at a place.
+async fn stored(nats: &Nats, sequence: u64) -> Option<Value> {
+    let topic = Topic::stream_message("tide-hooks");
+    let question = Message::new(json!({"seq": sequence}).to_string());
+    let answer = nats.ask(&topic, question, PATIENCE).await.ok()?;
+    let answer: Value = serde_json::from_slice(&answer.data).unwrap();
+    answer["message"]
+        .is_object()
+        .then(|| answer["message"].clone())
+}
+
+#[tokio::test]
+async fn notices_wait_in_a_stream_for_backends_that_are_away() {
+    let change = |config: &mut Value| {
+        config["client"]["allow_anonymous_connect_without_token"] = true.into();
+        config["client"]["proxy"]["disconnect"] = json!({"enabled": true, "endpoint": "nats:app"});
+        config["channel"]["proxy"]["unsubscribe"] = json!({"endpoint": "nats:app"});
+        let chat = &mut config["channel"]["namespaces"][0];
+        chat["unsubscribe_proxy_enabled"] = true.into();
+        chat["allow_subscribe_for_anonymous"] = true.into();
+    };
+    let server = NatsServer::start_with("jetstream: enabled").await.unwrap();
+    let gateway = Process::start_on(server, change).await;
+    let mut visitor = Visitor::connected(gateway.address).await;
+    visitor
+        .ask(json!({"subscribe": {"channel": "chat:a"}}))
+        .await;
+    drop(visitor);
+
+    let nats = Nats::connect(NatsOptions::new([gateway.nats.url()]))
+        .await
+        .unwrap();
+    let mut notices = Vec::new();
+    for sequence in 1..=2 {
+        let message = until_some("a notice", async || stored(&nats, sequence).await);
+        notices.push(message.await.unwrap());
+    }
+    let mut subjects: Vec<_> = notices
+        .iter()
+        .map(|it| it["subject"].as_str().unwrap())
+        .collect();
+    subjects.sort_unstable();
+    assert_eq!(
+        subjects,
+        ["tide.hook.app.disconnect", "tide.hook.app.unsubscribe"]
+    );
+}
