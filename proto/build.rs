@@ -8,6 +8,21 @@ fn main() -> Result<(), Box<dyn Error>> {
     messages("schema/client.proto")?;
     #[cfg(feature = "history")]
     history()?;
+    #[cfg(feature = "hooks")]
+    hooks()?;
+    Ok(())
+}
+
+/// What backends are asked and told.
+#[cfg(feature = "hooks")]
+fn hooks() -> Result<(), Box<dyn Error>> {
+    for schema in ["schema/proxy.proto", "schema/hook.proto"] {
+        tonic_prost_build::configure()
+            .bytes(".")
+            .btree_map(".")
+            .build_transport(false)
+            .compile_fds(protox::compile([schema], ["schema"])?)?;
+    }
     Ok(())
 }
 

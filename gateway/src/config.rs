@@ -30,7 +30,10 @@ use schema::options;
 
 pub use channel::{ChannelConfig, Namespace, NamespaceOptions};
 pub use check::Finding;
-pub use client::{ClientConfig, PersonalChannel, SubscriptionTokenConfig, TokenConfig};
+pub use client::{
+    ClientConfig, PersonalChannel, RateConfig, RateLimitConfig, SubscriptionTokenConfig,
+    TokenConfig,
+};
 pub use embedded::{EmbeddedConfig, HistoryServiceConfig};
 pub use fault::{Fault, Faults, Source};
 pub use file::Format;

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use tidegate_backbone::{Channel, Error, Position};
 use tidegate_codec::{
-    Command, Disconnect, DisconnectCode, EncodeError, Format, Frame, Push, Reply,
+    Command, Disconnect, DisconnectCode, EncodeError, ErrorCode, Format, Frame, Push, Reply,
 };
 use tidegate_websocket::{Opcode, write_frame};
 
@@ -171,8 +171,15 @@ impl Connection {
 
     fn finish(&mut self, finished: Finished) {
         match finished {
-            Finished::Opened { result, user } => {
+            Finished::Opened {
+                result,
+                user,
+                quota,
+            } => {
                 self.user = user;
+                if let Some(quota) = quota {
+                    self.session.share(quota);
+                }
                 let result = result.and_then(|all| {
                     let landings = all.into_iter().map(|joined| self.take_landing(joined));
                     landings.collect::<Result<_, _>>().map_err(OpenError::Join)
@@ -316,6 +323,10 @@ impl Connection {
     }
 
     fn send_reply(&mut self, reply: &Reply) {
+        let code = reply.outcome.as_ref().err().map(|failure| failure.code);
+        if code == Some(ErrorCode::TooManyRequests.code()) {
+            self.node().counters.rate_limited.add(1);
+        }
         let encoded = self.format().encode_reply(reply);
         self.send(encoded);
     }

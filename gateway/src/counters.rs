@@ -66,6 +66,7 @@ counters! {
     not_recovered: "counter", "Subscribers that asked for what they had missed and could not be given all of it.";
     subscriptions: "gauge", "Subscriptions of connections now.";
     channels: "gauge", "Channels that this node listens to now.";
+    rate_limited: "counter", "Commands refused with error 111, for they came too often.";
     commands: "counter", "Commands taken from clients.";
     publications_in: "counter", "Publications accepted from clients.";
     publications_out: "counter", "Publications put into connections' outboxes.";

@@ -8,6 +8,7 @@ mod answer;
 mod breaker;
 mod client;
 mod endpoint;
+mod grpc;
 mod headers;
 mod json;
 mod meter;

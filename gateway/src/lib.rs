@@ -23,6 +23,7 @@ pub mod node;
 pub mod outbox;
 mod playground;
 pub mod program;
+pub mod quota;
 pub mod rules;
 mod run;
 pub mod server;

@@ -13,6 +13,7 @@ use crate::config::Config;
 use crate::counters::Counters;
 use crate::hooks::Hooks;
 use crate::interest::Interest;
+use crate::quota::UserQuotas;
 use crate::rules::Rules;
 use crate::tls::Tls;
 
@@ -25,6 +26,7 @@ pub struct Node {
     pub(crate) backbone: Arc<dyn Backbone>,
     pub(crate) interest: Arc<Interest>,
     pub(crate) admission: Arc<Admission>,
+    pub(crate) quotas: UserQuotas,
     pub(crate) counters: Arc<Counters>,
     /// The application's backends, if there are any.
     pub(crate) hooks: Option<Hooks>,
@@ -56,6 +58,7 @@ impl Node {
         Ok(Self {
             rules: Arc::new(Rules::new(&config)?),
             origins: OriginPolicy::new(&config.client.allowed_origins)?,
+            quotas: UserQuotas::new(&config.client.rate_limit),
             admission: Admission::new(&config.client, Instant::now()),
             tls: Tls::load(&config.http_server)?.map(Arc::new),
             hooks: Hooks::start(&config, &backbone)?,

@@ -31,6 +31,7 @@ use tidegate_codec::{
 
 use crate::by_channel::ByChannel;
 use crate::hooks::Headers;
+use crate::quota::Quota;
 use crate::rules::Rules;
 pub use action::{Action, Actions, Join, Landing, OpenError};
 use asking::Asking;
@@ -38,7 +39,7 @@ use connect::Connecting;
 use heartbeat::Heartbeat;
 pub use heartbeat::PingStyle;
 use history::Reading;
-use rate::{CommandRate, Verdict};
+use rate::{CommandRate, Quotas, Verdict};
 use subscribe::Subscribing;
 use term::{Term, seconds_of};
 
@@ -80,6 +81,8 @@ pub struct Session {
     heartbeat: Heartbeat,
     /// `None` where there is no limit.
     rate: Option<Box<CommandRate>>,
+    /// The same.
+    quotas: Option<Box<Quotas>>,
     /// The connect under way.
     connecting: Option<Box<Connecting>>,
     /// The subscribes under way.
@@ -162,6 +165,7 @@ impl Session {
     #[must_use]
     pub fn new(rules: Arc<Rules>, entry: Entry, now: Moment) -> Self {
         let limit = rules.client.command_rate_limit;
+        let quota = Quota::new(&rules.client.rate_limit.connection, now.instant);
         let fresh = Fresh {
             stale: now.instant + rules.client.stale_close_delay,
             token: entry.token,
@@ -172,6 +176,7 @@ impl Session {
             pings: entry.pings,
             heartbeat: Heartbeat::default(),
             rate: CommandRate::new(limit, now.instant).map(Box::new),
+            quotas: Quotas::new(quota),
             rules,
             state: State::Fresh(Box::new(fresh)),
             subscriptions: ByChannel::default(),
@@ -292,7 +297,10 @@ impl Session {
             }
             (State::Fresh(_) | State::Refused(_), _) => Err(DisconnectCode::BadRequest.into()),
             (State::Open(_), request) => match self.take_rate(now.instant) {
-                Verdict::Pass => self.open_command(id, request, now, actions),
+                Verdict::Pass if self.takes_quota(&request, now.instant) => {
+                    self.open_command(id, request, now, actions)
+                }
+                Verdict::Pass => Err(ErrorCode::TooManyRequests.into()),
                 Verdict::Refuse => Err(ErrorCode::TooManyRequests.into()),
                 Verdict::Disconnect => Err(DisconnectCode::TooManyRequests.into()),
             },

@@ -27,3 +27,31 @@ pub mod history {
     /// The schema itself, for server reflection.
     pub const DESCRIPTION: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/history.bin"));
 }
+
+/// `schema/proxy.proto`: what the application's backend is asked.
+#[cfg(feature = "hooks")]
+pub mod proxy {
+    #![expect(
+        clippy::allow_attributes_without_reason,
+        clippy::excessive_nesting,
+        clippy::too_many_lines,
+        unused_qualifications,
+        reason = "tonic's generator writes so"
+    )]
+
+    include!(concat!(env!("OUT_DIR"), "/centrifugal.centrifugo.proxy.rs"));
+}
+
+/// `schema/hook.proto`: what the application's backend is told.
+#[cfg(feature = "hooks")]
+pub mod hook {
+    #![expect(
+        clippy::allow_attributes_without_reason,
+        clippy::excessive_nesting,
+        clippy::too_many_lines,
+        unused_qualifications,
+        reason = "tonic's generator writes so"
+    )]
+
+    include!(concat!(env!("OUT_DIR"), "/tidegate.hook.v1.rs"));
+}

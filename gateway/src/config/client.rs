@@ -52,6 +52,8 @@ options! {
         pub connection_rate_limit: usize,
         /// Commands per second of one connection, or error 111, then 3013; zero for no limit.
         pub command_rate_limit: usize,
+        /// How often a client may do what costs others something, or error 111.
+        pub rate_limit: RateLimitConfig,
         /// Publications in one reply to `history`; who asks for more gets as many.
         pub history_max_publication_limit: usize = 300,
         /// Time after which positions in channels with history are compared with the stream.
@@ -118,5 +120,27 @@ options! {
         pub enabled: bool,
         /// Its namespace; empty for none.
         pub personal_channel_namespace: String,
+    }
+}
+
+options! {
+    /// Limits per second, of one connection and of one user.
+    pub struct RateLimitConfig {
+        /// Of one connection.
+        pub connection: RateConfig,
+        /// Of all connections of one user to one node; anonymous users have none.
+        pub user: RateConfig,
+    }
+}
+
+options! {
+    /// Times a second, as many of which may come at once; zero for no limit.
+    pub struct RateConfig {
+        /// Publications.
+        pub publish: usize,
+        /// Subscribes.
+        pub subscribe: usize,
+        /// Calls of methods.
+        pub rpc: usize,
     }
 }

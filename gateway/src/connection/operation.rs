@@ -1,7 +1,7 @@
 //! What a connection waits for: joins, handing publications to the backbone, and their confirmations.
 
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use futures_util::future::try_join_all;
 use tidegate_backbone::{Channel, Confirmation, Error, Page, Position, Publication, Range};
@@ -12,6 +12,7 @@ use crate::hooks::{Answer, Question, Unanswered, Via};
 use crate::hub::Hub;
 use crate::interest::{Topic, Wish};
 use crate::node::Node;
+use crate::quota::Quota;
 use crate::session::{Join, OpenError};
 
 /// How it ended, with what it brings back.
@@ -20,6 +21,8 @@ pub(super) enum Finished {
     Opened {
         result: Result<Vec<Joined>, OpenError>,
         user: Option<AdmittedUser>,
+        /// Of the user, if there is one.
+        quota: Option<Arc<Mutex<Quota>>>,
     },
     /// A channel is joined.
     Joined(Channel, Result<Joined, Error>),
@@ -139,6 +142,7 @@ pub(super) async fn open(
     let refused = |error| Finished::Opened {
         result: Err(error),
         user: None,
+        quota: None,
     };
     let Some(admitted) = node.admission.admit_user(&user) else {
         return refused(OpenError::ConnectionLimit);
@@ -148,6 +152,7 @@ pub(super) async fn open(
         Ok(joined) => Finished::Opened {
             result: Ok(joined),
             user: Some(admitted),
+            quota: node.quotas.of(&user, Instant::now().into_std()),
         },
         Err(error) => refused(OpenError::Join(error)),
     }

@@ -11,11 +11,12 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 use super::answer::{Answer, Outcome, Unanswered};
 use super::breaker::Breaker;
 use super::endpoint::Endpoint;
+use super::grpc::Grpc;
 use super::headers::Wanted;
 use super::json::{self, Style};
 use super::meter::Meter;
-use super::notices::Notice;
-use super::question::{Event, Question, Via};
+use super::notices::{Notice, Stamp};
+use super::question::{Question, Via};
 use super::service::Service;
 use super::web::Web;
 use crate::config::ProxyConfig;
@@ -39,6 +40,16 @@ pub(super) struct Target {
 enum Carrier {
     Web(Box<Web>),
     Service(Service),
+    Grpc(Box<Grpc>),
+}
+
+/// A question on its way.
+struct Asked<'a> {
+    question: &'a Question,
+    via: Via,
+    body: Bytes,
+    headers: Vec<(&'a str, &'a str)>,
+    end: Instant,
 }
 
 impl Target {
@@ -49,21 +60,22 @@ impl Target {
         config: &ProxyConfig,
         bus: &Arc<dyn Backbone>,
     ) -> Result<Self, String> {
+        let style = Style {
+            is_binary: config.binary_encoding,
+            has_meta: config.include_connection_meta,
+        };
         let carrier = match Endpoint::parse(&config.endpoint)? {
             Endpoint::Http(uri) => Carrier::Web(Box::new(Web::new(uri, config)?)),
             Endpoint::Bus(topic) => {
                 let limit = config.response_size_limit;
                 Carrier::Service(Service::new(Arc::clone(bus), topic, limit))
             }
-            Endpoint::Grpc(_) => return Err("gRPC is not offered yet".to_owned()),
+            Endpoint::Grpc(host) => Carrier::Grpc(Box::new(Grpc::new(host, config, style)?)),
         };
         Ok(Self {
             name: name.into(),
             carrier,
-            style: Style {
-                is_binary: config.binary_encoding,
-                has_meta: config.include_connection_meta,
-            },
+            style,
             wanted: Wanted::new(&config.http_headers, &config.emulated_headers),
             timeout: config.timeout,
             room: Semaphore::new(config.concurrency_limit),
@@ -110,11 +122,12 @@ impl Target {
             stamp,
         } = notice;
         let event = question.subject.event();
-        let body = json::encode(question, *via, self.style, Some(stamp))?;
+        let body = self.body(question, *via, Some(stamp))?;
         let headers = self.headers(question);
         match &self.carrier {
             Carrier::Web(web) => web.tell(body, &headers).await,
             Carrier::Service(service) => service.tell(event, &stamp.id, body, &headers).await,
+            Carrier::Grpc(grpc) => grpc.tell(notice, &headers).await,
         }
     }
 
@@ -131,48 +144,62 @@ impl Target {
     ) -> Result<Answer, Unanswered> {
         let event = question.subject.event();
         let _room = self.room.try_acquire().map_err(|_| Unanswered::Busy)?;
-        let body = json::encode(question, via, self.style, None)?;
+        let asked = Asked {
+            question,
+            via,
+            body: self.body(question, via, None)?,
+            headers: self.headers(question),
+            end: start + self.timeout,
+        };
         if !self.breaker().allows(start.into_std()) {
             return Err(Unanswered::Resting);
         }
         let _under_way = self.meter.begin(event);
-        let headers = self.headers(question);
-        let sent = self.send(event, body, &headers, start + self.timeout);
-        let result = timeout_at(start + self.timeout, sent).await;
+        let result = timeout_at(asked.end, self.send(&asked)).await;
         let result = result.unwrap_or(Err(Unanswered::Late(self.timeout)));
         self.judge(&result);
         result
     }
 
     /// Sends a question, and once more if it was not sent. What may have been heard is never sent again.
-    async fn send(
-        &self,
-        event: Event,
-        body: Bytes,
-        headers: &[(&str, &str)],
-        end: Instant,
-    ) -> Result<Answer, Unanswered> {
-        let first = self.send_once(event, body.clone(), headers, end).await;
+    async fn send(&self, asked: &Asked<'_>) -> Result<Answer, Unanswered> {
+        let first = self.send_once(asked).await;
         if !matches!(first, Err(Unanswered::Unreachable(_))) {
             return first;
         }
         sleep(RETRY).await;
-        self.send_once(event, body, headers, end).await
+        self.send_once(asked).await
     }
 
-    async fn send_once(
-        &self,
-        event: Event,
-        body: Bytes,
-        headers: &[(&str, &str)],
-        end: Instant,
-    ) -> Result<Answer, Unanswered> {
+    async fn send_once(&self, asked: &Asked<'_>) -> Result<Answer, Unanswered> {
+        let Asked {
+            question,
+            via,
+            body,
+            headers,
+            end,
+        } = asked;
         match &self.carrier {
-            Carrier::Web(web) => web.ask(body, headers).await,
+            Carrier::Web(web) => web.ask(body.clone(), headers).await,
             Carrier::Service(service) => {
                 let within = end.saturating_duration_since(Instant::now());
-                service.ask(event, body, headers, within).await
+                let event = question.subject.event();
+                service.ask(event, body.clone(), headers, within).await
             }
+            Carrier::Grpc(grpc) => grpc.ask(question, *via, headers).await,
+        }
+    }
+
+    /// As JSON, where that is what is sent.
+    fn body(
+        &self,
+        question: &Question,
+        via: Via,
+        stamp: Option<&Stamp>,
+    ) -> Result<Bytes, Unanswered> {
+        match &self.carrier {
+            Carrier::Grpc(_) => Ok(Bytes::new()),
+            Carrier::Web(_) | Carrier::Service(_) => json::encode(question, via, self.style, stamp),
         }
     }
 

@@ -1,6 +1,58 @@
-//! Commands per second of one connection.
+//! Commands per second of one connection, and those of them that have a limit of their own.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+use tidegate_codec::Request;
+
+use super::Session;
+use crate::quota::{Deed, Quota};
+
+/// How often this connection, and its user, may do what has a limit.
+#[derive(Debug, Default)]
+pub(super) struct Quotas {
+    own: Option<Quota>,
+    of_user: Option<Arc<Mutex<Quota>>>,
+}
+
+impl Quotas {
+    pub(super) fn new(own: Option<Quota>) -> Option<Box<Self>> {
+        own.map(|own| {
+            Box::new(Self {
+                own: Some(own),
+                of_user: None,
+            })
+        })
+    }
+
+    fn take(&mut self, deed: Deed, now: Instant) -> bool {
+        let own = self.own.as_mut();
+        own.is_none_or(|quota| quota.take(deed, now))
+            && self.of_user.as_ref().is_none_or(|quota| {
+                let mut quota = quota.lock().unwrap_or_else(PoisonError::into_inner);
+                quota.take(deed, now)
+            })
+    }
+}
+
+impl Session {
+    /// Counts what the client does against its user's quota too.
+    pub fn share(&mut self, of_user: Arc<Mutex<Quota>>) {
+        self.quotas.get_or_insert_default().of_user = Some(of_user);
+    }
+
+    /// Whether the client may do this now.
+    pub(super) fn takes_quota(&mut self, request: &Request, now: Instant) -> bool {
+        let deed = match request {
+            Request::Publish(_) => Deed::Publish,
+            Request::Subscribe(_) => Deed::Subscribe,
+            Request::Rpc(_) => Deed::Rpc,
+            _ => return true,
+        };
+        let quotas = self.quotas.as_mut();
+        quotas.is_none_or(|quotas| quotas.take(deed, now))
+    }
+}
 
 /// A bucket of commands that fills evenly, up to one second's worth.
 #[derive(Debug)]

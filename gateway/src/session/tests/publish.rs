@@ -78,6 +78,39 @@ fn connect_and_subscribes_in_one_frame_are_answered_in_order() {
 }
 
 #[test]
+fn what_comes_too_often_is_refused_until_there_is_room_again() {
+    let frame = |id: u32| format!(r#"{{"id":{id},"publish":{{"channel":"chat:a","data":1}}}}"#);
+    let of_connection = |config: &mut Config| config.client.rate_limit.connection.publish = 2;
+    let mut client = Client::connected(of_connection);
+    let last = |client: &mut Client, id| client.send(&frame(id)).pop().unwrap();
+    assert_eq!(last(&mut client, 2), r#"{"id":2,"publish":{}}"#);
+    assert_eq!(last(&mut client, 3), r#"{"id":3,"publish":{}}"#);
+    assert_eq!(last(&mut client, 4), error(4, 111));
+    // Others have their own, here none.
+    assert_eq!(client.send(r#"{"id":5,"rpc":{}}"#), [error(5, 108)]);
+    client.wait(Duration::from_millis(500));
+    assert_eq!(last(&mut client, 6), r#"{"id":6,"publish":{}}"#);
+    assert_eq!(last(&mut client, 7), error(7, 111));
+}
+
+#[test]
+fn connections_of_a_user_share_what_the_user_may() {
+    let rates = crate::config::RateConfig {
+        publish: 1,
+        ..Default::default()
+    };
+    let frame = r#"{"id":2,"publish":{"channel":"chat:a","data":1}}"#;
+    let mut clients = [Client::connected(|_| {}), Client::connected(|_| {})];
+    let quota = crate::quota::Quota::new(&rates, clients[0].now.instant).unwrap();
+    let quota = Arc::new(std::sync::Mutex::new(quota));
+    let sent = clients.each_mut().map(|client| {
+        client.session.share(Arc::clone(&quota));
+        client.send(frame).pop().unwrap()
+    });
+    assert_eq!(sent, [r#"{"id":2,"publish":{}}"#.to_owned(), error(2, 111)]);
+}
+
+#[test]
 fn too_many_commands_are_refused_then_end_the_connection() {
     let mut client = Client::connected(|config| config.client.command_rate_limit = 2);
     let lines: Vec<String> = (2..8)
