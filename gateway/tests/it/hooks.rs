@@ -2,6 +2,8 @@
 
 mod backend;
 mod failing;
+mod grpc;
+mod limits;
 mod services;
 mod telling;
 pub(crate) mod visitor;
