@@ -173,3 +173,24 @@ async fn a_client_that_comes_while_the_backend_is_down_is_told_to_come_again() {
     drop(visitor);
     site.stop().await;
 }
+
+#[tokio::test]
+async fn a_backend_over_tls_has_to_prove_who_it_is() {
+    let backend = Backend::start(moody).await;
+    // Any server of TLS will do: that it answers at all shows that it was believed.
+    let server = crate::tls::site::TlsSite::start();
+    let authority = server.authority_file();
+    for (ca_file, outcome) in [(Some(authority), "status"), (None, "unreachable")] {
+        let site = asking(&backend, |config| {
+            let proxy = &mut config["rpc"]["proxy"];
+            proxy["endpoint"] = format!("https://{}/rpc", server.address()).into();
+            proxy["http"] = json!({"tls": {"server_ca_pem_file": ca_file}});
+        });
+        let mut visitor = Visitor::connected(site.address()).await;
+        let reply = visitor.ask(json!({"rpc": {"method": "ok"}})).await;
+        assert_eq!(reply["error"]["code"], 100);
+        assert_eq!(outcomes(&site, outcome).await, 1, "{outcome}");
+        drop(visitor);
+        site.stop().await;
+    }
+}

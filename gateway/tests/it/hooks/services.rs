@@ -97,29 +97,56 @@ async fn notices_wait_in_a_stream_for_backends_that_are_away() {
         chat["unsubscribe_proxy_enabled"] = true.into();
         chat["allow_subscribe_for_anonymous"] = true.into();
     };
+    let fetching = tokio::task::spawn_blocking(|| python(&script("notices.py")).unwrap());
+    let mut backend = fetching.await.unwrap();
     let server = NatsServer::start_with("jetstream: enabled").await.unwrap();
     let gateway = Process::start_on(server, change).await;
     let mut visitor = Visitor::connected(gateway.address).await;
-    visitor
+    let reply = visitor
         .ask(json!({"subscribe": {"channel": "chat:a"}}))
         .await;
+    assert_eq!(reply["subscribe"], json!({}));
     drop(visitor);
-
     let nats = Nats::connect(NatsOptions::new([gateway.nats.url()]))
         .await
         .unwrap();
-    let mut notices = Vec::new();
     for sequence in 1..=2 {
-        let message = until_some("a notice", async || stored(&nats, sequence).await);
-        notices.push(message.await.unwrap());
+        let is_stored = async || stored(&nats, sequence).await;
+        until_some("a notice", is_stored).await.unwrap();
     }
-    let mut subjects: Vec<_> = notices
-        .iter()
-        .map(|it| it["subject"].as_str().unwrap())
-        .collect();
-    subjects.sort_unstable();
+
+    // Both are there although the gateway is gone, and the backend comes only now.
+    let Process {
+        nats: server,
+        program,
+        ..
+    } = &gateway;
+    kill(program.id());
+    backend.env("NATS_URL", server.url());
+    let mut backend = Program::start(backend).unwrap();
+    let mut told = Vec::new();
+    for _ in 0..2 {
+        let line = backend.next_line().await.unwrap();
+        told.push(serde_json::from_str::<Value>(&line).unwrap());
+    }
+    told.sort_by_key(|it| it["event"].to_string());
+    let notice = |event: &str, channel: Value, code: u32, reason: &str| json!({"event": event, "user": "", "channel": channel, "code": code, "reason": reason});
     assert_eq!(
-        subjects,
-        ["tide.hook.app.disconnect", "tide.hook.app.unsubscribe"]
+        told,
+        [
+            notice("disconnect", Value::Null, 3000, "connection closed"),
+            notice("unsubscribe", "chat:a".into(), 1, "disconnected"),
+        ]
     );
+    backend.succeeded().await.unwrap();
+    // What was acknowledged is not there any more.
+    for sequence in 1..=2 {
+        assert_eq!(stored(&nats, sequence).await, None);
+    }
+}
+
+/// Ends a process as a power failure would.
+fn kill(id: u32) {
+    let killed = Command::new("kill").args(["-9", &id.to_string()]).status();
+    assert!(killed.unwrap().success());
 }

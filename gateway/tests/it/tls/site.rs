@@ -51,6 +51,11 @@ impl TlsSite {
         self
     }
 
+    /// The file that the authority's certificate is in.
+    pub(crate) fn authority_file(&self) -> std::path::PathBuf {
+        self.authority.file()
+    }
+
     pub(crate) fn address(&self) -> SocketAddr {
         self.site.address()
     }
