@@ -1,6 +1,8 @@
 //! The archive in a Cassandra cluster, against a real node that these tests share.
 
+mod program;
 mod store;
+mod tls;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
