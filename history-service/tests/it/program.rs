@@ -18,7 +18,7 @@ use tokio::time::sleep;
 use tonic::transport::{Channel as Connection, Endpoint};
 
 /// Publications while things are killed.
-pub(crate) const COUNT: usize = 10_000;
+const COUNT: usize = 10_000;
 
 /// A server that keeps `chat`, its publisher, and a folder for an archive.
 pub(crate) struct World {
@@ -93,8 +93,8 @@ async fn start(nats: &str, archive: &[&str]) -> Result<(Program, HistoryClient<C
 }
 
 /// Publishes numbers until each is confirmed, whatever happens meanwhile.
-pub(crate) async fn publish_all(publisher: &Nats, room: &Channel) {
-    for number in 0..COUNT {
+pub(crate) async fn publish_all(publisher: &Nats, room: &Channel, count: usize) {
+    for number in 0..count {
         let publication = Publication {
             data: number.to_string().into(),
             id: format!("id-{number}"),
@@ -152,7 +152,7 @@ async fn kills_lose_nothing_and_double_nothing() -> Result<()> {
 pub(crate) async fn survive_kills(world: &mut World, archive: &[&str]) -> Result<()> {
     let room = Channel::parse("chat:room")?;
     let publisher = Arc::clone(&world.publisher);
-    let publishing = tokio::spawn(async move { publish_all(&publisher, &room).await });
+    let publishing = tokio::spawn(async move { publish_all(&publisher, &room, COUNT).await });
     let mut kills = 0;
     while !publishing.is_finished() || kills < 3 {
         let (mut program, _client) = world.start_with(archive).await?;

@@ -15,7 +15,10 @@ use tokio::time::Instant;
 use tonic::Code;
 
 use super::{keyspace, node};
-use crate::program::{COUNT, World, archived, everything, publish_all, survive_kills};
+use crate::program::{World, archived, everything, publish_all, survive_kills};
+
+/// Publications where nothing is killed.
+const COUNT: usize = 2_000;
 
 fn arguments(options: &Options) -> [&str; 6] {
     [
@@ -45,7 +48,7 @@ async fn two_services_archive_each_publication_once() -> Result<()> {
     let (_one, mut first) = world.start_with(&arguments).await?;
     let (_other, mut second) = world.start_with(&arguments).await?;
     let room = Channel::parse("chat:room")?;
-    publish_all(&world.publisher, &room).await;
+    publish_all(&world.publisher, &room, COUNT).await;
     let expected: Vec<_> = (0..COUNT).collect();
     for client in [&mut first, &mut second] {
         assert_eq!(archived(client, COUNT).await?, COUNT as u64);
@@ -62,7 +65,7 @@ async fn an_outage_of_the_cluster_delays_and_loses_nothing() -> Result<()> {
     let world = World::new().await?;
     let (mut program, mut client) = world.start_with(&arguments(&options)).await?;
     let room = Channel::parse("chat:room")?;
-    publish_all(&world.publisher, &room).await;
+    publish_all(&world.publisher, &room, COUNT).await;
     cluster.kill()?;
     let request = proto::ReadRequest {
         channel: "chat:room".to_owned(),
