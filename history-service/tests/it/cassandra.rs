@@ -11,7 +11,7 @@ use anyhow::Result;
 use scylla::client::session_builder::SessionBuilder;
 use tidegate_history_service::store::cassandra::{Cassandra, Options};
 use tidegate_testkit::cassandra::CassandraNode;
-use tokio::sync::OnceCell;
+use tokio::sync::{Mutex, OnceCell};
 
 /// The node that all share; only for as long as this binary runs.
 async fn node() -> &'static CassandraNode {
@@ -19,6 +19,9 @@ async fn node() -> &'static CassandraNode {
     let started = NODE.get_or_try_init(CassandraNode::start).await;
     started.expect("a node")
 }
+
+/// Held by who needs another node, so that there are two at most: each takes more than half a gigabyte.
+static SECOND: Mutex<()> = Mutex::const_new(());
 
 /// A keyspace of its own.
 async fn keyspace(node: &str) -> Result<Options> {

@@ -14,7 +14,7 @@ use tidegate_testkit::program::Program;
 use tokio::time::Instant;
 use tonic::Code;
 
-use super::{keyspace, node};
+use super::{SECOND, keyspace, node};
 use crate::program::{World, archived, everything, publish_all, survive_kills};
 
 /// Publications where nothing is killed.
@@ -60,6 +60,7 @@ async fn two_services_archive_each_publication_once() -> Result<()> {
 /// While the cluster is away reads say so, and what is published waits in the stream.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_outage_of_the_cluster_delays_and_loses_nothing() -> Result<()> {
+    let _second = SECOND.lock().await;
     let mut cluster = CassandraNode::start().await?;
     let options = keyspace(&cluster.node()).await?;
     let world = World::new().await?;

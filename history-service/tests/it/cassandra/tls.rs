@@ -5,9 +5,12 @@ use tidegate_history_service::store::cassandra::{Cassandra, OpenError, Options, 
 use tidegate_testkit::authority::Authority;
 use tidegate_testkit::cassandra::CassandraNode;
 
+use super::SECOND;
+
 /// There is no keyspace, which only a node that was reached can say.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn only_a_trusted_node_is_spoken_to() -> Result<()> {
+    let _second = SECOND.lock().await;
     let (authority, stranger) = (Authority::new()?, Authority::new()?);
     let node = CassandraNode::start_tls(&authority).await?;
     let mut options = Options::new(vec![node.node()], "nowhere");
