@@ -13,18 +13,23 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use tidegate_history_service::grpc::ApiKey;
 use tidegate_history_service::service::Service;
+use tidegate_history_service::store::Store;
+use tidegate_history_service::store::cassandra::{Cassandra, SCHEMA};
 use tidegate_history_service::store::embedded::Embedded;
 
-use crate::options::Options;
+use crate::options::{Options, Place};
 
 /// Runs until a signal asks for the end.
 ///
 /// # Errors
 /// What keeps it from starting, or ends it.
 pub(crate) async fn run(options: Options) -> Result<()> {
+    if options.cassandra.print_cassandra_schema {
+        write!(std::io::stdout(), "{SCHEMA}")?;
+        return Ok(());
+    }
     let key = key(&options)?;
-    let path = options.archive.clone();
-    let archive = tokio::task::spawn_blocking(move || Embedded::open(&path)).await??;
+    let store = store(&options).await?;
     let namespaces = options.namespaces.iter().map(|it| it.namespace.clone());
     let nats = Nats::observe(nats(&options)?, namespaces).await;
     let nats: Arc<dyn Backbone> = Arc::new(nats.context("cannot use NATS")?);
@@ -33,7 +38,7 @@ pub(crate) async fn run(options: Options) -> Result<()> {
     // Who started this may have asked for any port.
     let address = listener.local_addr()?;
     let service = Service {
-        store: Arc::new(archive),
+        store,
         backbone: Arc::clone(&nats),
         namespaces: options.namespaces,
         key,
@@ -42,6 +47,20 @@ pub(crate) async fn run(options: Options) -> Result<()> {
     let ended = service.run(listener, asked_to_end()).await;
     nats.shutdown().await;
     Ok(ended?)
+}
+
+async fn store(options: &Options) -> Result<Arc<dyn Store>> {
+    Ok(match options.store {
+        Place::Embedded => {
+            let path = options.archive.clone();
+            let opened = tokio::task::spawn_blocking(move || Embedded::open(&path)).await?;
+            Arc::new(opened?)
+        }
+        Place::Cassandra => {
+            let cluster = options.cassandra.options(&options.namespaces)?;
+            Arc::new(Cassandra::open(cluster).await?)
+        }
+    })
 }
 
 fn key(options: &Options) -> Result<Option<ApiKey>> {
