@@ -151,6 +151,7 @@ impl Nats {
     }
 
     async fn say_goodbye(&self) {
+        streams::leave(&self.node);
         if let Some(link) = self.node.shut_down() {
             if timeout(self.timeout, link.confirm()).await.is_err() {
                 tracing::warn!(timeout = ?self.timeout, "nats did not take what was left to send before the time-out");

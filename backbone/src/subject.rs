@@ -24,6 +24,7 @@ pub struct Subjects {
     publications: String,
     deliveries: String,
     streams: String,
+    nodes: String,
 }
 
 /// The prefix cannot begin a subject.
@@ -46,6 +47,7 @@ impl Subjects {
             publications: format!("{prefix}.pub."),
             deliveries: format!("{prefix}.out."),
             streams: format!("{}_", prefix.replace('.', "_")),
+            nodes: format!("{prefix}.nodes"),
         })
     }
 
@@ -84,6 +86,12 @@ impl Subjects {
     #[must_use]
     pub fn deliveries_of(&self, namespace: Option<&str>) -> String {
         format!("{}{}.>", self.deliveries, namespace.unwrap_or(NO_NAMESPACE))
+    }
+
+    /// The subject on which nodes tell each other how far the streams reach.
+    #[must_use]
+    pub fn nodes(&self) -> &str {
+        &self.nodes
     }
 
     /// The name of a namespace's stream.

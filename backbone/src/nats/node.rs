@@ -14,9 +14,9 @@ use super::inbox::Inbox;
 use super::link::Link;
 use super::metadata;
 use super::monitoring::Monitoring;
-use super::streams::{Keeping, KeptStream, Streams};
+use super::streams::{Keeping, KeptStream, Roll, Streams};
 use super::subscriptions::{Entry, Subscriptions};
-use super::wire::encoder;
+use super::wire::{ServerInfo, encoder};
 use crate::{Channel, Error, Listener, StreamOptions, Subjects, Subscription};
 
 /// `subscriptions` is locked for a look-up or a change, and at most to write all of them to a new link; `link` for a
@@ -27,13 +27,17 @@ pub(super) struct Node {
     pub(super) inbox: Arc<Inbox>,
     pub(super) streams: Streams,
     pub(super) monitoring: Monitoring,
-    /// Told when there is a new link.
-    pub(super) connected: Notify,
+    /// Who keeps the same streams.
+    pub(super) roll: Roll,
+    /// Told when the streams are to be looked at.
+    pub(super) look: Notify,
     /// Begins the ids that this node gives publications.
     id_prefix: String,
     ids: AtomicU64,
     subscriptions: Mutex<Subscriptions>,
     link: Mutex<State>,
+    /// The run of the server, where it is the only one.
+    run: Mutex<Option<Arc<str>>>,
 }
 
 enum State {
@@ -53,13 +57,16 @@ impl Node {
         let mut subscriptions = Subscriptions::default();
         if !streams.is_empty() {
             subscriptions.add(Entry::Inbox);
+            subscriptions.add(Entry::Nodes);
         }
         Self {
             subjects,
             streams,
             monitoring,
+            roll: Roll::default(),
+            run: Mutex::default(),
             inbox: Arc::new(Inbox::new()),
-            connected: Notify::new(),
+            look: Notify::new(),
             id_prefix: format!("{:016x}", rand::random::<u64>()),
             ids: AtomicU64::new(0),
             counters: Counters::default(),
@@ -77,8 +84,32 @@ impl Node {
         }
     }
 
+    /// Begins the ids that this node gives; no other node has it.
+    pub(super) fn name(&self) -> &str {
+        &self.id_prefix
+    }
+
+    /// Since when the server runs: another text for each start. `None` in a cluster, where streams are anywhere.
+    pub(super) fn run(&self) -> Option<Arc<str>> {
+        self.last_run().clone()
+    }
+
+    /// Does `step` while the server's run is this one; false if it is another.
+    pub(super) fn while_in(&self, run: Option<&str>, step: impl FnOnce()) -> bool {
+        let last = self.last_run();
+        let is_same = last.as_deref() == run;
+        if is_same {
+            step();
+        }
+        is_same
+    }
+
     /// Takes a new link into use, after subscribing to everything there.
-    pub(super) fn open(&self, link: &Arc<Link>) {
+    pub(super) fn open(&self, link: &Arc<Link>, server: &ServerInfo) {
+        let run = server.run().map(Arc::from);
+        if std::mem::replace(&mut *self.last_run(), run.clone()) != run {
+            self.streams.doubt();
+        }
         let subscriptions = self.subscriptions();
         link.add(|buffer| {
             for (sid, entry) in subscriptions.iter() {
@@ -92,7 +123,7 @@ impl Node {
         drop(state);
         let listeners = self.kept_listeners(&subscriptions);
         drop(subscriptions);
-        self.connected.notify_one();
+        self.look.notify_one();
         for listener in listeners {
             listener.interrupted();
         }
@@ -104,7 +135,7 @@ impl Node {
             Entry::Channel { channel, listener } => {
                 self.streams.of(channel).map(|_| Arc::clone(listener))
             }
-            Entry::Inbox => None,
+            Entry::Inbox | Entry::Nodes => None,
         });
         kept.collect()
     }
@@ -113,6 +144,7 @@ impl Node {
         match entry {
             Entry::Channel { channel, .. } => self.listening(channel),
             Entry::Inbox => self.inbox.subject(),
+            Entry::Nodes => self.subjects.nodes().to_owned(),
         }
     }
 
@@ -179,15 +211,15 @@ impl Node {
     /// Hands a message to the listener of its subscription, if there is one still. What a panic says is for the
     /// process's hook to show.
     pub(super) fn deliver(&self, sid: u64, subject: &[u8], headers: &[u8], payload: &[u8]) {
-        let (listener, epoch) = match self.subscriptions().get(sid) {
+        let (listener, stream) = match self.subscriptions().get(sid) {
             Some(Entry::Channel { channel, listener }) => {
-                let stream = self.streams.of(channel);
-                (Arc::clone(listener), stream.map(KeptStream::epoch))
+                (Arc::clone(listener), self.streams.of(channel))
             }
             Some(Entry::Inbox) => return self.inbox.deliver(subject, headers, payload),
+            Some(Entry::Nodes) => return self.roll.hear(self, payload),
             None => return,
         };
-        let decoded = match epoch {
+        let decoded = match stream.map(KeptStream::epoch) {
             None => metadata::decode(headers, payload),
             Some(None) => return listener.interrupted(),
             Some(Some(epoch)) => metadata::decode_delivered(headers, payload, &epoch),
@@ -195,6 +227,9 @@ impl Node {
         match decoded {
             // A listener that panics must not end the connection of all the others.
             Ok(publication) => {
+                if let (Some(stream), Some(place)) = (stream, &publication.place) {
+                    stream.heard(self, place);
+                }
                 let _panic = catch_unwind(AssertUnwindSafe(|| listener.deliver(publication)));
             }
             Err(reason) => {
@@ -216,6 +251,10 @@ impl Node {
         self.subscriptions
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn last_run(&self) -> MutexGuard<'_, Option<Arc<str>>> {
+        self.run.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

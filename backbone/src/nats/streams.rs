@@ -5,11 +5,14 @@
 //! the time at which the stream was made.
 
 mod feed;
+mod keeping;
+mod mark;
 mod publishing;
 mod reading;
+mod roll;
 mod settings;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -22,19 +25,25 @@ use super::inbox::{Answer, Wants};
 use super::monitoring::Monitoring;
 use super::node::Node;
 use super::wire::encoder;
-use crate::{Channel, Durability, DurabilityReport, Epoch, Error, StreamOptions};
+use crate::{Channel, Durability, DurabilityReport, Epoch, Error, Place, StreamOptions};
 pub(super) use feed::NatsFeed;
+pub(super) use keeping::keep;
+use mark::Mark;
 use publishing::Sent;
 pub(super) use publishing::publish;
 pub(super) use reading::{read, tops};
+pub(super) use roll::{Roll, leave};
 use settings::Info;
-pub(super) use settings::{keep, milliseconds};
+pub(super) use settings::milliseconds;
 
 /// Time in which a stream must answer, the election of a leader included.
 pub(super) const PATIENCE: Duration = Duration::from_secs(4);
 
 /// Time for one attempt.
 const ATTEMPT: Duration = Duration::from_secs(1);
+
+/// Pause between two looks at whether it is known what a stream is.
+const SETTLING: Duration = Duration::from_millis(10);
 
 /// Pause between two attempts.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -66,6 +75,8 @@ pub(super) struct KeptStream {
     /// Those that it republishes to.
     delivery: String,
     state: Mutex<State>,
+    /// What was seen of it. Who holds both locked `state` first.
+    mark: Mutex<Mark>,
     /// Publications under way.
     sent: Mutex<Sent>,
 }
@@ -73,7 +84,7 @@ pub(super) struct KeptStream {
 /// What is known of a stream.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 enum State {
-    /// Nothing yet.
+    /// Not whether it is there, or is what it was.
     #[default]
     Unknown,
     /// It is there, and cannot be used as it is; why.
@@ -98,6 +109,7 @@ impl Streams {
                 subjects: node.publications_of(namespace),
                 delivery: node.deliveries_of(namespace),
                 state: Mutex::default(),
+                mark: Mutex::default(),
                 sent: Mutex::default(),
                 keeping,
                 options,
@@ -129,6 +141,24 @@ impl Streams {
 
     pub(super) fn is_empty(&self) -> bool {
         self.by_namespace.is_empty()
+    }
+
+    /// What this node has seen of each.
+    fn marks(&self) -> BTreeMap<String, Mark> {
+        let marks = self.iter().map(|it| (it.name.clone(), it.mark().clone()));
+        marks.filter(|(_, mark)| !mark.created.is_empty()).collect()
+    }
+
+    /// Takes what another node has seen of one.
+    fn merge(&self, name: &str, mark: Mark) {
+        if let Some(stream) = self.iter().find(|stream| stream.name == name) {
+            stream.mark().merge(mark);
+        }
+    }
+
+    /// Uses none until it is known to be what it was.
+    pub(super) fn doubt(&self) {
+        self.iter().for_each(KeptStream::doubt);
     }
 
     /// Whether all of them are as they should be.
@@ -172,18 +202,76 @@ impl KeptStream {
         }
     }
 
-    /// Takes what a server says of the stream.
-    fn learn(&self, info: &Info, monitoring: &Monitoring) {
+    /// The incarnation, once it is known.
+    async fn settled(&self, deadline: Instant) -> Result<Epoch, Error> {
+        loop {
+            match self.known_epoch() {
+                Err(_) if self.is_unknown() && Instant::now() + SETTLING < deadline => {
+                    sleep(SETTLING).await;
+                }
+                found => return found,
+            }
+        }
+    }
+
+    fn is_unknown(&self) -> bool {
+        *self.state() == State::Unknown
+    }
+
+    /// Does not use the stream until it is known to be what it was.
+    fn doubt(&self) {
+        let mut state = self.state();
+        if let State::InUse { .. } = *state {
+            *state = State::Unknown;
+        }
+    }
+
+    /// Takes the stream as it is.
+    fn adopt(&self, info: &Info, monitoring: &Monitoring) {
         let (level, reason) = info.durability(monitoring);
+        let epoch = info.epoch();
         let known = State::InUse {
-            epoch: info.epoch(),
+            epoch: Arc::clone(&epoch),
             level,
             reason,
         };
-        if std::mem::replace(&mut *self.state(), known.clone()) == known {
+        let mut state = self.state();
+        self.mark().adopt(&info.created, &epoch, info.newest());
+        if std::mem::replace(&mut *state, known.clone()) == known {
             return;
         }
+        drop(state);
         self.report().log();
+    }
+
+    /// Takes what a server says of a stream that is in use, asked when it was known to reach so far.
+    fn learn(&self, node: &Node, info: &Info, known: &Mark) {
+        if self.epoch().is_none() {
+            return;
+        }
+        let is_same = known.created == info.created && *known.epoch == *info.epoch();
+        if is_same && info.state.last_seq < known.top {
+            return self.suspect(node);
+        }
+        self.adopt(info, &node.monitoring);
+    }
+
+    /// The stream does not go on where it was.
+    fn suspect(&self, node: &Node) {
+        self.doubt();
+        node.look.notify_one();
+    }
+
+    /// Something of the stream was heard, with its sequence and time.
+    pub(super) fn heard(&self, node: &Node, place: &Place) {
+        let goes_on = self.mark().hear(&place.epoch, place.offset, place.time);
+        if !goes_on {
+            self.suspect(node);
+        }
+    }
+
+    fn mark(&self) -> MutexGuard<'_, Mark> {
+        self.mark.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Does not use the stream as it is.

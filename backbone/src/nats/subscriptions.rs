@@ -29,6 +29,8 @@ pub(super) enum Entry {
     },
     /// Answers to requests.
     Inbox,
+    /// What nodes tell each other.
+    Nodes,
 }
 
 impl Subscriptions {
@@ -102,6 +104,7 @@ mod tests {
         match entry {
             Entry::Channel { channel, .. } => channel.as_str(),
             Entry::Inbox => "inbox",
+            Entry::Nodes => "nodes",
         }
     }
 

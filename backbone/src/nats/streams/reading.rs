@@ -45,19 +45,23 @@ async fn tops_until(
     let mut streams: Vec<&KeptStream> = channels.iter().filter_map(of).collect();
     streams.sort_unstable_by_key(|stream| &stream.name);
     streams.dedup_by_key(|stream| &stream.name);
-    let epochs = || -> Vec<_> { streams.iter().map(|stream| stream.epoch()).collect() };
     loop {
-        let before = epochs();
+        let mut before = Vec::with_capacity(streams.len());
+        for stream in &streams {
+            before.push((stream.settled(deadline).await?, stream.mark().clone()));
+        }
         let mut tops = Vec::with_capacity(channels.len());
         for some in channels.chunks(AT_ONCE) {
             let found = some.iter().map(|channel| top(node, channel, deadline));
             tops.extend(try_join_all(found).await?);
         }
-        for stream in &streams {
+        let mut is_same = true;
+        for (stream, (epoch, known)) in streams.iter().zip(&before) {
             let info = settings::info(node, stream, None, deadline).await?;
-            stream.learn(&info, &node.monitoring);
+            stream.learn(node, &info, known);
+            is_same &= stream.epoch().as_ref() == Some(epoch);
         }
-        if epochs() == before {
+        if is_same {
             return Ok(tops);
         }
     }
@@ -78,8 +82,9 @@ async fn top(node: &Node, channel: &Channel, deadline: Instant) -> Result<Top, E
         });
     }
     // What is stored after this is behind it, and what was before is found by the second look.
+    let known = stream.mark().clone();
     let info = settings::info(node, stream, None, deadline).await?;
-    stream.learn(&info, &node.monitoring);
+    stream.learn(node, &info, &known);
     let found = newest(node, stream, channel, deadline).await?;
     Ok(Top {
         position: Position {
