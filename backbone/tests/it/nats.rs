@@ -3,6 +3,7 @@
 mod authentication;
 mod feed;
 mod hostile;
+mod lost_end;
 mod node;
 mod outage;
 mod startup;

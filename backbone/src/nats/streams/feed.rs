@@ -56,7 +56,12 @@ impl NatsFeed {
 
     async fn look(&self) -> Result<Info, Error> {
         let deadline = Instant::now() + PATIENCE;
-        settings::info(&self.node, self.stream()?, None, deadline).await
+        let stream = self.stream()?;
+        if let Some(position) = &self.acknowledged {
+            // It outlives restarts of everything else: nodes that know less are to hear of it.
+            stream.mark().reach(&position.epoch, position.offset);
+        }
+        settings::info(&self.node, stream, None, deadline).await
     }
 
     async fn deliver(&self) -> Result<Delivery, Error> {

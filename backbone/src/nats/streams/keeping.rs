@@ -14,6 +14,7 @@ use super::mark::{Found, Mark, Run, Verdict};
 use super::roll::Called;
 use super::settings::{self, Fault, Info};
 use super::{Keeping, KeptStream, PATIENCE, Wants, ask, milliseconds, parse};
+use crate::nats::metadata;
 use crate::nats::node::Node;
 use crate::{Durability, Error};
 
@@ -112,18 +113,19 @@ async fn judge(
     called: Called,
 ) -> Result<Verdict, Error> {
     let epoch = info.epoch();
-    let time = match mark.dated {
-        (sequence, _) if mark.epoch == *epoch && sequence > 0 => {
-            time(node, stream, sequence).await?
-        }
-        _ => None,
+    let (dated, named) = match mark.epoch == *epoch {
+        true => (mark.dated.0, mark.named.0),
+        false => (0, 0),
     };
+    let time = stored(node, stream, dated).await?.map(|(time, _)| time);
+    let id = stored(node, stream, named).await?.map(|(_, id)| id);
     let (level, _) = info.durability(&node.monitoring);
     Ok(mark.judge(&Found {
         created: &info.created,
         epoch: &epoch,
         last: info.state.last_seq,
         time,
+        id,
         run: match (run, info.run(), called) {
             (Some(now), Some(then), _) if now == then => Run::Same,
             (Some(_), Some(_), Called::Everybody) => Run::New,
@@ -134,26 +136,32 @@ async fn judge(
     }))
 }
 
-/// The time of the message with a sequence, in milliseconds, if it is there.
-async fn time(node: &Node, stream: &KeptStream, sequence: u64) -> Result<Option<u64>, Error> {
+/// The time of the message with a sequence, in milliseconds, and its id, if it is there.
+async fn stored(
+    node: &Node,
+    stream: &KeptStream,
+    sequence: u64,
+) -> Result<Option<(u64, String)>, Error> {
     #[derive(Deserialize)]
     struct Message {
         time: String,
+        #[serde(default)]
+        hdrs: String,
     }
     #[derive(Deserialize)]
     struct Stored {
         message: Message,
     }
+    if sequence == 0 {
+        return Ok(None);
+    }
     let subject = format!("$JS.API.STREAM.MSG.GET.{}", stream.name);
+    let request = json!({ "seq": sequence });
     let deadline = Instant::now() + PATIENCE;
-    let answers = ask(
-        node,
-        &subject,
-        &json!({ "seq": sequence }),
-        Wants::One,
-        deadline,
-    )
-    .await?;
-    let stored = parse::<Stored>(&answers[0]).ok();
-    Ok(stored.and_then(|it| milliseconds(&it.message.time)))
+    let answers = ask(node, &subject, &request, Wants::One, deadline).await?;
+    let Ok(Stored { message }) = parse(&answers[0]) else {
+        return Ok(None);
+    };
+    let time = milliseconds(&message.time).unwrap_or(0);
+    Ok(Some((time, metadata::message_id(&message.hdrs))))
 }

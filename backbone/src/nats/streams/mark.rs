@@ -16,19 +16,24 @@ pub(super) struct Mark {
     pub(super) top: u64,
     /// The highest sequence whose time is known, and its time.
     pub(super) dated: (u64, u64),
+    /// The highest sequence that was confirmed to a publisher, and the id of the publication.
+    #[serde(default)]
+    pub(super) named: (u64, String),
     /// Others have seen the stream under another epoch.
     #[serde(skip)]
     is_disputed: bool,
 }
 
 /// What a server says of a stream.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Found<'a> {
     pub(super) created: &'a str,
     pub(super) epoch: &'a str,
     pub(super) last: u64,
     /// The time of the message at the mark's dated sequence, if it is there.
     pub(super) time: Option<u64>,
+    /// The id of the message at the mark's named sequence, if it is there; empty if it has none.
+    pub(super) id: Option<String>,
     pub(super) run: Run,
     /// Whether a power cut can have taken the end of what its server had before it started.
     pub(super) can_lose: bool,
@@ -57,10 +62,18 @@ pub(super) enum Verdict {
 }
 
 impl Mark {
-    /// Something of the stream is confirmed or read.
-    pub(super) fn see(&mut self, epoch: &str, sequence: u64) {
+    /// Somebody has had everything up to a sequence.
+    pub(super) fn reach(&mut self, epoch: &str, sequence: u64) {
         if self.epoch == epoch {
             self.top = self.top.max(sequence);
+        }
+    }
+
+    /// A publication is confirmed.
+    pub(super) fn confirm(&mut self, epoch: &str, sequence: u64, id: String) {
+        self.reach(epoch, sequence);
+        if self.epoch == epoch && sequence > self.named.0 {
+            self.named = (sequence, id);
         }
     }
 
@@ -69,7 +82,7 @@ impl Mark {
         if self.epoch != epoch {
             return true;
         }
-        self.top = self.top.max(sequence);
+        self.reach(epoch, sequence);
         let (last, then) = self.dated;
         if sequence > last {
             self.dated = (sequence, time);
@@ -84,6 +97,9 @@ impl Mark {
         } else if self.created == other.created && self.epoch == other.epoch {
             self.top = self.top.max(other.top);
             self.dated = self.dated.max(other.dated);
+            if other.named.0 > self.named.0 {
+                self.named = other.named;
+            }
         } else if self.created == other.created {
             self.is_disputed = true;
         }
@@ -96,7 +112,7 @@ impl Mark {
             epoch: epoch.to_owned(),
             top: dated.0,
             dated,
-            is_disputed: false,
+            ..Self::default()
         };
         if self.created != created || self.epoch != epoch {
             *self = other;
@@ -123,7 +139,9 @@ impl Mark {
         if is_same && found.last < self.top {
             return Verdict::Lost("it ends before what was seen of it");
         }
-        if is_same && found.time.is_some_and(|time| time != self.dated.1) {
+        let is_late = found.time.is_some_and(|time| time != self.dated.1);
+        let is_foreign = found.id.as_ref().is_some_and(|id| *id != self.named.1);
+        if is_same && (is_late || is_foreign) {
             return Verdict::Lost("it has another message at a sequence that was seen");
         }
         match found.run == Run::NewUnheard && found.can_lose {
@@ -139,14 +157,17 @@ impl Mark {
 mod tests {
     use super::*;
 
-    const FOUND: Found<'_> = Found {
-        created: "monday",
-        epoch: "a",
-        last: 10,
-        time: None,
-        run: Run::Unknown,
-        can_lose: true,
-    };
+    fn found(last: u64) -> Found<'static> {
+        Found {
+            created: "monday",
+            epoch: "a",
+            last,
+            time: None,
+            id: None,
+            run: Run::Unknown,
+            can_lose: true,
+        }
+    }
 
     fn mark(top: u64) -> Mark {
         Mark {
@@ -154,6 +175,7 @@ mod tests {
             epoch: "a".to_owned(),
             top,
             dated: (top, 500),
+            named: (top, "x".to_owned()),
             is_disputed: false,
         }
     }
@@ -164,93 +186,53 @@ mod tests {
             is_disputed: true,
             ..mark(10)
         };
-        let new = Found {
+        let same = || found(10);
+        let new = || Found {
             run: Run::New,
-            ..FOUND
+            ..same()
         };
-        let unheard = Found {
+        let unheard = || Found {
             run: Run::NewUnheard,
-            ..FOUND
+            ..same()
         };
         let synced = |found| Found {
             can_lose: false,
             ..found
         };
+        let at = |time| Found {
+            time: Some(time),
+            ..same()
+        };
+        let by = |id: &str| Found {
+            id: Some(id.to_owned()),
+            ..same()
+        };
+        let of = |epoch, found| Found { epoch, ..found };
+        let tuesday = Found {
+            created: "tuesday",
+            ..same()
+        };
+        let nothing = Mark::default;
         for (case, mark, found, is_whole) in [
-            ("as it was", mark(10), FOUND, true),
-            ("with more", mark(9), FOUND, true),
-            ("with less", mark(11), FOUND, false),
-            (
-                "with less, on servers that sync",
-                mark(11),
-                synced(FOUND),
-                false,
-            ),
-            (
-                "the same message",
-                mark(9),
-                Found {
-                    time: Some(500),
-                    ..FOUND
-                },
-                true,
-            ),
-            (
-                "another message",
-                mark(9),
-                Found {
-                    time: Some(501),
-                    ..FOUND
-                },
-                false,
-            ),
-            (
-                "made anew",
-                mark(11),
-                Found {
-                    created: "tuesday",
-                    ..FOUND
-                },
-                true,
-            ),
-            (
-                "given another epoch",
-                mark(11),
-                Found {
-                    epoch: "b",
-                    ..FOUND
-                },
-                true,
-            ),
-            (
-                "with an epoch of before",
-                mark(11),
-                Found { epoch: "b", ..new },
-                false,
-            ),
-            ("disputed", disputed.clone(), new, false),
-            ("disputed, in the same run", disputed, FOUND, true),
-            ("started again", mark(10), new, true),
-            ("started again, seen by others", mark(10), unheard, false),
-            (
-                "the same, on servers that sync",
-                mark(10),
-                synced(unheard),
-                true,
-            ),
-            ("new to everybody", Mark::default(), FOUND, true),
-            (
-                "started again, new to everybody",
-                Mark::default(),
-                new,
-                false,
-            ),
-            (
-                "the same, on servers that sync",
-                Mark::default(),
-                synced(new),
-                true,
-            ),
+            ("as it was", mark(10), same(), true),
+            ("with more", mark(9), same(), true),
+            ("with less", mark(11), same(), false),
+            ("with less, and synced", mark(11), synced(same()), false),
+            ("the time that was seen", mark(9), at(500), true),
+            ("another time", mark(9), at(501), false),
+            ("the id that was confirmed", mark(9), by("x"), true),
+            ("another id", mark(9), by(""), false),
+            ("made anew", mark(11), tuesday, true),
+            ("given an epoch", mark(11), of("b", same()), true),
+            ("with an epoch of before", mark(11), of("b", new()), false),
+            ("disputed", disputed.clone(), new(), false),
+            ("disputed, in the same run", disputed, same(), true),
+            ("started again", mark(10), new(), true),
+            ("started again, seen by others", mark(10), unheard(), false),
+            ("the same, and synced", mark(10), synced(unheard()), true),
+            ("new to everybody", nothing(), same(), true),
+            ("started again, new to everybody", nothing(), new(), false),
+            ("the same, and synced", nothing(), synced(new()), true),
         ] {
             let verdict = mark.judge(&found);
             assert_eq!(verdict == Verdict::Whole, is_whole, "{case}: {verdict:?}");

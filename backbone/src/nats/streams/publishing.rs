@@ -37,6 +37,7 @@ struct Ticket {
     node: Arc<Node>,
     channel: Channel,
     number: u64,
+    id: String,
     /// The stream, and how far it was known to reach before.
     epoch: Epoch,
     top: u64,
@@ -47,6 +48,7 @@ impl Ticket {
         node: &Arc<Node>,
         stream: &KeptStream,
         channel: &Channel,
+        id: String,
         epoch: Epoch,
     ) -> Result<Self, Error> {
         let mut sent = stream.sent.lock().unwrap_or_else(PoisonError::into_inner);
@@ -60,6 +62,7 @@ impl Ticket {
             node: Arc::clone(node),
             channel: channel.clone(),
             number: 0,
+            id,
             epoch,
             top: stream.mark().top,
         })
@@ -135,7 +138,7 @@ pub(in crate::nats) async fn publish(
         data: publication.data,
     };
     let epoch = stream.settled(deadline).await?;
-    let mut ticket = Ticket::new(node, stream, channel, epoch)?;
+    let mut ticket = Ticket::new(node, stream, channel, id, epoch)?;
     let number = || {
         ticket.number();
         true
@@ -240,7 +243,7 @@ fn position(ticket: &Ticket, acknowledgement: &Acknowledgement) -> Result<Option
         stream.suspect(&ticket.node);
         return Err(unknown("the stream does not go on where it was"));
     }
-    stream.mark().see(&epoch, seq);
+    stream.mark().confirm(&epoch, seq, ticket.id.clone());
     Ok(Some(Position { epoch, offset: seq }))
 }
 
