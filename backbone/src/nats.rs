@@ -172,6 +172,7 @@ fn unpromised(namespace: Option<String>) -> StreamOptions {
         replicas: 1,
         compression: false,
         duplicate_window: Duration::ZERO,
+        partitions: 1,
         required: Durability::Accepted,
     }
 }

@@ -131,6 +131,7 @@ fn stream(storage: Storage, replicas: u8) -> StreamOptions {
         replicas,
         compression: false,
         duplicate_window: Duration::from_secs(120),
+        partitions: 1,
         required: Durability::Accepted,
     }
 }

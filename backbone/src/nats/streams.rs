@@ -7,6 +7,7 @@
 mod feed;
 mod keeping;
 mod mark;
+mod partitions;
 mod publishing;
 mod reading;
 mod roll;
@@ -25,7 +26,7 @@ use super::inbox::{Answer, Wants};
 use super::monitoring::Monitoring;
 use super::node::Node;
 use super::wire::encoder;
-use crate::{Channel, Durability, DurabilityReport, Epoch, Error, Place, StreamOptions};
+use crate::{Channel, Durability, DurabilityReport, Epoch, Error, Place, StreamOptions, Subjects};
 pub(super) use feed::NatsFeed;
 pub(super) use keeping::keep;
 use mark::Mark;
@@ -49,10 +50,12 @@ const SETTLING: Duration = Duration::from_millis(10);
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// The streams of a node, by namespace.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Streams {
+    subjects: Subjects,
     /// Channels without a namespace are under the empty name.
-    by_namespace: HashMap<String, KeptStream>,
+    /// The partitions of a namespace, in order.
+    by_namespace: HashMap<String, Vec<KeptStream>>,
 }
 
 /// Whether a node makes streams what they have to be.
@@ -70,8 +73,12 @@ pub(super) struct KeptStream {
     pub(super) options: StreamOptions,
     keeping: Keeping,
     pub(super) name: String,
+    /// Which of the streams of its namespace it is, from zero.
+    partition: u32,
     /// The subjects that it takes.
     subjects: String,
+    /// Those under which it stores what it takes.
+    stored: String,
     /// Those that it republishes to.
     delivery: String,
     state: Mutex<State>,
@@ -97,28 +104,16 @@ enum State {
 }
 
 impl Streams {
-    pub(super) fn new(
-        node: &crate::Subjects,
-        options: Vec<StreamOptions>,
-        keeping: Keeping,
-    ) -> Self {
-        let stream = |options: StreamOptions| {
-            let namespace = options.namespace.as_deref();
-            let stream = KeptStream {
-                name: node.stream(namespace),
-                subjects: node.publications_of(namespace),
-                delivery: node.deliveries_of(namespace),
-                state: Mutex::default(),
-                mark: Mutex::default(),
-                sent: Mutex::default(),
-                keeping,
-                options,
-            };
-            let namespace = stream.options.namespace.clone();
-            (namespace.unwrap_or_default(), stream)
+    pub(super) fn new(node: &Subjects, options: Vec<StreamOptions>, keeping: Keeping) -> Self {
+        let streams = |options: StreamOptions| {
+            let namespace = options.namespace.clone().unwrap_or_default();
+            let partitions = 0..options.partitions.max(1);
+            let streams = partitions.map(|it| KeptStream::new(node, options.clone(), it, keeping));
+            (namespace, streams.collect())
         };
         Self {
-            by_namespace: options.into_iter().map(stream).collect(),
+            subjects: node.clone(),
+            by_namespace: options.into_iter().map(streams).collect(),
         }
     }
 
@@ -127,16 +122,27 @@ impl Streams {
         if self.by_namespace.is_empty() {
             return None;
         }
-        self.named(channel.namespace())
+        let streams = self
+            .by_namespace
+            .get(channel.namespace().unwrap_or_default())?;
+        match streams.as_slice() {
+            [stream] => Some(stream),
+            streams => {
+                let count = u32::try_from(streams.len()).expect("it was made of such a number");
+                let partition = self.subjects.partition_of(channel, count);
+                streams.get(partition as usize)
+            }
+        }
     }
 
-    /// The stream of a namespace, if it is kept.
-    pub(super) fn named(&self, namespace: Option<&str>) -> Option<&KeptStream> {
-        self.by_namespace.get(namespace.unwrap_or_default())
+    /// The only stream of a namespace, if it is kept in one.
+    pub(super) fn only(&self, namespace: Option<&str>) -> Option<&KeptStream> {
+        let streams = self.by_namespace.get(namespace.unwrap_or_default())?;
+        streams.first().filter(|_| streams.len() == 1)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &KeptStream> {
-        self.by_namespace.values()
+        self.by_namespace.values().flatten()
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -170,11 +176,39 @@ impl Streams {
     }
 
     pub(super) fn durability(&self) -> Vec<DurabilityReport> {
-        self.iter().map(KeptStream::report).collect()
+        let weakest = |streams: &Vec<KeptStream>| {
+            let reports = streams.iter().map(KeptStream::report);
+            reports.min_by_key(|report| report.level)
+        };
+        self.by_namespace.values().filter_map(weakest).collect()
     }
 }
 
 impl KeptStream {
+    fn new(node: &Subjects, options: StreamOptions, partition: u32, keeping: Keeping) -> Self {
+        let namespace = options.namespace.as_deref();
+        let stored = node.publications_of(namespace);
+        let (name, subjects) = match options.partitions {
+            0 | 1 => (node.stream(namespace), stored.clone()),
+            _ => (
+                node.partition_stream(namespace, partition),
+                node.partition(namespace, &partition.to_string()),
+            ),
+        };
+        Self {
+            name,
+            partition,
+            subjects,
+            stored,
+            delivery: node.deliveries_of(namespace),
+            state: Mutex::default(),
+            mark: Mutex::default(),
+            sent: Mutex::default(),
+            keeping,
+            options,
+        }
+    }
+
     /// The incarnation.
     pub(super) fn epoch(&self) -> Option<Epoch> {
         match &*self.state() {
@@ -304,43 +338,68 @@ async fn ask(
         Value::Null => Bytes::new(),
         request => Bytes::from(request.to_string()),
     };
-    loop {
-        let reason = match once(node, subject, &payload, wants, deadline).await {
-            Ok(answers) if answers[0].status() == Some("503") => "nobody answers".to_owned(),
-            Ok(answers) => return Ok(answers),
-            Err(Error::Unavailable(reason)) => reason,
-            Err(error) => return Err(error),
-        };
-        if Instant::now() + PAUSE > deadline {
-            let reason = format!("jetstream does not answer on {subject}: {reason}");
-            return Err(Error::Unavailable(reason));
-        }
-        sleep(PAUSE).await;
-    }
+    let request = Request {
+        subject,
+        headers: b"",
+        payload,
+    };
+    request.ask(node, wants, deadline).await
 }
 
-async fn once(
-    node: &Node,
-    subject: &str,
-    payload: &Bytes,
-    wants: Wants,
-    deadline: Instant,
-) -> Result<Vec<Answer>, Error> {
-    let no_answer = || Error::Unavailable("no answer in time".to_owned());
-    let mut pending = node.inbox.wait(wants);
-    let link = node.link()?;
-    let reply = pending.subject.clone();
-    link.send(payload.len(), |buffer| {
-        encoder::request(buffer, subject, &reply, b"", payload);
-    })
-    .await?;
-    let end = deadline.min(Instant::now() + ATTEMPT);
-    let answers = timeout_at(end, pending.answers()).await;
-    answers
-        .ok()
-        .flatten()
-        .filter(|it| !it.is_empty())
-        .ok_or_else(no_answer)
+/// Something that JetStream answers.
+struct Request<'a> {
+    subject: &'a str,
+    headers: &'a [u8],
+    payload: Bytes,
+}
+
+impl Request<'_> {
+    /// Asks, again and again until the deadline while nobody answers.
+    async fn ask(
+        &self,
+        node: &Node,
+        wants: Wants,
+        deadline: Instant,
+    ) -> Result<Vec<Answer>, Error> {
+        loop {
+            let reason = match self.once(node, wants, deadline).await {
+                Ok(answers) if answers[0].status() == Some("503") => "nobody answers".to_owned(),
+                Ok(answers) => return Ok(answers),
+                Err(Error::Unavailable(reason)) => reason,
+                Err(error) => return Err(error),
+            };
+            if Instant::now() + PAUSE > deadline {
+                let subject = self.subject;
+                let reason = format!("jetstream does not answer on {subject}: {reason}");
+                return Err(Error::Unavailable(reason));
+            }
+            sleep(PAUSE).await;
+        }
+    }
+
+    async fn once(
+        &self,
+        node: &Node,
+        wants: Wants,
+        deadline: Instant,
+    ) -> Result<Vec<Answer>, Error> {
+        let no_answer = || Error::Unavailable("no answer in time".to_owned());
+        let mut pending = node.inbox.wait(wants);
+        let link = node.link()?;
+        let reply = pending.subject.clone();
+        let size = self.headers.len() + self.payload.len();
+        link.send(size, |buffer| {
+            encoder::request(buffer, self.subject, &reply, self.headers, &self.payload);
+        })
+        .await?;
+        let end = deadline.min(Instant::now() + ATTEMPT);
+        let answers = timeout_at(end, pending.answers()).await;
+        answers
+            .ok()
+            .flatten()
+            .filter(|it| !it.is_empty())
+            .ok_or_else(no_answer)
+    }
 }
 
 /// An answer of JetStream's API, or the error that it holds.

@@ -6,6 +6,7 @@ mod hostile;
 mod lost_end;
 mod node;
 mod outage;
+mod partitions;
 mod startup;
 mod streams;
 mod tls;

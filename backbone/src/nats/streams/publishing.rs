@@ -278,6 +278,7 @@ mod tests {
             replicas: 1,
             compression: false,
             duplicate_window: Duration::from_secs(60),
+            partitions: 1,
             required: Durability::Accepted,
         };
         let subjects = Subjects::new("tide").unwrap();

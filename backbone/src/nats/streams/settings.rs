@@ -9,6 +9,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use tokio::time::Instant;
 
+use super::partitions;
 use super::{ApiError, Keeping, KeptStream, PATIENCE, Wants, ask, parse};
 use crate::nats::monitoring::Monitoring;
 use crate::nats::node::Node;
@@ -169,6 +170,7 @@ impl From<Error> for Fault {
 
 /// What the stream is, once it is as it should be.
 pub(super) async fn ensure(node: &Node, stream: &KeptStream) -> Result<Info, Fault> {
+    partitions::refuse_other(node, stream).await?;
     let found = request(node, stream, "INFO", &Value::Null).await?;
     if stream.keeping == Keeping::Observe {
         return Ok(found.map_err(Error::from)?);
@@ -179,11 +181,15 @@ pub(super) async fn ensure(node: &Node, stream: &KeptStream) -> Result<Info, Fau
         Err(error) if error.code == NOT_FOUND => {
             tracing::info!(stream = stream.name, "making the stream");
             let made = request(node, stream, "CREATE", &wanted).await?;
-            return made.map_err(|error| Fault::Settings(error.text));
+            let made = made.map_err(|error| Fault::Settings(error.text))?;
+            partitions::probe(node, stream).await?;
+            return Ok(made);
         }
         Err(error) => return Err(Error::from(error).into()),
     };
+    partitions::check(stream, &info.config["metadata"])?;
     check(&info.config, &wanted)?;
+    partitions::probe(node, stream).await?;
     let Some(changed) = changed(&info.config, &wanted) else {
         return Ok(info);
     };
@@ -242,6 +248,14 @@ pub(super) async fn info(
 }
 
 fn config(stream: &KeptStream) -> Value {
+    let mut config = plain(stream);
+    if stream.options.partitions > 1 {
+        partitions::describe(stream, &mut config);
+    }
+    config
+}
+
+fn plain(stream: &KeptStream) -> Value {
     let options = &stream.options;
     let nanoseconds = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX / 2);
     json!({
@@ -261,7 +275,7 @@ fn config(stream: &KeptStream) -> Value {
         "num_replicas": options.replicas,
         "duplicate_window": nanoseconds(options.duplicate_window),
         "allow_direct": true,
-        "republish": { "src": stream.subjects, "dest": stream.delivery },
+        "republish": { "src": stream.stored, "dest": stream.delivery },
         "metadata": { MADE_BY: "channels", LEAST_SIZE: options.size.to_string() },
     })
 }
@@ -274,7 +288,7 @@ fn check(found: &Value, wanted: &Value) -> Result<(), Fault> {
              stream yourself if what it holds is not needed"
         )));
     }
-    for name in ["subjects", "storage", "retention"] {
+    for name in ["subjects", "subject_transform", "storage", "retention"] {
         if found[name] != wanted[name] {
             return Err(Fault::Settings(format!(
                 "its {name} is {} and must be {}: remove the stream yourself if what it holds is not needed, or change the \
@@ -294,7 +308,7 @@ fn changed(found: &Value, wanted: &Value) -> Option<Value> {
         let is_there = match (name.as_str(), &config[name]) {
             // Raised sizes change nothing of what was let go under smaller ones.
             ("metadata", metadata) => least_size(metadata) <= least_size(value),
-            ("republish", republish) => {
+            ("republish" | "subject_transform", republish) => {
                 republish["src"] == value["src"] && republish["dest"] == value["dest"]
             }
             (_, found) => found == value,
