@@ -12,6 +12,7 @@ mod publishing;
 mod reading;
 mod roll;
 mod settings;
+mod tops;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -32,10 +33,11 @@ pub(super) use keeping::keep;
 use mark::Mark;
 use publishing::Sent;
 pub(super) use publishing::publish;
-pub(super) use reading::{read, tops};
+pub(super) use reading::read;
 pub(super) use roll::{Roll, leave};
 use settings::Info;
 pub(super) use settings::milliseconds;
+pub(super) use tops::tops;
 
 /// Time in which a stream must answer, the election of a leader included.
 pub(super) const PATIENCE: Duration = Duration::from_secs(4);

@@ -10,6 +10,7 @@ mod partitions;
 mod startup;
 mod streams;
 mod tls;
+mod tops;
 
 mod one_server {
     use std::sync::Arc;
