@@ -17,11 +17,14 @@ const UNDER_WAY: usize = 1_024;
 pub(crate) async fn measure(client: &Client, size: usize, length: Duration) -> Result<f64> {
     let end = Instant::now() + length;
     let begin = Instant::now();
+    // What was sent before has other ids.
+    let run: u32 = rand::random();
     let publishers = (0..UNDER_WAY / size).map(|number| {
         let publisher = Publisher {
             client: client.clone(),
             number,
             size,
+            run,
         };
         tokio::spawn(publisher.publish(end))
     });
@@ -37,6 +40,7 @@ struct Publisher {
     client: Client,
     number: usize,
     size: usize,
+    run: u32,
 }
 
 impl Publisher {
@@ -47,7 +51,7 @@ impl Publisher {
         while Instant::now() < end || count == 0 {
             for at in 1..=self.size {
                 id.clear();
-                write!(id, "{}-{count}-{at}", self.number)?;
+                write!(id, "{}-{}-{count}-{at}", self.run, self.number)?;
                 let subject = format!("tide.pub.kept.{}.{at}", self.number);
                 let headers = self.headers(&id, count, at);
                 let data = vec![b'x'; 128];
@@ -73,7 +77,10 @@ impl Publisher {
         let mut headers = HeaderMap::new();
         headers.insert("Nats-Msg-Id", id);
         if self.size > 1 {
-            headers.insert("Nats-Batch-Id", format!("{}-{batch}", self.number));
+            headers.insert(
+                "Nats-Batch-Id",
+                format!("{}-{}-{batch}", self.run, self.number),
+            );
             headers.insert("Nats-Batch-Sequence", at.to_string());
         }
         if self.size > 1 && at == self.size {

@@ -22,7 +22,7 @@ const AT_ONCE: usize = 256;
 const MANY: usize = 8;
 
 /// Bytes of messages after which a copy's answer ends; the rest is asked for one by one.
-const MAX_BYTES: usize = 1024 * 1024;
+const MAX_BYTES: usize = 4 * 1024 * 1024;
 
 /// JetStream's code for a subject without a message.
 const NO_MESSAGE: u64 = 10037;

@@ -16,7 +16,7 @@ async fn are_those_of_each(node: &Nats) {
         .collect();
     for (number, channel) in channels.iter().enumerate() {
         let size = match number % 50 {
-            0 => 400_000,
+            0 => 900_000,
             _ => 10,
         };
         if number % 7 != 6 {
