@@ -6,6 +6,9 @@
 
 use serde::{Deserialize, Serialize};
 
+/// Bytes of a text in a mark that another node has sent.
+const TEXT_LIMIT: usize = 512;
+
 /// What a node has seen of a stream.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Mark {
@@ -72,7 +75,8 @@ impl Mark {
     /// A publication is confirmed.
     pub(super) fn confirm(&mut self, epoch: &str, sequence: u64, id: String) {
         self.reach(epoch, sequence);
-        if self.epoch == epoch && sequence > self.named.0 {
+        // A publisher may give longer ids than others take.
+        if self.epoch == epoch && sequence > self.named.0 && id.len() <= TEXT_LIMIT {
             self.named = (sequence, id);
         }
     }
@@ -88,6 +92,12 @@ impl Mark {
             self.dated = (sequence, time);
         }
         sequence > last || time <= then
+    }
+
+    /// Whether its texts are as short as those of nodes.
+    pub(super) fn is_short(&self) -> bool {
+        let texts = [&self.created, &self.epoch, &self.named.1];
+        texts.iter().all(|text| text.len() <= TEXT_LIMIT)
     }
 
     /// Takes what another node has seen.

@@ -19,6 +19,9 @@ use crate::nats::wire::encoder;
 /// Nodes that are remembered; of more, some are not waited for.
 const NODES_LIMIT: usize = 1_024;
 
+/// Bytes of a node's name.
+const NAME_LIMIT: usize = 64;
+
 /// Time for nodes to come back that are away with the same server.
 const COME_BACK: Duration = Duration::from_secs(5);
 
@@ -59,6 +62,14 @@ struct Word {
     #[serde(default)]
     leaves: bool,
     marks: BTreeMap<String, Mark>,
+}
+
+impl Word {
+    fn parse(payload: &[u8]) -> Option<Self> {
+        let word: Self = serde_json::from_slice(payload).ok()?;
+        let is_short = word.node.len() <= NAME_LIMIT && word.marks.values().all(Mark::is_short);
+        is_short.then_some(word)
+    }
 }
 
 /// How a call ended.
@@ -108,12 +119,17 @@ impl Roll {
 
     /// Takes what a node says.
     pub(in crate::nats) fn hear(&self, node: &Node, payload: &[u8]) {
-        let Ok(word) = serde_json::from_slice::<Word>(payload) else {
-            if let Some(total) = node.counters.malformed.add() {
-                tracing::warn!(total, "malformed word of a node dropped");
+        match Word::parse(payload) {
+            Some(word) => self.take(node, word),
+            None => {
+                if let Some(total) = node.counters.malformed.add() {
+                    tracing::warn!(total, "malformed word of a node dropped");
+                }
             }
-            return;
-        };
+        }
+    }
+
+    fn take(&self, node: &Node, word: Word) {
         let is_own = word.node == node.name();
         if !is_own {
             for (stream, mark) in word.marks {
@@ -161,5 +177,31 @@ fn say(node: &Node, asks: bool, leaves: bool) {
     if let Ok(link) = node.link() {
         let subject = node.subjects.nodes();
         link.add(|buffer| encoder::publish(buffer, subject, b"", &payload));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_is_short_json() {
+        let mark = |epoch: &str| {
+            format!(r#"{{"created":"c","epoch":"{epoch}","top":7,"dated":[7,1],"named":[7,"x"]}}"#)
+        };
+        let word = |node: &str, mark: &str| {
+            format!(r#"{{"node":"{node}","asks":true,"marks":{{"tide_kept":{mark}}}}}"#)
+        };
+        let long = "x".repeat(1_000);
+        for (text, is_taken) in [
+            (word("n", &mark("e")), true),
+            (word(&long, &mark("e")), false),
+            (word("n", &mark(&long)), false),
+            (word("n", r#"{"top":-1}"#), false),
+            (r#"{"node":"n"}"#.to_owned(), false),
+            (String::new(), false),
+        ] {
+            assert_eq!(Word::parse(text.as_bytes()).is_some(), is_taken, "{text}");
+        }
     }
 }
