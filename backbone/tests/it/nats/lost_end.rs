@@ -2,17 +2,25 @@
 
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
+use futures_util::StreamExt;
 use serde_json::json;
 use tempfile::TempDir;
 use tidegate_backbone::nats::Nats;
 use tidegate_backbone::{Backbone, Channel, Epoch, Streams};
-use tidegate_testkit::deadline::until_some;
+use tidegate_testkit::deadline::{PATIENCE, until_some};
 use tidegate_testkit::nats::NatsServer;
 use tidegate_testkit::tools::run;
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 use super::node::{publication, stranger};
-use super::streams::{JETSTREAM, node};
+use super::streams::{JETSTREAM, keeping, kept, node};
 
 /// A server whose files can be put back to what they were.
 struct Ground {
@@ -135,6 +143,72 @@ async fn a_stream_that_lost_its_end_has_another_epoch_at_every_node() {
         ground.take_away(&[&near, &far]).await;
         ground.put_back();
     }
+}
+
+/// A way to a server that can be closed.
+struct Gate {
+    url: String,
+    is_open: Arc<AtomicBool>,
+    task: JoinHandle<()>,
+}
+
+impl Gate {
+    async fn before(server: &NatsServer) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("nats://{}", listener.local_addr().unwrap());
+        let is_open = Arc::new(AtomicBool::new(true));
+        let (may_pass, address) = (Arc::clone(&is_open), server.address());
+        let task = tokio::spawn(async move {
+            loop {
+                let (mut client, _) = listener.accept().await.unwrap();
+                let may_pass = may_pass.load(Ordering::Relaxed);
+                let Some(Ok(mut server)) = (match may_pass {
+                    true => Some(TcpStream::connect(&address).await),
+                    false => None,
+                }) else {
+                    continue;
+                };
+                tokio::spawn(async move { copy_bidirectional(&mut client, &mut server).await });
+            }
+        });
+        Self { url, is_open, task }
+    }
+}
+
+impl Drop for Gate {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Who has seen less does not go ahead of who has seen more and comes back later.
+#[tokio::test]
+async fn a_node_waits_for_those_that_were_there_before() {
+    let mut ground = Ground::start(JETSTREAM).await;
+    let gate = Gate::before(&ground.server).await;
+    let mut through = keeping(&ground.server, vec![kept("kept", 100, 1)]);
+    through.urls = vec![gate.url.clone()];
+    let near = Nats::connect(through).await.unwrap();
+    let far = node(&ground.server, 1).await;
+    let before = ground.epoch(&near).await;
+    ground.publish(&near, 5).await;
+    ground.lose(&[&near, &far], &near, 3).await;
+    gate.is_open.store(false, Ordering::Relaxed);
+    ground.server.restart().await.unwrap();
+    let mut words = stranger(&ground.server)
+        .await
+        .subscribe("tide.nodes")
+        .await
+        .unwrap();
+    // It goes on calling, because it misses the other one.
+    for _ in 0..5 {
+        timeout(PATIENCE, words.next()).await.unwrap().unwrap();
+        assert!(!far.is_ready());
+    }
+    gate.is_open.store(true, Ordering::Relaxed);
+    let is_ready = async || far.is_ready().then_some(());
+    until_some("the node is ready", is_ready).await.unwrap();
+    assert_ne!(ground.epoch(&far).await, before);
 }
 
 /// What was lost has been given again, and more, before a node is back that could know.
