@@ -116,6 +116,7 @@ pub fn serve<Beside>(
 fn advice(config: &Config) -> impl Iterator<Item = String> {
     about_clients(config)
         .into_iter()
+        .chain(about_cookies(config))
         .chain(about_history(config))
 }
 
@@ -134,8 +135,22 @@ fn about_clients(config: &Config) -> Option<String> {
         &token.ed25519_public_key,
     ];
     let is_closed = keys.iter().all(|key| key.is_empty());
+    let is_closed = is_closed && !client.proxy.connect.enabled;
     (is_closed && !client.allow_anonymous_connect_without_token).then(|| {
         "no client can connect: client.token has no key, and clients without a token are not allowed".to_owned()
+    })
+}
+
+/// A backend that knows visitors by their cookies has to know whose page asks.
+fn about_cookies(config: &Config) -> Option<String> {
+    let connect = &config.client.proxy.connect;
+    let mut headers = connect.proxy.http_headers.iter();
+    let passes_cookies = headers.any(|it| it.eq_ignore_ascii_case("cookie"));
+    let is_open = config.client.allowed_origins.iter().any(|it| it == "*");
+    (connect.enabled && passes_cookies && is_open).then(|| {
+        "client.proxy.connect passes cookies on, and client.allowed_origins has `*`: any site can connect as its visitor, \
+         unless the backend looks at Origin"
+            .to_owned()
     })
 }
 

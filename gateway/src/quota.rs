@@ -64,11 +64,14 @@ impl Quota {
             subscribe,
             rpc,
         } = *rates;
-        (publish + subscribe + rpc > 0).then(|| Self {
-            publish: bucket(publish),
-            subscribe: bucket(subscribe),
-            rpc: bucket(rpc),
-        })
+        [publish, subscribe, rpc]
+            .iter()
+            .any(|rate| *rate > 0)
+            .then(|| Self {
+                publish: bucket(publish),
+                subscribe: bucket(subscribe),
+                rpc: bucket(rpc),
+            })
     }
 
     /// Whether there is room for one more.

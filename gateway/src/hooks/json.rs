@@ -6,6 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use serde_json::error::Category;
 use serde_json::value::RawValue;
 use tidegate_codec::{Disconnect, DisconnectCode, ErrorCode, Failure, single_line_json};
 
@@ -208,8 +209,7 @@ struct Flag {
 /// # Errors
 /// [`Unanswered::Malformed`].
 pub(super) fn decode(body: &[u8]) -> Result<Answer, Unanswered> {
-    let malformed = |error: serde_json::Error| Unanswered::Malformed(error.to_string());
-    let reply: Reply<'_> = serde_json::from_slice(body).map_err(malformed)?;
+    let reply: Reply<'_> = serde_json::from_slice(body).map_err(|error| malformed(&error))?;
     if let Some(DisconnectFields { code, reason }) = reply.disconnect {
         return Ok(Answer::Disconnect(disconnect(code, &reason)));
     }
@@ -220,6 +220,16 @@ pub(super) fn decode(body: &[u8]) -> Result<Answer, Unanswered> {
         Some(fields) => Ok(Answer::Granted(Box::new(grant(fields)?))),
         None => Ok(Answer::Nothing),
     }
+}
+
+/// Tells where an answer goes wrong, and nothing of what stands there: that is not for the log.
+fn malformed(error: &serde_json::Error) -> Unanswered {
+    let kind = match error.classify() {
+        Category::Data => "another form is expected",
+        Category::Syntax | Category::Eof | Category::Io => "it is not JSON",
+    };
+    let (line, column) = (error.line(), error.column());
+    Unanswered::Malformed(format!("{kind}, at line {line} column {column}"))
 }
 
 /// A code that a close frame cannot carry ends the connection all the same.

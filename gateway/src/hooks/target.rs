@@ -16,7 +16,7 @@ use super::headers::Wanted;
 use super::json::{self, Style};
 use super::meter::Meter;
 use super::notices::{Notice, Stamp};
-use super::question::{Question, Via};
+use super::question::{Event, Question, Via};
 use super::service::Service;
 use super::web::Web;
 use crate::config::ProxyConfig;
@@ -91,10 +91,21 @@ impl Target {
         let result = self.ask_within(question, via, start).await;
         self.meter.end(event, Outcome::of(&result), start.elapsed());
         if let Err(unanswered) = &result {
-            let (target, event, client) = (&*self.name, event.name(), &question.caller.client);
-            tracing::warn!(target, event, client, %unanswered, "hook failed");
+            self.log(event, &question.caller.client, unanswered);
         }
         result
+    }
+
+    /// Loud about the backend, of which there is not much to say before it is left alone; quiet about what clients can cause
+    /// as often as they like.
+    fn log(&self, event: Event, client: &str, unanswered: &Unanswered) {
+        let (target, event) = (&*self.name, event.name());
+        match unanswered.is_failure() {
+            true => tracing::warn!(target, event, client, %unanswered, "a backend did not answer"),
+            false => {
+                tracing::debug!(target, event, client, %unanswered, "a backend did not answer")
+            }
+        }
     }
 
     /// Gives a notice once. It is taken when the backend answers at all, whatever it says.
@@ -110,7 +121,7 @@ impl Target {
         self.meter.end(event, outcome, start.elapsed());
         if let Err(unanswered) = &result {
             let (target, event) = (&*self.name, event.name());
-            tracing::info!(target, event, %unanswered, "a notice was not taken yet");
+            tracing::debug!(target, event, %unanswered, "a notice was not taken yet");
         }
         result
     }

@@ -183,4 +183,9 @@ fn what_is_not_understood_is_told() {
             "{garbage:?}: {answer:?}"
         );
     }
+    let Err(unanswered) = decode(b"{\"result\":{\"expire_at\":\"secret\"}}") else {
+        panic!("it is no number");
+    };
+    let told = unanswered.to_string();
+    assert!(!told.contains("secret"), "{told}");
 }
