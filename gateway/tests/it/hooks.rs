@@ -152,6 +152,8 @@ async fn calls_of_one_client_reach_the_backend_in_order() {
         .map(|it| it.body["data"].clone())
         .collect();
     assert_eq!(numbers, (0..50).map(Value::from).collect::<Vec<_>>());
+    // None was asked before the one before it was answered: that would have taken more than one connection.
+    assert_eq!(backend.connections(), 2);
     drop(visitor);
     site.stop().await;
 }

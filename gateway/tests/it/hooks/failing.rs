@@ -93,10 +93,6 @@ async fn a_backend_that_is_silent_holds_up_nobody_else() {
     one.send(json!({"rpc": {"method": "silence"}})).await;
     let reply = other.ask(json!({"rpc": {"method": "ok"}})).await;
     assert_eq!(reply["rpc"]["data"], "ok");
-    // The same client's later commands wait for it, and it may leave.
-    one.send(json!({"rpc": {"method": "ok"}})).await;
-    let calls = backend.asked().len();
-    assert_eq!(calls, 4, "two connects, and two calls");
     site.end().await;
 }
 

@@ -1,5 +1,7 @@
 //! What backends are told over HTTP: until they take it.
 
+use std::collections::HashSet;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::json;
@@ -39,7 +41,14 @@ async fn a_notice_is_told_until_the_backend_takes_it() {
 
 #[tokio::test]
 async fn a_node_that_stops_tells_of_everybody_first() {
-    let backend = Backend::start(|_| Reaction::Status(200)).await;
+    // Takes each notice only when it is told again.
+    let seen = Mutex::new(HashSet::new());
+    let backend = Backend::start(move |asked| {
+        let id = asked.body["id"].to_string();
+        let is_new = seen.lock().unwrap().insert(id);
+        Reaction::Status(if is_new { 503 } else { 200 })
+    })
+    .await;
     let site = Site::with(|config| {
         config["client"]["allow_anonymous_connect_without_token"] = true.into();
         config["client"]["proxy"]["disconnect"] =
@@ -57,6 +66,6 @@ async fn a_node_that_stops_tells_of_everybody_first() {
     site.end().await;
     reading.await.unwrap();
     let told = backend.asked();
-    assert_eq!(told.len(), 20);
+    assert_eq!(told.len(), 40);
     assert!(told.iter().all(|it| it.body["reason"] == "shutdown"));
 }
