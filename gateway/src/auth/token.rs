@@ -43,9 +43,10 @@ struct Trust {
 }
 
 /// When something granted by a token ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Expiry {
     /// Never.
+    #[default]
     Never,
     /// At this Unix time in seconds.
     At(i64),
@@ -73,6 +74,8 @@ pub struct SubscriptionOptions {
     pub data: Bytes,
     /// Channel options changed for this subscriber.
     pub overrides: Override,
+    /// When the subscription ends unless refreshed, where it is said beside a connection's.
+    pub expiry: Expiry,
 }
 
 /// What a subscription token grants.

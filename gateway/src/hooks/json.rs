@@ -178,6 +178,7 @@ struct Fields<'a> {
 #[derive(Deserialize, Default)]
 #[serde(default)]
 struct Options<'a> {
+    expire_at: Option<i64>,
     #[serde(borrow)]
     info: Option<&'a RawValue>,
     b64info: Option<String>,
@@ -293,6 +294,7 @@ fn subscription(options: &Options<'_>) -> Result<SubscriptionOptions, Unanswered
         info: info.unwrap_or_default(),
         data: data.unwrap_or_default(),
         overrides: overrides(options.r#override.as_ref()),
+        expiry: expiry(options.expire_at.unwrap_or_default()),
     })
 }
 

@@ -34,6 +34,7 @@ pub(super) struct Connecting {
 #[derive(Debug, Default)]
 struct ServerSide {
     options: SubscriptionOptions,
+    term: Term,
     recovery: Recovery,
 }
 
@@ -121,7 +122,7 @@ impl Session {
         for (channel, it) in subscriptions {
             let subscription = Subscription {
                 info: it.options.info,
-                deadline: None,
+                deadline: it.term.deadline,
                 server_side: true,
             };
             self.subscriptions.insert(channel.clone(), subscription);
@@ -164,7 +165,7 @@ impl Session {
     ) -> Result<Connecting, Refusal> {
         let term = self.connection_term(claims.expiry, now)?;
         let token_channels = claims.subs.keys().cloned().collect();
-        let subscriptions = self.server_side(&claims.user, claims.subs, wishes, request)?;
+        let subscriptions = self.server_side(&claims.user, claims.subs, wishes, request, now)?;
         let identity = Identity {
             user: claims.user.into(),
             info: claims.info,
@@ -239,6 +240,7 @@ impl Session {
         from_token: BTreeMap<String, SubscriptionOptions>,
         wishes: Vec<Channel>,
         request: &ConnectRequest,
+        now: Moment,
     ) -> Result<BTreeMap<Channel, ServerSide>, Refusal> {
         let mut subscriptions = BTreeMap::new();
         let since = |name: &str| {
@@ -248,7 +250,13 @@ impl Session {
         for (name, options) in from_token {
             let (channel, rules) = self.rules.channel(&name)?;
             let recovery = Recovery::server_side(since(&name), rules, options.overrides);
-            subscriptions.insert(channel, ServerSide { options, recovery });
+            let term = self.subscription_term(options.expiry, rules, now)?;
+            let it = ServerSide {
+                options,
+                term,
+                recovery,
+            };
+            subscriptions.insert(channel, it);
         }
         if let Some(name) = self.personal_channel(user) {
             let (channel, rules) = self.rules.channel(&name)?;
@@ -313,6 +321,8 @@ impl Session {
         let subs = landings.into_iter().filter_map(|(channel, landing)| {
             let it = subscriptions.get(&channel)?;
             let mut result = SubscribeResult {
+                expires: it.term.expires(),
+                ttl: it.term.ttl(),
                 data: it.options.data.clone(),
                 ..SubscribeResult::default()
             };

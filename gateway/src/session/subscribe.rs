@@ -107,7 +107,7 @@ impl Session {
     }
 
     /// How long a subscription lasts. Where a backend says whether it may go on, the client need not do anything about it.
-    fn subscription_term(
+    pub(super) fn subscription_term(
         &self,
         expiry: Expiry,
         rules: &ChannelRules,

@@ -111,6 +111,7 @@ fn options(fields: &Fields<'_>) -> Result<SubscriptionOptions, TokenError> {
             Some(changes) => overrides(&changes)?,
             None => Override::default(),
         },
+        expiry: Expiry::Never,
     })
 }
 

@@ -107,6 +107,7 @@ fn subscription(options: wire::SubscribeOptions) -> Result<SubscriptionOptions, 
         info: payload(options.info, &options.b64info)?.unwrap_or_default(),
         data: payload(options.data, &options.b64data)?.unwrap_or_default(),
         overrides: overrides(options.r#override),
+        expiry: expiry(options.expire_at),
     })
 }
 

@@ -120,7 +120,7 @@ fn a_result_grants_what_it_says() {
     assert_eq!(granted(json!({})), Grant::default());
     let grant = granted(json!({
         "user": "56", "expire_at": 9, "info": {"n": "x"}, "b64data": "AP8=", "meta": {"k": 1},
-        "channels": ["a", "b"], "subs": {"b": {"data": 1, "override": {"force_recovery": {"value": true}, "presence": {}}}},
+        "channels": ["a", "b"], "subs": {"b": {"data": 1, "expire_at": 7, "override": {"force_recovery": {"value": true}, "presence": {}}}},
         "tags": {"t": "1"}, "idempotency_key": "i", "skip_history": true, "unknown": []
     }));
     assert_eq!((&*grant.user, grant.expiry), ("56", Expiry::At(9)));
@@ -130,6 +130,7 @@ fn a_result_grants_what_it_says() {
     assert_eq!((&*grant.id, grant.skips_history), ("i", true));
     assert_eq!(grant.tags["t"], "1");
     assert_eq!(grant.subs["a"], SubscriptionOptions::default());
+    assert_eq!(grant.subs["b"].expiry, Expiry::At(7));
     let overrides = grant.subs["b"].overrides;
     assert_eq!(&grant.subs["b"].data[..], b"1");
     assert_eq!(

@@ -400,3 +400,33 @@ fn nothing_is_told_of_who_never_came_in() {
     let lines = client.wait(Duration::from_secs(10));
     assert_eq!(lines, ["close 3502"]);
 }
+
+#[test]
+fn a_subscription_that_came_with_the_connect_expires_by_itself() {
+    let options = crate::auth::SubscriptionOptions {
+        expiry: Expiry::At(i64::try_from(NOW + 5).unwrap()),
+        ..Default::default()
+    };
+    let mut client = Client::new(hooked);
+    client.answer = granted(Grant {
+        subs: [("chat:b".to_owned(), options.clone())].into(),
+        ..user("u")
+    });
+    let lines = client.send(CONNECT);
+    let told = r#""subs":{"chat:b":{"expires":true,"ttl":5}}"#;
+    assert!(lines[2].contains(told), "{lines:?}");
+    assert_eq!(client.wait(Duration::from_secs(5)), [""; 0]);
+    let lines = client.wait(Duration::from_secs(25));
+    assert!(lines.contains(&"close 3006".to_owned()), "{lines:?}");
+
+    // With somebody to ask it goes on.
+    let mut client = Client::new(renewing);
+    client.answer = granted(Grant {
+        subs: [("chat:b".to_owned(), options)].into(),
+        ..user("u")
+    });
+    assert!(client.send(CONNECT)[2].contains(r#""subs":{"chat:b":{}}"#));
+    client.answer = granted(Grant::default());
+    let lines = client.wait(Duration::from_secs(5));
+    assert_eq!(lines, [r#"ask "u" SubRefresh { channel: "chat:b" }"#]);
+}

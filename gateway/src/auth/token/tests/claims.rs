@@ -70,6 +70,7 @@ fn a_subscription_token_grants_all_that_it_says() {
             info: "hi".into(),
             data: "\"d\"".into(),
             overrides,
+            expiry: Expiry::Never,
         },
     };
     assert_eq!(claims, expected);
