@@ -8,6 +8,7 @@
 mod action;
 mod asking;
 mod connect;
+mod expiry;
 mod heartbeat;
 mod history;
 mod publish;
@@ -15,6 +16,7 @@ mod rate;
 mod recovery;
 mod refresh;
 mod subscribe;
+mod telling;
 mod term;
 #[cfg(test)]
 mod tests;
@@ -357,34 +359,6 @@ impl Session {
                 outcome: Err(code.into()),
             })),
             Refusal::Disconnect(code) => self.close(code, actions),
-        }
-    }
-
-    /// The connection has expired: over, unless the backend says otherwise.
-    fn expire(&mut self, actions: &mut Actions) {
-        let target = self.rules.hooks.refresh;
-        match (&mut self.state, target) {
-            (State::Open(identity), Some(target)) => {
-                identity.deadline = None;
-                self.ask_refresh(target, actions);
-            }
-            _ => self.close(DisconnectCode::ConnectionExpired, actions),
-        }
-    }
-
-    /// Asks about subscriptions that have expired, where there is somebody to ask.
-    fn ask_about_expired(&mut self, now: Moment, actions: &mut Actions) {
-        let mut due = Vec::new();
-        for (channel, subscription) in self.subscriptions.iter_mut() {
-            let rules = self.rules.channel(channel.as_str());
-            let target = rules.ok().and_then(|(_, rules)| rules.hooks.sub_refresh);
-            if let Some(target) = target.filter(|_| subscription.is_expired(now)) {
-                subscription.deadline = None;
-                due.push((target, channel.clone()));
-            }
-        }
-        for (target, channel) in due {
-            self.ask_sub_refresh(target, channel, actions);
         }
     }
 
