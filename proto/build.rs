@@ -6,6 +6,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-changed=schema");
     messages("schema/client.proto")?;
+    messages("schema/node.proto")?;
     #[cfg(feature = "history")]
     history()?;
     Ok(())

@@ -3,7 +3,16 @@
 //!
 //! At the root stands `schema/client.proto`, the messages of the Centrifugo client protocol v2.
 
+mod partition;
+
 include!(concat!(env!("OUT_DIR"), "/tidegate.client.v1.rs"));
+
+/// `schema/node.proto`: what gateway nodes and the presence service say to each other.
+pub mod node {
+    pub use crate::partition::{DEFAULT_PARTITIONS, MAX_PARTITIONS, VERSION, fnv1a, partition};
+
+    include!(concat!(env!("OUT_DIR"), "/tidegate.node.v1.rs"));
+}
 
 /// `schema/archive.proto`: what the history service's embedded archive holds.
 #[cfg(feature = "history")]
