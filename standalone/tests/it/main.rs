@@ -9,7 +9,7 @@ mod embedded;
 mod history;
 mod nats;
 mod outage;
-mod presence;
+mod presence_service;
 mod scenario;
 mod secure;
 mod site;
