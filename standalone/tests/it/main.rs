@@ -9,6 +9,7 @@ mod embedded;
 mod history;
 mod nats;
 mod outage;
+mod presence_service;
 mod scenario;
 mod secure;
 mod site;
