@@ -11,7 +11,11 @@ use tokio::sync::watch;
 use tokio::task::{LocalSet, spawn_blocking};
 
 use crate::accept::accept;
+use crate::api::Api;
+use crate::backends;
+use crate::cluster::Cluster;
 use crate::config::Config;
+use crate::control::{Job, Local};
 use crate::counters::Counters;
 use crate::interest::{Interest, Item, MAX_WORKERS};
 use crate::listener::listen;
@@ -47,6 +51,7 @@ pub struct Server {
     address: SocketAddr,
     stop: watch::Sender<bool>,
     workers: Vec<JoinHandle<io::Result<()>>>,
+    backends: JoinHandle<io::Result<()>>,
 }
 
 impl Server {
@@ -67,8 +72,9 @@ impl Server {
             Arc::clone(&counters),
             config.channel.windows(),
         );
-        let node = Node::new(config, backbone, interest, counters).map_err(StartError::Config)?;
-        let node = Arc::new(node);
+        let (local, jobs) = Local::new(workers);
+        let node = Node::new(config, backbone, interest, counters, local);
+        let node = Arc::new(node.map_err(StartError::Config)?);
         let http = &node.config.http_server;
         let host = match http.address.as_str() {
             "" => "0.0.0.0",
@@ -80,14 +86,16 @@ impl Server {
         })?;
         let address = listeners[0].local_addr().map_err(StartError::Worker)?;
         let (stop, stopped) = watch::channel(false);
-        let parts = listeners.into_iter().zip(queues).enumerate();
-        let workers = parts.map(|(number, (listener, queue))| {
-            start_worker(&node, number, listener, queue, stopped.clone())
+        let api = Api::new(Cluster::new(Arc::clone(&node)));
+        let parts = listeners.into_iter().zip(queues.into_iter().zip(jobs));
+        let workers = parts.enumerate().map(|(number, (listener, queues))| {
+            start_worker(&api, number, listener, queues, stopped.clone())
         });
+        let workers = workers.collect::<io::Result<Vec<_>>>();
+        let backends = backends::start(api.clone(), stopped.clone());
         Ok(Self {
-            workers: workers
-                .collect::<io::Result<_>>()
-                .map_err(StartError::Worker)?,
+            workers: workers.map_err(StartError::Worker)?,
+            backends: backends.map_err(StartError::Worker)?,
             address,
             stop,
             node,
@@ -122,7 +130,7 @@ impl Server {
             );
         }
         self.stop.send_replace(true);
-        for worker in self.workers {
+        for worker in self.workers.into_iter().chain([self.backends]) {
             match spawn_blocking(|| worker.join()).await {
                 Ok(Ok(Ok(()))) => {}
                 Ok(Ok(Err(error))) => tracing::error!(%error, "a worker could not serve"),
@@ -136,19 +144,20 @@ impl Server {
 
 /// Starts a worker's thread. All of its tasks, and what they share, live on it.
 fn start_worker(
-    node: &Arc<Node>,
+    api: &Api,
     number: usize,
     listener: TcpListener,
-    queue: Receiver<Item>,
+    queues: (Receiver<Item>, Receiver<Job>),
     stopped: watch::Receiver<bool>,
 ) -> io::Result<JoinHandle<io::Result<()>>> {
-    let node = Arc::clone(node);
+    let api = api.clone();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     let run = move || {
         LocalSet::new().block_on(&runtime, async {
-            accept(Worker::start(node, number, queue), listener, stopped).await
+            let node = Arc::clone(&api.cluster().node);
+            accept(Worker::start(node, number, queues), api, listener, stopped).await
         })
     };
     thread::Builder::new()

@@ -198,6 +198,7 @@ fn line(action: &Action) -> String {
         }
         Action::SkipFrame => SKIP.to_owned(),
         Action::Close(code) => format!("close {}", code.code()),
+        Action::Dismiss(with) => format!("dismiss {with}"),
     }
 }
 
