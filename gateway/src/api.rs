@@ -4,9 +4,11 @@
 //! of it and decide nothing. Backends are trusted with every channel and user; permissions of clients do not concern them.
 
 mod control;
+pub(crate) mod grpc;
 mod history;
 mod http;
 mod json;
+pub(crate) mod micro;
 mod operation;
 mod pattern;
 mod publish;
@@ -69,11 +71,15 @@ impl Api {
         }
     }
 
+    async fn perform_if(&self, operation: Result<Operation, Failure>) -> Result<Outcome, Failure> {
+        self.perform(operation?).await
+    }
+
     /// Does many things, one after the other or side by side; the answers are in their order.
     pub(crate) async fn batch(&self, batch: Batch) -> Vec<Result<Outcome, Failure>> {
         let width = if batch.is_parallel { PARALLEL } else { 1 };
         let operations = stream::iter(batch.operations);
-        let outcomes = operations.map(async |operation| self.perform(operation?).await);
+        let outcomes = operations.map(|operation| self.perform_if(operation));
         outcomes.buffered(width).collect().await
     }
 

@@ -11,10 +11,10 @@ use tokio::sync::watch;
 use tokio::task::{LocalSet, spawn_blocking};
 
 use crate::accept::accept;
-use crate::api::Api;
+use crate::api::{Api, grpc};
 use crate::backends;
 use crate::cluster::Cluster;
-use crate::config::Config;
+use crate::config::{Config, GrpcApiConfig};
 use crate::control::{Job, Local};
 use crate::counters::Counters;
 use crate::interest::{Interest, Item, MAX_WORKERS};
@@ -33,6 +33,14 @@ pub enum StartError {
     Bind {
         /// The address.
         address: String,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// The address of gRPC cannot be listened on.
+    #[error("cannot listen on {address}, set grpc_api.address and grpc_api.port: {source}")]
+    BindGrpc {
+        /// The address.
+        address: SocketAddr,
         /// The system's reason.
         source: io::Error,
     },
@@ -85,6 +93,7 @@ impl Server {
             source,
         })?;
         let address = listeners[0].local_addr().map_err(StartError::Worker)?;
+        let grpc = listen_for_grpc(&node.config.grpc_api)?;
         let (stop, stopped) = watch::channel(false);
         let api = Api::new(Cluster::new(Arc::clone(&node)));
         let parts = listeners.into_iter().zip(queues.into_iter().zip(jobs));
@@ -92,7 +101,7 @@ impl Server {
             start_worker(&api, number, listener, queues, stopped.clone())
         });
         let workers = workers.collect::<io::Result<Vec<_>>>();
-        let backends = backends::start(api.clone(), stopped.clone());
+        let backends = backends::start(api, grpc, stopped);
         Ok(Self {
             workers: workers.map_err(StartError::Worker)?,
             backends: backends.map_err(StartError::Worker)?,
@@ -140,6 +149,15 @@ impl Server {
         self.node.backbone.shutdown().await;
         tracing::info!("stopped");
     }
+}
+
+/// The socket of the server API over gRPC, where it is served.
+fn listen_for_grpc(config: &GrpcApiConfig) -> Result<Option<TcpListener>, StartError> {
+    let address = config.address.parse().ok().filter(|_| config.enabled);
+    let address = address.map(|address| SocketAddr::new(address, config.port));
+    let listen =
+        |address| grpc::listen(address).map_err(|source| StartError::BindGrpc { address, source });
+    address.map(listen).transpose()
 }
 
 /// Starts a worker's thread. All of its tasks, and what they share, live on it.

@@ -13,7 +13,7 @@ const WIDTH: usize = 256;
 
 impl Api {
     pub(super) async fn publish(&self, publish: Publish) -> Result<Option<Position>, Failure> {
-        self.publish_to(&publish.channel, publish.what).await
+        self.publish_to(publish.channel, publish.what).await
     }
 
     pub(super) async fn broadcast(
@@ -26,20 +26,20 @@ impl Api {
         if broadcast.channels.len() > MAX_OPERATIONS {
             return Err(ErrorCode::LimitExceeded.into());
         }
-        let channels = stream::iter(&broadcast.channels);
+        let channels = stream::iter(broadcast.channels);
         let sent = channels.map(|channel| self.publish_to(channel, broadcast.what.clone()));
         Ok(sent.buffered(WIDTH).collect().await)
     }
 
     async fn publish_to(
         &self,
-        channel: &str,
+        channel: String,
         what: Publishing,
     ) -> Result<Option<Position>, Failure> {
         if what.data.is_empty() {
             return Err(ErrorCode::BadRequest.into());
         }
-        let (channel, rules) = self.rules().channel(channel)?;
+        let (channel, rules) = self.rules().channel(&channel)?;
         let is_kept = rules.options.is_kept();
         if what.version != 0 || is_kept && what.skip_history {
             return Err(not_available());

@@ -1,5 +1,6 @@
 //! Signs of life of nodes.
 
+use std::convert::Infallible;
 use std::sync::{Arc, PoisonError, Weak};
 use std::time::Instant;
 
@@ -30,7 +31,7 @@ struct Beat {
 
 impl Cluster {
     /// Says each second that this node lives, until the future is dropped.
-    pub(crate) async fn live(self: Arc<Self>) {
+    pub(crate) async fn live(self: Arc<Self>) -> Infallible {
         self.say(Sign::Hello).await;
         let mut beats = interval(BEAT);
         beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
