@@ -13,14 +13,16 @@ mod operation;
 mod pattern;
 mod publish;
 mod recent;
+mod swagger;
 
 use std::sync::Arc;
 
+use actix_web::web;
 use futures_util::{StreamExt, stream};
 use tidegate_codec::{ErrorCode, Failure};
 
 use crate::cluster::{Answer, Cluster, Question};
-pub(crate) use http::configure;
+use crate::node::Node;
 pub(crate) use operation::{
     Batch, Broadcast, Connections, HistoryQuery, Operation, Outcome, Publish, Publishing, Target,
 };
@@ -32,6 +34,12 @@ const PARALLEL: usize = 32;
 
 /// Operations of one batch, and channels of one broadcast.
 pub(crate) const MAX_OPERATIONS: usize = 10_000;
+
+/// Adds the routes of what is served over HTTP.
+pub(crate) fn configure(app: &mut web::ServiceConfig, node: &Node) {
+    http::configure(app, node);
+    swagger::configure(app, node);
+}
 
 /// One node's server API.
 #[derive(Debug, Clone)]

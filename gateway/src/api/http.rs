@@ -2,6 +2,7 @@
 
 mod key;
 
+use actix_web::error::{ErrorServiceUnavailable, ErrorUnauthorized};
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
@@ -20,7 +21,7 @@ const ERROR_MODE: &str = "X-Centrifugo-Error-Mode";
 const TRANSPORT: &str = "transport";
 
 /// Adds the routes.
-pub(crate) fn configure(app: &mut web::ServiceConfig, node: &Node) {
+pub(super) fn configure(app: &mut web::ServiceConfig, node: &Node) {
     let config = &node.config.http_api;
     if config.disabled {
         return;
@@ -78,7 +79,7 @@ async fn perform(
 ) -> HttpResponse {
     let body = match admit(api, request, body) {
         Ok(body) => body,
-        Err(refusal) => return refusal,
+        Err(refusal) => return refusal.error_response(),
     };
     let outcome = match json::operation(method, &body) {
         Ok(operation) => api.perform(operation).await,
@@ -103,7 +104,7 @@ async fn perform(
 async fn batch(api: web::Data<Api>, request: HttpRequest, body: BodyOrFault) -> HttpResponse {
     let body = match admit(&api, &request, body) {
         Ok(body) => body,
-        Err(refusal) => return refusal,
+        Err(refusal) => return refusal.error_response(),
     };
     match json::operations(&body) {
         Ok((methods, batch)) => {
@@ -119,15 +120,15 @@ async fn batch(api: web::Data<Api>, request: HttpRequest, body: BodyOrFault) -> 
 type BodyOrFault = Result<web::Bytes, actix_web::Error>;
 
 /// The body of a request that may be performed.
-fn admit(api: &Api, request: &HttpRequest, body: BodyOrFault) -> Result<web::Bytes, HttpResponse> {
+fn admit(api: &Api, request: &HttpRequest, body: BodyOrFault) -> BodyOrFault {
     let config = &api.cluster().node.config.http_api;
     if !config.insecure && !key::is_shown(request, &config.key) {
-        return Err(HttpResponse::Unauthorized().body("unauthorized\n"));
+        return Err(ErrorUnauthorized("unauthorized\n"));
     }
     if api.cluster().node.is_draining() {
-        return Err(HttpResponse::ServiceUnavailable().body("stopping\n"));
+        return Err(ErrorServiceUnavailable("stopping\n"));
     }
-    body.map_err(|error| error.error_response())
+    body
 }
 
 fn malformed(request: &HttpRequest, reason: &str) -> HttpResponse {
