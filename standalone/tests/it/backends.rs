@@ -65,14 +65,19 @@ fn publish(channel: &str, data: &'static str) -> proto::PublishRequest {
     }
 }
 
-#[tokio::test]
-async fn grpc_does_what_http_does() {
+/// A gateway that serves gRPC, and its port.
+async fn site_with_grpc() -> (Site, u16) {
     let port = free_port();
     let site = Site::start(Backbone::Embedded, |config| {
         keep(config);
         config["grpc_api"] = json!({ "enabled": true, "port": port, "key": KEY });
-    })
-    .await;
+    });
+    (site.await, port)
+}
+
+#[tokio::test]
+async fn grpc_does_what_http_does() {
+    let (site, port) = site_with_grpc().await;
     let mut listener = listener(&site).await;
     let channel = connect(port).await;
     let mut stranger = GatewayClient::new(channel.clone());
@@ -108,7 +113,13 @@ async fn grpc_does_what_http_does() {
     let history = backend.history(history).await.unwrap().into_inner();
     assert_eq!(history.publications.len(), 1);
     assert_eq!(history.publications[0].data, "7");
+}
 
+#[tokio::test]
+async fn grpc_finds_connections_and_ends_them() {
+    let (site, port) = site_with_grpc().await;
+    let _listener = listener(&site).await;
+    let mut backend = with_key(connect(port).await);
     let wanted = proto::ConnectionsRequest {
         channel: Some("chat:room".to_owned()),
         ..proto::ConnectionsRequest::default()
@@ -311,5 +322,19 @@ async fn the_snippets_of_the_documentation_do_what_they_say() {
         assert_eq!(answer, r#"{"result":{"num_clients":0}}"#, "{language}");
         program.succeeded().await.unwrap();
         assert_eq!(listener.next_line().await.unwrap(), BASE64.encode(said));
+    }
+}
+
+#[tokio::test]
+async fn a_page_describes_the_methods_where_it_is_asked_for() {
+    for (is_enabled, status) in [(true, 200), (false, 404)] {
+        let site = Site::start(Backbone::Embedded, |config| {
+            config["swagger"] = json!({ "enabled": is_enabled });
+        })
+        .await;
+        for file in ["", "page.js", "style.css", "openapi.json"] {
+            let path = format!("/swagger/{file}");
+            assert_eq!(site.near().get(&path).await.unwrap().0, status, "{path}");
+        }
     }
 }
