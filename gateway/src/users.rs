@@ -81,6 +81,15 @@ impl Users {
         }
     }
 
+    /// Shows every connection.
+    pub(crate) fn each_of_all(&self, show: impl Fn(&Rc<Outbox>)) {
+        for (_, link) in &self.0.borrow().links {
+            if let Some(outbox) = link.outbox.upgrade() {
+                show(&outbox);
+            }
+        }
+    }
+
     /// Adds the users to those of other workers.
     pub(crate) fn add_to(&self, users: &mut HashSet<u32>) {
         users.extend(self.0.borrow().first.keys());

@@ -112,11 +112,7 @@ impl Worker {
         match (&errand.whom.user, &errand.whom.channel) {
             (_, Some(channel)) => self.hub.each_subscriber(channel, give),
             (Some(user), None) => self.users.each(user, give),
-            (None, None) => {
-                let connections = self.connections.borrow();
-                let all = connections.iter().filter_map(|(_, it)| it.upgrade());
-                all.for_each(|outbox| give(&outbox));
-            }
+            (None, None) => self.users.each_of_all(give),
         }
     }
 

@@ -4,7 +4,7 @@ mod key;
 
 use actix_web::error::{ErrorServiceUnavailable, ErrorUnauthorized};
 use actix_web::http::StatusCode;
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{FromRequest, HttpRequest, HttpResponse, web};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use tidegate_codec::Failure;
@@ -49,49 +49,46 @@ async fn method(
     api: web::Data<Api>,
     request: HttpRequest,
     method: web::Path<String>,
-    body: BodyOrFault,
+    payload: web::Payload,
 ) -> HttpResponse {
-    perform(&api, &request, &method, body).await
+    match admit(&api, &request, payload).await {
+        Ok(body) => perform(&api, &request, &method, &body).await,
+        Err(refusal) => refusal.error_response(),
+    }
 }
 
 /// The older form: the method's name stands in the body.
-async fn envelope(api: web::Data<Api>, request: HttpRequest, body: BodyOrFault) -> HttpResponse {
+async fn envelope(
+    api: web::Data<Api>,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> HttpResponse {
     #[derive(Deserialize)]
     struct Envelope<'a> {
         method: String,
         #[serde(borrow)]
         params: Option<&'a RawValue>,
     }
-    let read = body.as_ref().ok();
-    let read = read.and_then(|body| serde_json::from_slice::<Envelope<'_>>(body).ok());
-    let Some(Envelope { method, params }) = read else {
-        return perform(&api, &request, "", body).await;
-    };
-    let params = params.map_or("{}", RawValue::get).to_owned();
-    perform(&api, &request, &method, Ok(params.into())).await
-}
-
-async fn perform(
-    api: &Api,
-    request: &HttpRequest,
-    method: &str,
-    body: BodyOrFault,
-) -> HttpResponse {
-    let body = match admit(api, request, body) {
+    let body = match admit(&api, &request, payload).await {
         Ok(body) => body,
         Err(refusal) => return refusal.error_response(),
     };
-    let outcome = match json::operation(method, &body) {
-        Ok(operation) => api.perform(operation).await,
-        Err(Fault::Failed(failure)) => {
-            let is_unknown = !json::METHODS.contains(&method);
-            if is_unknown {
-                let mut response = HttpResponse::NotFound();
-                let body = json::outcome(Err(failure));
-                return response.content_type("application/json").body(body);
-            }
-            Err(failure)
+    match serde_json::from_slice(&body) {
+        Ok(Envelope { method, params }) => {
+            let params = params.map_or("{}", RawValue::get);
+            perform(&api, &request, &method, params.as_bytes()).await
         }
+        Err(error) => malformed(&request, &error.to_string()),
+    }
+}
+
+async fn perform(api: &Api, request: &HttpRequest, method: &str, body: &[u8]) -> HttpResponse {
+    let outcome = match json::operation(method, body) {
+        Ok(operation) => api.perform(operation).await,
+        Err(Fault::Failed(failure)) if !json::METHODS.contains(&method) => {
+            return answer(StatusCode::NOT_FOUND, json::outcome(Err(failure)));
+        }
+        Err(Fault::Failed(failure)) => Err(failure),
         Err(Fault::Malformed(reason)) => return malformed(request, &reason),
     };
     let status = match &outcome {
@@ -101,8 +98,8 @@ async fn perform(
     answer(status, json::outcome(outcome))
 }
 
-async fn batch(api: web::Data<Api>, request: HttpRequest, body: BodyOrFault) -> HttpResponse {
-    let body = match admit(&api, &request, body) {
+async fn batch(api: web::Data<Api>, request: HttpRequest, payload: web::Payload) -> HttpResponse {
+    let body = match admit(&api, &request, payload).await {
         Ok(body) => body,
         Err(refusal) => return refusal.error_response(),
     };
@@ -116,11 +113,12 @@ async fn batch(api: web::Data<Api>, request: HttpRequest, body: BodyOrFault) -> 
     }
 }
 
-/// A body that was read, or why not. The key is looked at first.
-type BodyOrFault = Result<web::Bytes, actix_web::Error>;
-
-/// The body of a request that may be performed.
-fn admit(api: &Api, request: &HttpRequest, body: BodyOrFault) -> BodyOrFault {
+/// The body of a request that may be performed. Nothing of it is read before the key was shown.
+async fn admit(
+    api: &Api,
+    request: &HttpRequest,
+    payload: web::Payload,
+) -> Result<web::Bytes, actix_web::Error> {
     let config = &api.cluster().node.config.http_api;
     if !config.insecure && !key::is_shown(request, &config.key) {
         return Err(ErrorUnauthorized("unauthorized\n"));
@@ -128,7 +126,7 @@ fn admit(api: &Api, request: &HttpRequest, body: BodyOrFault) -> BodyOrFault {
     if api.cluster().node.is_draining() {
         return Err(ErrorServiceUnavailable("stopping\n"));
     }
-    body
+    web::Bytes::from_request(request, &mut payload.into_inner()).await
 }
 
 fn malformed(request: &HttpRequest, reason: &str) -> HttpResponse {

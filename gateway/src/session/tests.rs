@@ -1,6 +1,7 @@
 //! The session's rules, as tables: what a client sends, and what comes of it.
 
 mod connect;
+mod control;
 mod expiry;
 mod heartbeat;
 mod publish;

@@ -221,6 +221,8 @@ async def server_api_tells_who_is_there():
     page, _ = await connections(user="user-1")
     equal(sorted(page), sorted(id_of(it) for it in clients[1::3]))
     equal({it["user"] for it in page.values()}, {"user-1"})
+    page, _ = await connections()
+    equal(sorted(page), all_ids, "of whatever user and channel")
     page, _ = await connections(channel="chat:other", user="user-1")
     equal(page, {})
 
@@ -239,6 +241,7 @@ async def server_api_refuses():
         (401, ("/publish", plain, None)),
         (401, ("/publish", plain, "")),
         (401, ("/publish", b"{", "wrong")),
+        (401, ("/publish", b"x" * 70_000, "wrong")),
         (400, ("/publish", b"{")),
         (400, ("/publish", b'{"channel":1}')),
         (404, ("/nothing", b"{}")),
