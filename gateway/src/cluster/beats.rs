@@ -1,5 +1,6 @@
 //! Signs of life of nodes.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::{Arc, PoisonError, Weak};
 use std::time::Instant;
@@ -9,7 +10,13 @@ use tidegate_backbone::{Ear, Error, Heard, Message, Subscription, Topic};
 use tokio::runtime::Handle;
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::{BEAT, Cluster};
+use super::{BEAT, Cluster, LEASE};
+
+/// Nodes that are told apart; further ones are not waited for.
+const MAX_NODES: usize = 1_024;
+
+/// Bytes of a node's id.
+const MAX_UID: usize = 64;
 
 /// A sign of life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,10 +82,20 @@ impl Cluster {
 
     fn take_beat(&self, beat: Beat) {
         let mut others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
-        match beat.sign {
-            Sign::Hello | Sign::Beat => others.insert(beat.node, Instant::now()),
-            Sign::Farewell => others.remove(&beat.node),
-        };
+        take(&mut others, beat, Instant::now());
+    }
+}
+
+/// Notes a sign of life, as long as there is room for its node.
+fn take(others: &mut BTreeMap<String, Instant>, beat: Beat, now: Instant) {
+    if beat.sign == Sign::Farewell {
+        others.remove(&beat.node);
+        return;
+    }
+    others.retain(|_, heard| now.saturating_duration_since(*heard) < LEASE);
+    let is_known = others.contains_key(&beat.node);
+    if is_known || others.len() < MAX_NODES && beat.node.len() <= MAX_UID {
+        others.insert(beat.node, now);
     }
 }
 
@@ -104,5 +121,35 @@ impl Ear for Beats {
             self.runtime
                 .spawn(async move { cluster.say(Sign::Beat).await });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nodes_live_as_long_as_they_say_so_and_are_bounded_in_number() {
+        let (mut others, now) = (BTreeMap::new(), Instant::now());
+        let beat = |node: &str, sign| Beat {
+            node: node.to_owned(),
+            sign,
+        };
+        take(&mut others, beat("a", Sign::Hello), now);
+        take(&mut others, beat("b", Sign::Beat), now);
+        take(&mut others, beat("b", Sign::Farewell), now);
+        assert_eq!(others.keys().collect::<Vec<_>>(), ["a"]);
+        take(&mut others, beat("c", Sign::Beat), now + LEASE);
+        assert_eq!(others.keys().collect::<Vec<_>>(), ["c"], "a was silent");
+        take(&mut others, beat(&"x".repeat(MAX_UID + 1), Sign::Beat), now);
+        assert_eq!(others.len(), 1);
+        for number in 0..2 * MAX_NODES {
+            take(
+                &mut others,
+                beat(&number.to_string(), Sign::Beat),
+                now + LEASE,
+            );
+        }
+        assert_eq!(others.len(), MAX_NODES);
     }
 }
