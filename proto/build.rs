@@ -14,6 +14,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     #[cfg(feature = "presence")]
     service("presence")?;
+    #[cfg(feature = "gateway")]
+    service("gateway")?;
     Ok(())
 }
 

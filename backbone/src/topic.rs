@@ -24,6 +24,18 @@ impl Topic {
         Self::of(&["req", service, endpoint])
     }
 
+    /// Signs of life of nodes.
+    #[must_use]
+    pub fn node_beats() -> Self {
+        Self::of(&["node", "beat"])
+    }
+
+    /// What every node is asked by another.
+    #[must_use]
+    pub fn node_questions() -> Self {
+        Self::of(&["node", "ask"])
+    }
+
     /// What services are asked about themselves, by `verb`; those of a name, or one of them.
     pub(crate) fn micro(verb: &str, service: Option<&str>, id: Option<&str>) -> Self {
         let mut text = format!("{MICRO}{verb}");

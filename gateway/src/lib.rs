@@ -7,12 +7,16 @@
 
 mod accept;
 mod admission;
+mod api;
 pub mod auth;
+mod backends;
 pub mod broadcast;
 mod by_channel;
 pub mod cli;
+mod cluster;
 pub mod config;
 mod connection;
+mod control;
 pub mod counters;
 pub mod hub;
 pub mod interest;
@@ -30,6 +34,7 @@ mod signal;
 mod site;
 mod tls;
 mod transport;
+mod users;
 mod wheel;
 pub mod wire;
 mod worker;

@@ -53,3 +53,20 @@ pub mod presence {
     /// The schema itself, for server reflection.
     pub const DESCRIPTION: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/presence.bin"));
 }
+
+/// `schema/gateway.proto`: the gateway's server API.
+#[cfg(feature = "gateway")]
+pub mod gateway {
+    #![expect(
+        clippy::allow_attributes_without_reason,
+        clippy::excessive_nesting,
+        clippy::too_many_lines,
+        unused_qualifications,
+        reason = "tonic's generator writes so"
+    )]
+
+    include!(concat!(env!("OUT_DIR"), "/tidegate.gateway.v1.rs"));
+
+    /// The schema itself, for server reflection.
+    pub const DESCRIPTION: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/gateway.bin"));
+}

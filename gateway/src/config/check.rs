@@ -6,7 +6,7 @@ mod nats;
 mod tls;
 
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use regex::Regex;
@@ -99,6 +99,7 @@ impl Config {
         self.server(&mut findings);
         findings.server_tls(&self.http_server.tls);
         self.paths(&mut findings);
+        self.server_api(&mut findings);
         findings.client(&self.client);
         self.personal_channel(&mut findings);
         findings.channel(&self.channel);
@@ -135,6 +136,22 @@ impl Config {
         let wrong = self.shutdown.drain > self.shutdown.timeout;
         let options = ["shutdown.drain", "shutdown.timeout"];
         findings.between(wrong, &options, "must not be longer than shutdown.timeout");
+    }
+
+    fn server_api(&self, findings: &mut Findings) {
+        let (http, grpc) = (&self.http_api, &self.grpc_api);
+        findings.one_of("http_api.error_mode", &http.error_mode, &["", "transport"]);
+        findings.zero("http_api.request_size_limit", http.request_size_limit);
+        let address = grpc.address.parse::<IpAddr>();
+        let wrong = grpc.enabled && address.is_err();
+        findings.when(wrong, "grpc_api.address", "must be an IP address");
+        let is_open = address.is_ok_and(|it| !it.is_loopback());
+        let wrong = grpc.enabled && is_open && grpc.key.is_empty();
+        findings.between(
+            wrong,
+            &["grpc_api.address", "grpc_api.key"],
+            "needs grpc_api.key, or an address of this machine only",
+        );
     }
 
     fn embedded(&self, findings: &mut Findings) {
@@ -228,6 +245,16 @@ impl Config {
                 "prometheus.handler_prefix",
                 prometheus.enabled,
                 &prometheus.handler_prefix,
+            ),
+            (
+                "http_api.handler_prefix",
+                !self.http_api.disabled,
+                &self.http_api.handler_prefix,
+            ),
+            (
+                "swagger.handler_prefix",
+                self.swagger.enabled,
+                &self.swagger.handler_prefix,
             ),
         ] {
             findings.when(!path.starts_with('/'), option, "must start with `/`");

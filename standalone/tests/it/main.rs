@@ -5,6 +5,7 @@
     reason = "helpers of tests fail the test, as tests do themselves"
 )]
 
+mod backends;
 mod embedded;
 mod history;
 mod nats;
