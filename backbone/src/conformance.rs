@@ -8,6 +8,7 @@ mod content;
 mod delivery;
 mod ear;
 mod lifecycle;
+mod messages;
 mod streams;
 
 use std::any::Any;
@@ -21,6 +22,7 @@ pub use content::*;
 pub use delivery::*;
 pub use ear::Ear;
 pub use lifecycle::*;
+pub use messages::*;
 pub use streams::*;
 
 use crate::{Backbone, Channel, Publication};
@@ -127,6 +129,12 @@ macro_rules! conformance_tests {
             a_listener_may_come_and_go_two_hundred_times,
             many_may_subscribe_at_once,
             after_shutdown_nothing_is_available,
+            what_is_told_is_heard_as_it_was_said,
+            a_group_shares_what_is_told,
+            messages_arrive_in_the_order_of_telling,
+            a_question_is_answered,
+            a_question_that_nobody_hears_is_answered_at_once,
+            a_service_answers_and_tells_about_itself,
         }
     };
     (streams $cluster:path) => {

@@ -8,6 +8,7 @@ mod incarnation;
 mod listeners;
 mod log;
 mod mark;
+mod messages;
 mod options;
 mod tables;
 
@@ -16,10 +17,12 @@ use std::fmt;
 use std::future::ready;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use futures_util::future::BoxFuture;
 
+use crate::bus::{AskError, Bus, Ear, Message};
+use crate::topic::Topic;
 use crate::{
     Backbone, Channel, Confirmation, Durability, DurabilityReport, Error, Feed, Listener, Page,
     Position, Publication, Range, Storage, StreamOptions, Streams, Subscription, Top,
@@ -27,6 +30,7 @@ use crate::{
 use listeners::Listeners;
 use log::{Log, LogFeed};
 use mark::Mark;
+use messages::Messages;
 pub use options::{EmbeddedOptions, OpenError, Sync};
 use tables::{Disk, Memory, Tables};
 
@@ -45,6 +49,7 @@ pub struct Embedded {
 
 struct Shared {
     listeners: Arc<Listeners>,
+    messages: Arc<Messages>,
     /// By namespace; channels without one are under the empty name.
     streams: HashMap<String, StreamOptions>,
     sync: Sync,
@@ -94,6 +99,7 @@ impl Embedded {
         let by_namespace = |it: StreamOptions| (it.namespace.clone().unwrap_or_default(), it);
         let shared = Shared {
             listeners,
+            messages: Arc::default(),
             streams: streams.into_iter().map(by_namespace).collect(),
             sync,
             in_files,
@@ -219,7 +225,48 @@ impl Backbone for Embedded {
                 log.close().await;
             }
             self.shared.listeners.clear();
+            self.shared.messages.clear();
         })
+    }
+}
+
+impl Bus for Embedded {
+    fn tell<'a>(&'a self, topic: &'a Topic, message: Message) -> BoxFuture<'a, Result<(), Error>> {
+        Box::pin(async move {
+            self.shared.check_open()?;
+            self.shared.messages.tell(topic, &message);
+            Ok(())
+        })
+    }
+
+    fn hear<'a>(
+        &'a self,
+        topic: &'a Topic,
+        group: Option<&'a str>,
+        ear: Arc<dyn Ear>,
+    ) -> BoxFuture<'a, Result<Subscription, Error>> {
+        Box::pin(async move {
+            self.shared.check_open()?;
+            Ok(self.shared.messages.hear(topic, group, ear))
+        })
+    }
+
+    fn ask_all<'a>(
+        &'a self,
+        topic: &'a Topic,
+        question: Message,
+        within: Duration,
+        enough: usize,
+    ) -> BoxFuture<'a, Result<Vec<Message>, AskError>> {
+        Box::pin(async move {
+            self.shared.check_open()?;
+            let messages = &self.shared.messages;
+            messages.ask_all(topic, question, within, enough).await
+        })
+    }
+
+    fn address(&self, topic: &Topic) -> String {
+        topic.to_string()
     }
 }
 

@@ -1,13 +1,14 @@
 //! The seam between gateway nodes and whatever carries publications from one to the other.
 //!
 //! In: a [`Publication`] for a [`Channel`]. Out: the same publication at each [`Listener`] of that channel, on every
-//! node. [`embedded`] does it inside one process, [`nats`] through NATS subjects. Only this crate names NATS, and only
-//! `subject` spells a subject. Nothing here knows client sessions, permissions or wire formats.
+//! node. A [`Bus`] carries what the programs have to tell each other. [`embedded`] does it inside one process, [`nats`] through NATS subjects. Only this crate names NATS, and only
+//! `subject` and `topic` spell a subject. Nothing here knows client sessions, permissions or wire formats.
 //!
 //! [`conformance`] states each promise of [`Backbone`] once; both implementations are held to it.
 
 #![warn(missing_docs)]
 
+mod bus;
 mod channel;
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -15,14 +16,17 @@ pub mod embedded;
 mod feed;
 pub mod nats;
 mod publication;
+pub mod service;
 mod stream;
 mod subject;
+mod topic;
 
 use std::fmt;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
+pub use bus::{AskError, Asker, Bus, Ear, Heard, MAX_HEADER_BYTES, Message};
 pub use channel::{Channel, ChannelError, MAX_CHANNEL_BYTES, is_namespace_name};
 pub use feed::{Delivery, Feed};
 pub use publication::{ClientInfo, Publication};
@@ -31,6 +35,7 @@ pub use stream::{
     StreamOptions, Streams, Top,
 };
 pub use subject::{DEFAULT_PREFIX, PrefixError, Subjects};
+pub use topic::Topic;
 
 /// Carries publications between nodes.
 ///
@@ -44,7 +49,7 @@ pub use subject::{DEFAULT_PREFIX, PrefixError, Subjects};
 ///    the configured time-out.
 /// 7. While the carrier cannot be reached, `send` and `subscribe` answer [`Error::Unavailable`]; subscriptions
 ///    that exist come back by themselves, and [`Backbone::is_ready`] tells.
-pub trait Backbone: Streams + fmt::Debug {
+pub trait Backbone: Streams + Bus {
     /// Hands `publication` to the carrier, for every listener of `channel` on every node. The returned [`Confirmation`]
     /// tells whether the carrier has it; it need not be awaited before the next `send`.
     ///

@@ -21,6 +21,7 @@ mod connector;
 mod counters;
 mod inbox;
 mod link;
+mod messages;
 mod metadata;
 mod monitoring;
 mod node;
@@ -42,7 +43,9 @@ pub use counters::Counters;
 pub use metadata::{MAX_INFO_BYTES, MAX_TAGS_BYTES};
 pub use options::{Authentication, ClientCertificate, NatsOptions, TlsMode, TlsOptions};
 
+use crate::bus::{AskError, Bus, Ear, Message};
 use crate::subject::Subjects;
+use crate::topic::Topic;
 use crate::{
     Backbone, Channel, Confirmation, Count, Durability, DurabilityReport, Error, Feed, Listener,
     Page, Position, Publication, Range, Storage, StreamOptions, Streams, Subscription, Top,
@@ -52,6 +55,7 @@ use connector::Connector;
 use monitoring::Monitoring;
 use node::Node;
 use streams::Keeping;
+use subscriptions::Entry;
 
 /// A connection to NATS that comes back by itself.
 pub struct Nats {
@@ -134,14 +138,9 @@ impl Nats {
         }))
     }
 
-    async fn subscribe_to(
-        &self,
-        channel: &Channel,
-        listener: Arc<dyn Listener>,
-    ) -> Result<Subscription, Error> {
+    async fn add(&self, subject: String, entry: Entry) -> Result<Subscription, Error> {
         let deadline = Instant::now() + self.timeout;
-        let subject = self.node.listening(channel);
-        let (link, subscription) = self.node.subscribe(channel, &subject, listener)?;
+        let (link, subscription) = self.node.add(&subject, entry)?;
         in_time(deadline, self.timeout, link.confirm()).await?;
         if link.is_forbidden(&subject) {
             let reason = format!("nats forbids to subscribe to {subject}");
@@ -227,7 +226,11 @@ impl Backbone for Nats {
         channel: &'a Channel,
         listener: Arc<dyn Listener>,
     ) -> BoxFuture<'a, Result<Subscription, Error>> {
-        Box::pin(self.subscribe_to(channel, listener))
+        let entry = Entry::Channel {
+            channel: channel.clone(),
+            listener,
+        };
+        Box::pin(self.add(self.node.listening(channel), entry))
     }
 
     fn is_ready(&self) -> bool {
@@ -240,6 +243,46 @@ impl Backbone for Nats {
 
     fn shutdown(&self) -> BoxFuture<'_, ()> {
         Box::pin(self.say_goodbye())
+    }
+}
+
+impl Bus for Nats {
+    fn tell<'a>(&'a self, topic: &'a Topic, message: Message) -> BoxFuture<'a, Result<(), Error>> {
+        Box::pin(async move {
+            let deadline = Instant::now() + self.timeout;
+            let told = messages::tell(&self.node, topic, &message);
+            in_time(deadline, self.timeout, told).await
+        })
+    }
+
+    fn hear<'a>(
+        &'a self,
+        topic: &'a Topic,
+        group: Option<&'a str>,
+        ear: Arc<dyn Ear>,
+    ) -> BoxFuture<'a, Result<Subscription, Error>> {
+        let entry = Entry::Topic {
+            topic: topic.clone(),
+            group: group.map(str::to_owned),
+            ear,
+        };
+        Box::pin(self.add(self.node.subjects.topic(topic), entry))
+    }
+
+    fn ask_all<'a>(
+        &'a self,
+        topic: &'a Topic,
+        question: Message,
+        within: Duration,
+        enough: usize,
+    ) -> BoxFuture<'a, Result<Vec<Message>, AskError>> {
+        Box::pin(
+            async move { messages::ask_all(&self.node, topic, &question, within, enough).await },
+        )
+    }
+
+    fn address(&self, topic: &Topic) -> String {
+        self.node.subjects.topic(topic)
     }
 }
 

@@ -8,6 +8,7 @@
 //! name one channel and no channel name can reach a wildcard or a foreign subject.
 
 use crate::channel::{Channel, is_namespace_name};
+use crate::topic::Topic;
 
 /// The first token of every subject, unless configuration says otherwise.
 pub const DEFAULT_PREFIX: &str = "tide";
@@ -21,6 +22,7 @@ const EMPTY_NAME: &str = "%";
 /// The subjects under one prefix.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subjects {
+    prefix: String,
     publications: String,
     deliveries: String,
     streams: String,
@@ -43,6 +45,7 @@ impl Subjects {
             return Err(PrefixError(prefix.to_owned()));
         }
         Ok(Self {
+            prefix: format!("{prefix}."),
             publications: format!("{prefix}.pub."),
             deliveries: format!("{prefix}.out."),
             streams: format!("{}_", prefix.replace('.', "_")),
@@ -90,6 +93,21 @@ impl Subjects {
     #[must_use]
     pub fn stream(&self, namespace: Option<&str>) -> String {
         format!("{}{}", self.streams, namespace.unwrap_or(NO_NAMESPACE))
+    }
+
+    /// The subject of what is said about `topic`.
+    #[must_use]
+    pub fn topic(&self, topic: &Topic) -> String {
+        match topic.has_prefix() {
+            true => format!("{}{topic}", self.prefix),
+            false => topic.to_string(),
+        }
+    }
+
+    /// The topic of what was said on `subject`.
+    pub(crate) fn heard(&self, subject: &str) -> Option<Topic> {
+        let topic = Topic::heard(subject.strip_prefix(&self.prefix).unwrap_or(subject));
+        (self.topic(&topic) == subject).then_some(topic)
     }
 
     /// The channel whose publications are published on `subject`, if there is one.

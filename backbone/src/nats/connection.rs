@@ -15,7 +15,7 @@ use tokio::time::{Instant, timeout};
 
 use super::connector::{Accepted, Connector, Socket};
 use super::link::Link;
-use super::node::Node;
+use super::node::{Node, Received};
 use super::wire::{Decoder, Operation, WireError, encoder};
 
 /// A server that says nothing for this long is asked.
@@ -153,9 +153,18 @@ impl Reading<'_> {
                 Operation::Message {
                     sid,
                     subject,
+                    reply,
                     headers,
                     payload,
-                } => self.node.deliver(sid, subject, headers, payload),
+                } => {
+                    let message = Received {
+                        subject,
+                        reply,
+                        headers,
+                        payload,
+                    };
+                    self.node.deliver(sid, &message);
+                }
                 Operation::Pong => self.link.pong(),
                 Operation::Ping => self
                     .link

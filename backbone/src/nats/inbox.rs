@@ -63,6 +63,8 @@ pub(super) enum Wants {
     One,
     /// Stored messages, and then one that is none.
     Row,
+    /// As many as this, or what is there when no more are waited for.
+    AtMost(usize),
 }
 
 /// An answer that is waited for; dropping it gives it up.
@@ -126,7 +128,11 @@ impl Inbox {
         let Some(waiter) = waiting.get_mut(&number) else {
             return;
         };
-        let is_last = waiter.wants == Wants::One || !answer.is_stored();
+        let is_last = match waiter.wants {
+            Wants::One => true,
+            Wants::Row => !answer.is_stored(),
+            Wants::AtMost(enough) => waiter.row.len() + 1 >= enough || answer.status().is_some(),
+        };
         if is_last || waiter.row.len() < ROW_LIMIT {
             waiter.row.push(answer);
         }
@@ -145,6 +151,12 @@ impl Pending {
     /// The answers; `None` if there will be none.
     pub(super) async fn answers(&mut self) -> Option<Vec<Answer>> {
         (&mut self.done).await.ok()
+    }
+
+    /// The answers that have come, when no more are waited for.
+    pub(super) fn so_far(self) -> Vec<Answer> {
+        let waiter = self.inbox.waiting().remove(&self.number);
+        waiter.map(|it| it.row).unwrap_or_default()
     }
 }
 

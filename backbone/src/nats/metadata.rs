@@ -28,7 +28,7 @@ const INFO: &str = "Tide-Info";
 const TAGS: &str = "Tide-Tags";
 
 /// Every block of headers begins so; a status may follow.
-const VERSION: &[u8] = b"NATS/1.0";
+pub(super) const VERSION: &[u8] = b"NATS/1.0";
 
 #[derive(Serialize, Deserialize)]
 struct InfoHeader {

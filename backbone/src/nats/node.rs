@@ -4,20 +4,21 @@
 //! either is in the table before and subscribed by that, or sees the new link.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
 use super::counters::Counters;
-use super::inbox::Inbox;
+use super::inbox::{Inbox, Pending, Wants};
 use super::link::Link;
+use super::messages;
 use super::metadata;
 use super::monitoring::Monitoring;
 use super::streams::{Keeping, KeptStream, Streams};
 use super::subscriptions::{Entry, Subscriptions};
 use super::wire::encoder;
-use crate::{Channel, Error, Listener, StreamOptions, Subjects, Subscription};
+use crate::{Channel, Ear, Error, Listener, StreamOptions, Subjects, Subscription};
 
 /// `subscriptions` is locked for a look-up or a change, and at most to write all of them to a new link; `link` for a
 /// copy. Who holds both locked `subscriptions` first.
@@ -32,8 +33,18 @@ pub(super) struct Node {
     /// Begins the ids that this node gives publications.
     id_prefix: String,
     ids: AtomicU64,
+    /// Whether answers are subscribed to, which who never asks need not be permitted.
+    has_inbox: AtomicBool,
     subscriptions: Mutex<Subscriptions>,
     link: Mutex<State>,
+}
+
+/// A message as a server sent it.
+pub(super) struct Received<'a> {
+    pub(super) subject: &'a [u8],
+    pub(super) reply: &'a [u8],
+    pub(super) headers: &'a [u8],
+    pub(super) payload: &'a [u8],
 }
 
 enum State {
@@ -50,10 +61,6 @@ impl Node {
         monitoring: Monitoring,
     ) -> Self {
         let streams = Streams::new(&subjects, streams, keeping);
-        let mut subscriptions = Subscriptions::default();
-        if !streams.is_empty() {
-            subscriptions.add(Entry::Inbox);
-        }
         Self {
             subjects,
             streams,
@@ -63,7 +70,8 @@ impl Node {
             id_prefix: format!("{:016x}", rand::random::<u64>()),
             ids: AtomicU64::new(0),
             counters: Counters::default(),
-            subscriptions: Mutex::new(subscriptions),
+            has_inbox: AtomicBool::new(false),
+            subscriptions: Mutex::default(),
             link: Mutex::new(State::Disconnected),
         }
     }
@@ -82,7 +90,7 @@ impl Node {
         let subscriptions = self.subscriptions();
         link.add(|buffer| {
             for (sid, entry) in subscriptions.iter() {
-                encoder::subscribe(buffer, &self.subject(entry), sid);
+                encoder::subscribe(buffer, &self.subject(entry), entry.group(), sid);
             }
         });
         let mut state = self.state();
@@ -90,11 +98,14 @@ impl Node {
             *state = State::Connected(Arc::clone(link));
         }
         drop(state);
-        let listeners = self.kept_listeners(&subscriptions);
+        let (listeners, ears) = (self.kept_listeners(&subscriptions), ears(&subscriptions));
         drop(subscriptions);
         self.connected.notify_one();
         for listener in listeners {
             listener.interrupted();
+        }
+        for ear in ears {
+            ear.interrupted();
         }
     }
 
@@ -104,7 +115,7 @@ impl Node {
             Entry::Channel { channel, listener } => {
                 self.streams.of(channel).map(|_| Arc::clone(listener))
             }
-            Entry::Inbox => None,
+            Entry::Topic { .. } | Entry::Inbox => None,
         });
         kept.collect()
     }
@@ -112,6 +123,7 @@ impl Node {
     fn subject(&self, entry: &Entry) -> String {
         match entry {
             Entry::Channel { channel, .. } => self.listening(channel),
+            Entry::Topic { topic, .. } => self.subjects.topic(topic),
             Entry::Inbox => self.inbox.subject(),
         }
     }
@@ -146,22 +158,34 @@ impl Node {
         }
     }
 
-    /// Sends a subscription to the channel's subject on its way. It ends when the returned value is dropped.
-    pub(super) fn subscribe(
+    /// Waits for answers to a question that is sent on the link in use.
+    pub(super) fn wait(&self, wants: Wants) -> Result<(Arc<Link>, Pending), Error> {
+        if !self.has_inbox.load(Ordering::Acquire) {
+            let mut subscriptions = self.subscriptions();
+            if !self.has_inbox.load(Ordering::Acquire) {
+                let sid = subscriptions.add(Entry::Inbox);
+                if let Ok(link) = self.link() {
+                    let subject = self.inbox.subject();
+                    link.add(|buffer| encoder::subscribe(buffer, &subject, None, sid));
+                }
+                self.has_inbox.store(true, Ordering::Release);
+            }
+        }
+        Ok((self.link()?, self.inbox.wait(wants)))
+    }
+
+    /// Sends a subscription on its way. It ends when the returned value is dropped.
+    pub(super) fn add(
         self: &Arc<Self>,
-        channel: &Channel,
         subject: &str,
-        listener: Arc<dyn Listener>,
+        entry: Entry,
     ) -> Result<(Arc<Link>, Subscription), Error> {
-        let entry = Entry::Channel {
-            channel: channel.clone(),
-            listener,
-        };
+        let group = entry.group().map(str::to_owned);
         let (link, sid) = {
             let mut subscriptions = self.subscriptions();
             (self.link()?, subscriptions.add(entry))
         };
-        link.add(|buffer| encoder::subscribe(buffer, subject, sid));
+        link.add(|buffer| encoder::subscribe(buffer, subject, group.as_deref(), sid));
         let node = Arc::clone(self);
         Ok((link, Subscription::new(move || node.unsubscribe(sid))))
     }
@@ -178,11 +202,21 @@ impl Node {
 
     /// Hands a message to the listener of its subscription, if there is one still. What a panic says is for the
     /// process's hook to show.
-    pub(super) fn deliver(&self, sid: u64, subject: &[u8], headers: &[u8], payload: &[u8]) {
+    pub(super) fn deliver(&self, sid: u64, received: &Received<'_>) {
+        let Received {
+            subject,
+            headers,
+            payload,
+            ..
+        } = *received;
         let (listener, epoch) = match self.subscriptions().get(sid) {
             Some(Entry::Channel { channel, listener }) => {
                 let stream = self.streams.of(channel);
                 (Arc::clone(listener), stream.map(KeptStream::epoch))
+            }
+            Some(Entry::Topic { ear, .. }) => {
+                let ear = Arc::clone(ear);
+                return self.say(&*ear, received);
             }
             Some(Entry::Inbox) => return self.inbox.deliver(subject, headers, payload),
             None => return,
@@ -205,6 +239,19 @@ impl Node {
         }
     }
 
+    fn say(&self, ear: &dyn Ear, received: &Received<'_>) {
+        match messages::heard(self, self.link().ok(), received) {
+            Some(heard) => {
+                let _panic = catch_unwind(AssertUnwindSafe(|| ear.hear(heard)));
+            }
+            None => {
+                if let Some(total) = self.counters.malformed.add() {
+                    tracing::warn!(total, "malformed message dropped");
+                }
+            }
+        }
+    }
+
     /// The server reports an error.
     pub(super) fn refused(&self, error: &str) {
         if let Some(total) = self.counters.refused.add() {
@@ -221,4 +268,12 @@ impl Node {
     fn state(&self) -> MutexGuard<'_, State> {
         self.link.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn ears(subscriptions: &Subscriptions) -> Vec<Arc<dyn Ear>> {
+    let ears = subscriptions.iter().filter_map(|(_, entry)| match entry {
+        Entry::Topic { ear, .. } => Some(Arc::clone(ear)),
+        Entry::Channel { .. } | Entry::Inbox => None,
+    });
+    ears.collect()
 }

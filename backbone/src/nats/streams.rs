@@ -239,8 +239,7 @@ async fn once(
     deadline: Instant,
 ) -> Result<Vec<Answer>, Error> {
     let no_answer = || Error::Unavailable("no answer in time".to_owned());
-    let mut pending = node.inbox.wait(wants);
-    let link = node.link()?;
+    let (link, mut pending) = node.wait(wants)?;
     let reply = pending.subject.clone();
     link.send(payload.len(), |buffer| {
         encoder::request(buffer, subject, &reply, b"", payload);

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use crate::{Channel, Listener};
+use crate::{Channel, Ear, Listener, Topic};
 
 /// Slots that are taken again when they are free. Their number is the most that were in use at the same time.
 #[derive(Default)]
@@ -27,8 +27,23 @@ pub(super) enum Entry {
         channel: Channel,
         listener: Arc<dyn Listener>,
     },
+    /// What is said about a topic.
+    Topic {
+        topic: Topic,
+        group: Option<String>,
+        ear: Arc<dyn Ear>,
+    },
     /// Answers to requests.
     Inbox,
+}
+
+impl Entry {
+    pub(super) fn group(&self) -> Option<&str> {
+        match self {
+            Self::Topic { group, .. } => group.as_deref(),
+            Self::Channel { .. } | Self::Inbox => None,
+        }
+    }
 }
 
 impl Subscriptions {
@@ -101,6 +116,7 @@ mod tests {
     fn name(entry: &Entry) -> &str {
         match entry {
             Entry::Channel { channel, .. } => channel.as_str(),
+            Entry::Topic { topic, .. } => topic.as_str(),
             Entry::Inbox => "inbox",
         }
     }

@@ -2,11 +2,14 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use tidegate_backbone::embedded::Embedded;
 use tidegate_backbone::{
-    Backbone, Channel, Confirmation, DurabilityReport, Epoch, Error, Feed, From, Listener, Page,
-    Place, Position, Publication, Range, StreamOptions, Streams, Subscription, Top,
+    AskError, Backbone, Bus, Channel, Confirmation, DurabilityReport, Ear, Epoch, Error, Feed,
+    From, Listener, Message, Page, Place, Position, Publication, Range, StreamOptions, Streams,
+    Subscription, Top, Topic,
 };
 use tidegate_history_service::store::{Batch, Record, StreamId};
 
@@ -15,6 +18,8 @@ use tidegate_history_service::store::{Batch, Record, StreamId};
 pub(crate) struct Carrier {
     /// Publications of each channel that are kept.
     size: usize,
+    /// Messages are no matter of these tests.
+    bus: Embedded,
     state: Arc<Mutex<State>>,
     next_listener: AtomicU64,
 }
@@ -46,6 +51,7 @@ impl Carrier {
         };
         Arc::new(Self {
             size,
+            bus: Embedded::new(),
             state: Arc::new(Mutex::new(state)),
             next_listener: AtomicU64::new(0),
         })
@@ -212,6 +218,35 @@ impl Streams for Carrier {
 
     fn feed(&self, _: Option<&str>, _: Option<Position>) -> Option<Box<dyn Feed>> {
         None
+    }
+}
+
+impl Bus for Carrier {
+    fn tell<'a>(&'a self, topic: &'a Topic, message: Message) -> BoxFuture<'a, Result<(), Error>> {
+        self.bus.tell(topic, message)
+    }
+
+    fn hear<'a>(
+        &'a self,
+        topic: &'a Topic,
+        group: Option<&'a str>,
+        ear: Arc<dyn Ear>,
+    ) -> BoxFuture<'a, Result<Subscription, Error>> {
+        self.bus.hear(topic, group, ear)
+    }
+
+    fn ask_all<'a>(
+        &'a self,
+        topic: &'a Topic,
+        question: Message,
+        within: Duration,
+        enough: usize,
+    ) -> BoxFuture<'a, Result<Vec<Message>, AskError>> {
+        self.bus.ask_all(topic, question, within, enough)
+    }
+
+    fn address(&self, topic: &Topic) -> String {
+        self.bus.address(topic)
     }
 }
 

@@ -143,8 +143,7 @@ impl Letter {
         deadline: Instant,
         may_go: impl FnOnce() -> bool,
     ) -> Result<Option<Pending>, Error> {
-        let pending = node.inbox.wait(Wants::One);
-        let link = node.link()?;
+        let (link, pending) = node.wait(Wants::One)?;
         let size = self.headers.len() + self.data.len();
         let sent = link.send(size, |buffer| {
             let goes = may_go();

@@ -30,6 +30,8 @@ pub(in crate::nats) enum Operation<'a> {
     Message {
         sid: u64,
         subject: &'a [u8],
+        /// Where to answer; empty when nobody asks.
+        reply: &'a [u8],
         headers: &'a [u8],
         payload: &'a [u8],
     },
@@ -62,6 +64,7 @@ pub(in crate::nats) struct Decoder {
 #[derive(Debug, Clone, Copy)]
 struct Head {
     sid: u64,
+    has_reply: bool,
     headers: usize,
     total: usize,
 }
@@ -144,10 +147,11 @@ impl Decoder {
             return Ok(None);
         }
         self.used = end + LINE_END.len();
-        let subject = self.buffer[..start]
-            .trim_ascii()
-            .split(u8::is_ascii_whitespace);
-        let subject = subject.filter(|field| !field.is_empty()).nth(1);
+        let line = self.buffer[..start].trim_ascii();
+        let fields = line.split(u8::is_ascii_whitespace);
+        let mut fields = fields.filter(|field| !field.is_empty()).skip(1);
+        let subject = fields.next();
+        let reply = fields.nth(1).filter(|_| head.has_reply);
         let (headers, payload) = self.buffer[start..end].split_at(head.headers);
         if !self.buffer[end..].starts_with(LINE_END) {
             return Err(WireError::Unknown);
@@ -155,6 +159,7 @@ impl Decoder {
         Ok(Some(Operation::Message {
             sid: head.sid,
             subject: subject.unwrap_or_default(),
+            reply: reply.unwrap_or_default(),
             headers,
             payload,
         }))
@@ -183,8 +188,13 @@ fn head(line: &[u8], has_headers: HasHeaders) -> Option<Head> {
         (HasHeaders::Yes, 4 | 5) => (size(fields[count - 2])?, size(fields[count - 1])?),
         _ => return None,
     };
+    let without_reply = match has_headers {
+        HasHeaders::No => 3,
+        HasHeaders::Yes => 4,
+    };
     (headers <= total).then_some(Head {
         sid: number(fields[1])?,
+        has_reply: count > without_reply,
         headers,
         total,
     })

@@ -66,8 +66,17 @@ pub(in crate::nats) fn connect(buffer: &mut BytesMut, connect: &Connect<'_>) {
     append(buffer, format_args!("CONNECT {json}\r\n"));
 }
 
-pub(in crate::nats) fn subscribe(buffer: &mut BytesMut, subject: &str, sid: u64) {
-    append(buffer, format_args!("SUB {subject} {sid}\r\n"));
+/// Of those who subscribe with the same group one receives each message.
+pub(in crate::nats) fn subscribe(
+    buffer: &mut BytesMut,
+    subject: &str,
+    group: Option<&str>,
+    sid: u64,
+) {
+    match group {
+        None => append(buffer, format_args!("SUB {subject} {sid}\r\n")),
+        Some(group) => append(buffer, format_args!("SUB {subject} {group} {sid}\r\n")),
+    }
 }
 
 pub(in crate::nats) fn unsubscribe(buffer: &mut BytesMut, sid: u64) {
@@ -132,8 +141,12 @@ mod tests {
     fn commands_are_spelt_as_the_protocol_says() {
         let table = [
             (
-                encoded(|buffer| subscribe(buffer, "a.b", 7)),
+                encoded(|buffer| subscribe(buffer, "a.b", None, 7)),
                 "SUB a.b 7\r\n",
+            ),
+            (
+                encoded(|buffer| subscribe(buffer, "a.b", Some("g"), 7)),
+                "SUB a.b g 7\r\n",
             ),
             (encoded(|buffer| unsubscribe(buffer, 7)), "UNSUB 7\r\n"),
             (

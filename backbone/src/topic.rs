@@ -1,0 +1,125 @@
+//! What the programs of a deployment talk about.
+//!
+//! A topic is the end of a subject: `<prefix>.<topic>` on NATS, the same text inside one process. Each thing that is
+//! said has one constructor here, and only this file and `subject` spell what is said on.
+
+use std::fmt;
+
+/// Where NATS asks services about themselves; the one place that does not begin with the prefix.
+const MICRO: &str = "$SRV.";
+
+/// What a message is about; or, with `*` for any one token and a last `>` for any rest, what one hears about.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Topic(Box<str>);
+
+impl Topic {
+    /// What a service is asked for by those who want its endpoint.
+    ///
+    /// # Panics
+    /// If one of them is no plain name of letters, digits, `-` and `_`.
+    #[must_use]
+    pub fn request(service: &str, endpoint: &str) -> Self {
+        Self::of(&["req", service, endpoint])
+    }
+
+    /// What services are asked about themselves, by `verb`; those of a name, or one of them.
+    pub(crate) fn micro(verb: &str, service: Option<&str>, id: Option<&str>) -> Self {
+        let mut text = format!("{MICRO}{verb}");
+        for token in service.into_iter().chain(id) {
+            assert!(is_plain(token), "{token:?} is no name for a service");
+            text.push('.');
+            text.push_str(token);
+        }
+        Self(text.into())
+    }
+
+    fn of(tokens: &[&str]) -> Self {
+        for token in tokens {
+            assert!(is_plain(token), "{token:?} is no token of a topic");
+        }
+        Self(tokens.join(".").into())
+    }
+
+    /// The topic of a message's subject, as it came from the carrier.
+    pub(crate) fn heard(text: &str) -> Self {
+        Self(text.into())
+    }
+
+    /// Its text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether the prefix stands before it.
+    pub(crate) fn has_prefix(&self) -> bool {
+        !self.0.starts_with(MICRO)
+    }
+
+    /// Whether who hears about `self` hears about `other`.
+    pub(crate) fn covers(&self, other: &Self) -> bool {
+        let mut tokens = other.0.split('.');
+        for expected in self.0.split('.') {
+            match (expected, tokens.next()) {
+                (">", Some(_)) => return true,
+                ("*", Some(_)) => {}
+                (expected, Some(token)) if expected == token => {}
+                _ => return false,
+            }
+        }
+        tokens.next().is_none()
+    }
+}
+
+impl fmt::Display for Topic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Whether it is one token that names nothing but itself.
+fn is_plain(token: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    !token.is_empty() && token.bytes().all(plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_topic_covers_what_nats_says_it_does() {
+        let table = [
+            ("a.b", "a.b", true),
+            ("a.b", "a.c", false),
+            ("a.b", "a", false),
+            ("a", "a.b", false),
+            ("a.*", "a.b", true),
+            ("a.*", "a.b.c", false),
+            ("a.*.c", "a.b.c", true),
+            ("a.>", "a.b.c", true),
+            ("a.>", "a", false),
+        ];
+        for (heard, said, covers) in table {
+            let (heard, said) = (Topic::heard(heard), Topic::heard(said));
+            assert_eq!(heard.covers(&said), covers, "{heard} of {said}");
+        }
+    }
+
+    #[test]
+    fn a_service_is_asked_about_itself_without_the_prefix() {
+        let all = Topic::micro("PING", None, None);
+        let one = Topic::micro("INFO", Some("tidegate"), Some("a1"));
+        assert_eq!(
+            (all.as_str(), one.as_str()),
+            ("$SRV.PING", "$SRV.INFO.tidegate.a1")
+        );
+        assert!(!one.has_prefix() && Topic::request("presence", "get").has_prefix());
+    }
+
+    #[test]
+    #[should_panic(expected = "no token of a topic")]
+    fn a_token_is_a_plain_name() {
+        let _topic = Topic::request("presence", "get.*");
+    }
+}
