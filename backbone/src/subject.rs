@@ -56,9 +56,7 @@ impl Subjects {
     #[must_use]
     pub fn publication(&self, channel: &Channel) -> String {
         let mut subject = self.publications.clone();
-        subject.push_str(channel.namespace().unwrap_or(NO_NAMESPACE));
-        subject.push('.');
-        push_name(&mut subject, channel.is_private(), channel.local_name());
+        push_channel(&mut subject, channel);
         subject
     }
 
@@ -130,6 +128,13 @@ impl Subjects {
             .ok()
             .filter(|channel| self.publication(channel) == subject)
     }
+}
+
+/// Adds the tokens of a channel: its namespace, and its name, escaped where it has to be.
+pub(crate) fn push_channel(subject: &mut String, channel: &Channel) {
+    subject.push_str(channel.namespace().unwrap_or(NO_NAMESPACE));
+    subject.push('.');
+    push_name(subject, channel.is_private(), channel.local_name());
 }
 
 fn push_name(subject: &mut String, is_private: bool, name: &str) {
