@@ -3,6 +3,7 @@
 
 mod landing;
 mod operation;
+mod presence;
 mod work;
 
 use std::rc::Rc;
@@ -21,6 +22,7 @@ use crate::by_channel::ByChannel;
 use crate::hub::Membership;
 use crate::node::Node;
 use crate::outbox::Outbox;
+use crate::presence::Seen;
 use crate::session::{Action, Actions, Entry, Landing, Moment, OpenError, PingStyle, Session};
 use crate::wire::Wire;
 use crate::worker::Worker;
@@ -37,6 +39,8 @@ pub(crate) struct Connection {
     work: Option<Box<Work>>,
     memberships: ByChannel<Membership>,
     user: Option<AdmittedUser>,
+    /// What others are told of it; `None` while that is nothing.
+    seen: Option<Box<Seen>>,
     closing: Option<DisconnectCode>,
 }
 
@@ -51,6 +55,7 @@ impl Connection {
             work: None,
             memberships: ByChannel::default(),
             user: None,
+            seen: None,
             closing: None,
         }
     }
@@ -185,6 +190,9 @@ impl Connection {
                 let format = self.format();
                 self.step(|session, now, actions| session.read(id, result, format, now, actions));
             }
+            Finished::Asked(id, result) => {
+                self.step(|session, _, actions| session.presence_answered(id, result, actions));
+            }
             Finished::Sent(id, Ok(confirmation)) => {
                 let confirmed = confirmation.map(move |result| Finished::Published(id, result));
                 self.work().begin(confirmed);
@@ -252,19 +260,31 @@ impl Connection {
             Action::Attach(channel) => {
                 let membership = self.work().take_landed(&channel);
                 let membership = membership.expect("a session keeps only what it joined");
+                self.show(&channel);
                 self.memberships.insert(channel, membership);
             }
             Action::Detach(channel) => {
+                self.hide(&channel);
                 self.memberships.remove(channel.as_str());
             }
+            Action::Introduce { name, version } => self.introduce(&name, &version),
             Action::Open { user, channels } => {
                 let (node, hub) = (Arc::clone(self.node()), Rc::clone(&self.worker.hub));
                 self.work()
                     .wait_for(operation::open(node, hub, user, channels));
             }
             Action::Join(join) => {
-                let join = operation::join(Rc::clone(&self.worker.hub), join);
-                self.work().begin(join);
+                let (node, hub) = (Arc::clone(self.node()), Rc::clone(&self.worker.hub));
+                self.work().begin(operation::join(node, hub, join));
+            }
+            Action::Presence {
+                id,
+                channel,
+                question,
+            } => {
+                let (node, format) = (Arc::clone(self.node()), self.format());
+                let ask = operation::ask(node, id, channel, question, format);
+                self.work().begin(ask);
             }
             Action::Read { id, channel, range } => {
                 let read = operation::read(Arc::clone(self.node()), id, channel, range);
@@ -283,6 +303,7 @@ impl Connection {
             Action::Close(code) => {
                 self.closing = Some(code);
                 self.work().backlog.clear();
+                self.seen = None;
                 self.memberships = ByChannel::default();
             }
         }

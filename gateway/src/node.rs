@@ -12,6 +12,7 @@ use crate::auth::OriginPolicy;
 use crate::config::Config;
 use crate::counters::Counters;
 use crate::interest::Interest;
+use crate::presence::Presence;
 use crate::rules::Rules;
 use crate::tls::Tls;
 
@@ -25,6 +26,8 @@ pub struct Node {
     pub(crate) interest: Arc<Interest>,
     pub(crate) admission: Arc<Admission>,
     pub(crate) counters: Arc<Counters>,
+    /// Where anything of it is switched on.
+    pub(crate) presence: Option<Arc<Presence>>,
     /// Clients speak TLS, if there is any.
     pub(crate) tls: Option<Arc<Tls>>,
     /// Told when the last connection of a node that is stopping has ended.
@@ -55,6 +58,7 @@ impl Node {
             origins: OriginPolicy::new(&config.client.allowed_origins)?,
             admission: Admission::new(&config.client, Instant::now()),
             tls: Tls::load(&config.http_server)?.map(Arc::new),
+            presence: Presence::new(&config, &backbone, &counters),
             config,
             backbone,
             interest,

@@ -3,6 +3,7 @@
 mod connect;
 mod expiry;
 mod heartbeat;
+mod presence;
 mod publish;
 mod recovery;
 mod subscribe;
@@ -17,7 +18,10 @@ use serde_json::{Value, json};
 use tidegate_backbone::{Error, Page, Position};
 use tidegate_codec::Format;
 
-use super::{Action, Actions, Entry, Join, Landing, Moment, OpenError, PingStyle, Session, State};
+use super::{
+    Action, Actions, Entry, Join, Landing, Moment, OpenError, PingStyle, PresenceAnswer,
+    PresenceError, PresenceQuestion, Session, State,
+};
 use crate::config::{Config, Namespace};
 use crate::rules::Rules;
 
@@ -47,6 +51,7 @@ struct Client {
     join: Result<Landing, Error>,
     page: Result<Page, Error>,
     publish: Result<Option<Position>, Error>,
+    presence: Result<PresenceAnswer, PresenceError>,
 }
 
 impl Client {
@@ -89,6 +94,7 @@ impl Client {
             join: Ok(Landing::default()),
             page: Err(Error::Unavailable(String::new())),
             publish: Ok(None),
+            presence: Err(PresenceError::Unavailable(String::new())),
         }
     }
 
@@ -152,12 +158,19 @@ impl Client {
                         let format = Format::Json;
                         self.session.read(*id, page, format, self.now, &mut next);
                     }
+                    Action::Presence { id, .. } => {
+                        let answer = self.presence.clone();
+                        self.session.presence_answered(*id, answer, &mut next);
+                    }
                     _ => {}
                 }
                 if let Action::Publish { id, .. } = action {
                     self.session.published(id, &self.publish, &mut next);
                 }
-                lines.push(line(&action));
+                // It follows every connect.
+                if !matches!(action, Action::Introduce { .. }) {
+                    lines.push(line(&action));
+                }
             }
             actions = next;
         }
@@ -196,6 +209,13 @@ fn line(action: &Action) -> String {
                 publication.info.as_ref().map(|info| &info.user)
             )
         }
+        Action::Presence {
+            channel, question, ..
+        } => match question {
+            PresenceQuestion::Members => format!("who is in {channel}"),
+            PresenceQuestion::Counts => format!("how many are in {channel}"),
+        },
+        Action::Introduce { name, version } => format!("introduce {name} {version}"),
         Action::SkipFrame => SKIP.to_owned(),
         Action::Close(code) => format!("close {}", code.code()),
     }
