@@ -36,3 +36,20 @@ pub mod history {
     /// The schema itself, for server reflection.
     pub const DESCRIPTION: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/history.bin"));
 }
+
+/// `schema/presence.proto`: the presence service.
+#[cfg(feature = "presence")]
+pub mod presence {
+    #![expect(
+        clippy::allow_attributes_without_reason,
+        clippy::excessive_nesting,
+        clippy::too_many_lines,
+        unused_qualifications,
+        reason = "tonic's generator writes so"
+    )]
+
+    include!(concat!(env!("OUT_DIR"), "/tidegate.presence.v1.rs"));
+
+    /// The schema itself, for server reflection.
+    pub const DESCRIPTION: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/presence.bin"));
+}
