@@ -55,13 +55,12 @@ impl From<NotHeld> for Refusal {
     }
 }
 
-fn what(
-    roster: &Roster,
-    place: Place,
-    question: proto::Question,
-) -> Result<answer::What, Refusal> {
+fn what(roster: &Roster, place: Place, question: proto::Question) -> Result<answer::What, Refusal> {
     if question.version != VERSION || question.partitions != place.partitions {
-        let text = format!("this is version {VERSION} with {} partitions", place.partitions);
+        let text = format!(
+            "this is version {VERSION} with {} partitions",
+            place.partitions
+        );
         return Err((Reason::Mismatch, text));
     }
     let what = question.what.ok_or_else(|| invalid("nothing is asked"))?;
@@ -90,7 +89,11 @@ fn members(
         0 => None,
         _ => {
             let bytes = <[u8; 16]>::try_from(&*question.after);
-            Some(bytes.map(Client).map_err(|_| invalid("after is no client"))?)
+            Some(
+                bytes
+                    .map(Client)
+                    .map_err(|_| invalid("after is no client"))?,
+            )
         }
     };
     let limit = match usize::try_from(question.limit) {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use prost::Message as _;
-use tidegate_backbone::service::{Endpoint, Handler, Refusal, Served, Service, serve};
+use tidegate_backbone::service::{BUSY, Endpoint, Handler, Refusal, Served, Service, serve};
 use tidegate_backbone::{Bus, Message, Topic};
 use tidegate_proto::node::Question;
 use tokio::time::sleep;
@@ -38,7 +38,7 @@ impl Handler for Answering {
             })?;
             let answered = desk.look(move |roster| answer(roster, place, question));
             let answered = answered.await.map_err(|closed| Refusal {
-                code: 503,
+                code: BUSY,
                 text: closed.to_string(),
             })?;
             Ok(Message::new(answered.encode_to_vec()))
@@ -48,7 +48,7 @@ impl Handler for Answering {
 }
 
 /// Offers answers about the partitions that are ready, as they change.
-pub async fn answer_questions(bus: Arc<dyn Bus>, desk: Desk, partitions: u32) -> Infallible {
+pub(crate) async fn answer_questions(bus: Arc<dyn Bus>, desk: Desk, partitions: u32) -> Infallible {
     let mut progress = desk.progress();
     let mut offered: (Vec<u32>, Option<Served>) = (Vec::new(), None);
     loop {
@@ -89,7 +89,9 @@ fn service(desk: &Desk, ready: &[u32], partitions: u32) -> Service {
             }),
         }
     };
-    let endpoints = ready.iter().flat_map(|it| [Kind::Channel, Kind::User].map(|kind| endpoint(kind, *it)));
+    let endpoints = ready
+        .iter()
+        .flat_map(|it| [Kind::Channel, Kind::User].map(|kind| endpoint(kind, *it)));
     Service {
         name: "tidegate-presence",
         version: env!("CARGO_PKG_VERSION"),

@@ -15,8 +15,8 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use crate::message::{Fault, ReplicaBeat, decode};
 use crate::roster::{Effect, Moment, Options, Roster};
-pub use watches::{News, WatchError};
 use watches::Watches;
+pub use watches::{News, WatchError};
 
 /// Messages that wait.
 const MAX_WAITING: usize = 65_536;
@@ -79,7 +79,11 @@ impl Desk {
     /// A desk, the effects of its roster, and the task, which runs while it is polled and as long as there is a desk.
     pub fn new(
         options: Options,
-    ) -> (Self, mpsc::Receiver<Effect>, impl Future<Output = ()> + Send) {
+    ) -> (
+        Self,
+        mpsc::Receiver<Effect>,
+        impl Future<Output = ()> + Send,
+    ) {
         let (heard, hears) = mpsc::channel(MAX_WAITING);
         let (looks, looked) = mpsc::channel(MAX_QUESTIONS);
         let (effects, told) = mpsc::channel(MAX_EFFECTS);
@@ -122,8 +126,15 @@ impl Desk {
     /// # Errors
     /// [`Closed`].
     pub async fn hear_in_time(&self, heard: Heard) -> Result<(), Closed> {
-        self.waiting_bytes.fetch_add(heard.size(), Ordering::Relaxed);
+        self.waiting_bytes
+            .fetch_add(heard.size(), Ordering::Relaxed);
         self.heard.send(heard).await.map_err(|_| Closed)
+    }
+
+    /// Bytes of the messages that wait.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.waiting_bytes.load(Ordering::Relaxed)
     }
 
     /// What `look` sees in the roster.
@@ -217,7 +228,8 @@ impl State {
     }
 
     fn take(&mut self, heard: Heard) {
-        self.waiting_bytes.fetch_sub(heard.size(), Ordering::Relaxed);
+        self.waiting_bytes
+            .fetch_sub(heard.size(), Ordering::Relaxed);
         let (at, partitions, mut effects) = (self.moment(), self.partitions, Vec::new());
         let taken = match heard {
             Heard::Report(bytes) => decode::report(bytes, partitions)

@@ -15,10 +15,13 @@ use crate::desk::{Desk, Heard};
 /// Before another try at what the bus refused.
 const PAUSE: Duration = Duration::from_millis(500);
 
+/// What a message of some topic is.
+type AsHeard = fn(Bytes) -> Heard;
+
 /// Puts messages of one kind on the desk.
 struct Listening {
     desk: Desk,
-    as_heard: fn(Bytes) -> Heard,
+    as_heard: AsHeard,
     /// Of all ears one is enough to say that messages may have been lost.
     is_first: bool,
 }
@@ -39,7 +42,10 @@ impl Ear for Listening {
 ///
 /// # Errors
 /// When the bus refuses.
-pub async fn hear_beats(bus: &Arc<dyn Bus>, desk: &Desk) -> Result<[Subscription; 2], Error> {
+pub(crate) async fn hear_beats(
+    bus: &Arc<dyn Bus>,
+    desk: &Desk,
+) -> Result<[Subscription; 2], Error> {
     let ear = |as_heard, is_first| {
         Arc::new(Listening {
             desk: desk.clone(),
@@ -50,12 +56,13 @@ pub async fn hear_beats(bus: &Arc<dyn Bus>, desk: &Desk) -> Result<[Subscription
     let (beats, replicas) = (Topic::presence_beats(), Topic::presence_replicas());
     Ok([
         bus.hear(&beats, None, ear(Heard::Beat, true)).await?,
-        bus.hear(&replicas, None, ear(Heard::Replica, false)).await?,
+        bus.hear(&replicas, None, ear(Heard::Replica, false))
+            .await?,
     ])
 }
 
 /// Hears what belongs to the partitions that are followed, as they change.
-pub async fn hear_partitions(bus: Arc<dyn Bus>, desk: Desk) -> Infallible {
+pub(crate) async fn hear_partitions(bus: Arc<dyn Bus>, desk: Desk) -> Infallible {
     let mut progress = desk.progress();
     let mut heard: BTreeMap<u32, Vec<Subscription>> = BTreeMap::new();
     loop {
@@ -82,8 +89,11 @@ async fn hear_partition(
     desk: &Desk,
     partition: u32,
 ) -> Result<(u32, Vec<Subscription>), Error> {
-    let kinds: [(Topic, fn(Bytes) -> Heard); 3] = [
-        (Topic::presence_channel_changes(Some(partition)), Heard::Report),
+    let kinds: [(Topic, AsHeard); 3] = [
+        (
+            Topic::presence_channel_changes(Some(partition)),
+            Heard::Report,
+        ),
         (Topic::presence_user_changes(Some(partition)), Heard::Report),
         (Topic::presence_gone(Some(partition)), Heard::Gone),
     ];

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use prost::Message as _;
+use tidegate_backbone::service::BUSY;
 use tidegate_backbone::{AskError, Bus, Message, Topic};
 use tidegate_proto::node as proto;
 use tidegate_proto::node::answer::What;
@@ -68,6 +69,12 @@ impl Presence {
         &self.desk
     }
 
+    /// Whether everything that is this replica's is answered for.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.desk.progress().borrow().is_ready
+    }
+
     /// How many partitions there are.
     #[must_use]
     pub fn partitions(&self) -> u32 {
@@ -122,7 +129,9 @@ impl Presence {
             match self.bus.ask(&topic, message, within).await {
                 Ok(message) => match decode(&message, place.partition)? {
                     Some(answered) => return Ok(answered),
-                    None => "the partition has moved".clone_into(&mut reason),
+                    None => {
+                        "the replica that held it has moved it, or is busy".clone_into(&mut reason)
+                    }
                 },
                 Err(AskError::NobodyHears) => {
                     reason = AskError::NobodyHears.to_string();
@@ -141,8 +150,11 @@ impl Presence {
 /// Reads an answer; none when it should be asked elsewhere.
 fn decode(message: &Message, partition: u32) -> Result<Option<Answered>, PresenceError> {
     let unavailable = |reason: String| PresenceError::Unavailable { partition, reason };
-    if let Some(refusal) = message.refusal() {
-        return Err(unavailable(refusal.text));
+    match message.refusal() {
+        // It has too much to do, or is about to end.
+        Some(refusal) if refusal.code == BUSY => return Ok(None),
+        Some(refusal) => return Err(unavailable(refusal.text)),
+        None => {}
     }
     let answer = proto::Answer::decode(message.data.clone());
     let answer = answer.map_err(|_| unavailable("the answer is malformed".to_owned()))?;

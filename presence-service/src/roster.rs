@@ -7,6 +7,7 @@
 mod book;
 mod departure;
 mod effect;
+mod holding;
 mod last_seen;
 mod node;
 mod peers;
@@ -47,6 +48,8 @@ pub struct Options {
     pub partitions: u32,
     /// How long nodes and replicas are listened for at the start, before any partition is followed.
     pub settle: Duration,
+    /// How long nodes may take to tell everything of a partition before it is ready all the same.
+    pub patience: Duration,
     /// Memberships, and connections, at most.
     pub max_entries: usize,
     /// How long it is remembered when a user was last seen.
@@ -73,6 +76,10 @@ pub struct Roster {
     peers: Peers,
     /// Which partitions are followed.
     held: Vec<bool>,
+    /// Since when.
+    held_since: Vec<Duration>,
+    /// Of which of them everything has been here, or was waited for long enough.
+    ready: Vec<bool>,
     /// What runs that are over left behind.
     sweeps: VecDeque<Sweep>,
     /// Leaves that another replica should tell.
@@ -96,6 +103,8 @@ impl Roster {
             nodes: BTreeMap::new(),
             peers: Peers::new(options.replica.clone()),
             held: vec![false; partitions as usize],
+            held_since: vec![Duration::ZERO; partitions as usize],
+            ready: vec![false; partitions as usize],
             sweeps: VecDeque::new(),
             farewells: Vec::new(),
             told: VecDeque::new(),
@@ -132,12 +141,9 @@ impl Roster {
         }
         if known != Some(beat.from.number) {
             self.bury(&name);
-            let node = Node::new(
-                beat.from.number,
-                self.new_run(),
-                self.options.partitions,
-                at,
-            );
+            let run = self.new_run();
+            let mut node = Node::new(beat.from.number, run, self.options.partitions, at);
+            node.is_news = self.is_ready();
             self.nodes.insert(name.clone(), node);
         }
         self.refresh(&name, beat, at);
@@ -195,6 +201,7 @@ impl Roster {
         self.peers.expire(at.now);
         self.expire_nodes(at);
         self.hold(at);
+        self.look_what_is_ready(at);
         self.say_farewells(at, effects);
         self.last_seen.expire(at.now);
         self.ask(at, effects);
@@ -217,43 +224,6 @@ impl Roster {
             .retain(|_, node| node.state == NodeState::Alive || at.now < node.until + MEMORY);
     }
 
-    /// Takes on the partitions that have become this replica's, and lets go of those that others have.
-    fn hold(&mut self, at: Moment) {
-        if at.now < self.options.settle {
-            return;
-        }
-        for partition in 0..self.options.partitions {
-            let place = partition as usize;
-            if self.held[place] {
-                if !self.peers.is_own(partition) && self.peers.are_holders_ready(partition) {
-                    self.held[place] = false;
-                    self.let_go(partition);
-                }
-            } else if self.peers.is_own(partition) {
-                self.held[place] = true;
-                for node in self.nodes.values_mut() {
-                    node.stream(Kind::Channel, place).reset(at.now);
-                    node.stream(Kind::User, place).reset(at.now);
-                }
-            }
-        }
-    }
-
-    fn let_go(&mut self, partition: u32) {
-        let runs: Vec<_> = self.nodes.values().map(|node| node.run).collect();
-        let runs = runs
-            .into_iter()
-            .chain(self.sweeps.iter().map(|sweep| sweep.run));
-        for run in runs.collect::<Vec<_>>() {
-            for at in self.book.members_of_run(run, partition) {
-                self.book.remove_member(at);
-            }
-            for at in self.book.sessions_of_run(run, partition) {
-                self.book.disconnect(at);
-            }
-        }
-    }
-
     fn ask(&mut self, at: Moment, effects: &mut Vec<Effect>) {
         for (name, node) in &mut self.nodes {
             if node.state == NodeState::Alive {
@@ -267,33 +237,6 @@ impl Roster {
     fn new_run(&mut self) -> Run {
         self.next_run += 1;
         self.next_run - 1
-    }
-
-    /// Whether everything of a partition is here, as far as living nodes have told.
-    #[must_use]
-    pub fn is_whole(&self, partition: u32) -> bool {
-        let place = partition as usize;
-        let mut alive = self
-            .nodes
-            .values()
-            .filter(|node| node.state == NodeState::Alive);
-        self.held.get(place) == Some(&true) && alive.all(|node| node.is_known(place))
-    }
-
-    /// The partitions of which everything is here.
-    #[must_use]
-    pub fn whole(&self) -> Vec<u32> {
-        (0..self.options.partitions)
-            .filter(|it| self.is_whole(*it))
-            .collect()
-    }
-
-    /// The partitions that are followed.
-    #[must_use]
-    pub fn held(&self) -> Vec<u32> {
-        (0..self.options.partitions)
-            .filter(|it| self.held[*it as usize])
-            .collect()
     }
 }
 

@@ -74,6 +74,7 @@ impl Service {
             replica: self.options.replica.clone(),
             partitions,
         };
+        let replica = self.options.replica.clone();
         let (desk, effects, owner) = Desk::new(self.options);
         let mut tasks = JoinSet::new();
         tasks.spawn(owner);
@@ -81,10 +82,14 @@ impl Service {
         tasks.spawn(never(hear_partitions(Arc::clone(&bus), desk.clone())));
         tasks.spawn(teller.clone().tell_effects(effects));
         tasks.spawn(never(teller.clone().beat(desk.clone())));
-        tasks.spawn(never(answer_questions(Arc::clone(&bus), desk.clone(), partitions)));
+        tasks.spawn(never(answer_questions(
+            Arc::clone(&bus),
+            desk.clone(),
+            partitions,
+        )));
         tasks.spawn(say_when_ready(desk.clone()));
         let presence = Presence::new(desk, bus, partitions);
-        let ended = face(listener, presence, self.key, stop, &mut tasks).await;
+        let ended = face(listener, presence, replica, self.key, stop, &mut tasks).await;
         tasks.shutdown().await;
         teller.end().await;
         drop(beats);
@@ -115,6 +120,7 @@ async fn hear_beats_in_time(
 async fn face(
     listener: Option<TcpListener>,
     presence: Presence,
+    replica: String,
     key: Option<ApiKey>,
     stop: impl Future<Output = ()>,
     tasks: &mut JoinSet<()>,
@@ -126,7 +132,7 @@ async fn face(
             Some(ended) = next(tasks) => ended.map_err(Into::into).and(Err(ServiceError::Ended)),
         };
     };
-    let (stopper, server) = serve(listener, presence, key);
+    let (stopper, server) = serve(listener, presence, replica, key);
     let mut server = tokio::spawn(server);
     let ended = tokio::select! {
         ended = &mut server => return Ok(ended??),

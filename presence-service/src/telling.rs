@@ -16,7 +16,7 @@ use crate::message::{ReplicaBeat, encode};
 use crate::roster::Effect;
 
 /// How long a replica counts as living after its last beat.
-pub const LEASE: Duration = Duration::from_secs(3);
+pub(crate) const LEASE: Duration = Duration::from_secs(3);
 
 /// Between two beats: often enough to know that the bus carries them.
 const BEAT: Duration = Duration::from_millis(300);
@@ -26,15 +26,15 @@ const CALLS: u32 = 3;
 
 /// Who tells, and how many partitions there are.
 #[derive(Debug, Clone)]
-pub struct Teller {
-    pub bus: Arc<dyn Bus>,
-    pub replica: String,
-    pub partitions: u32,
+pub(crate) struct Teller {
+    pub(crate) bus: Arc<dyn Bus>,
+    pub(crate) replica: String,
+    pub(crate) partitions: u32,
 }
 
 impl Teller {
     /// Says that this replica lives, until it is dropped.
-    pub async fn beat(self, desk: Desk) -> Infallible {
+    pub(crate) async fn beat(self, desk: Desk) -> Infallible {
         let mut beats = interval(BEAT);
         beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let progress = desk.progress();
@@ -51,7 +51,7 @@ impl Teller {
     }
 
     /// Says that this replica ends.
-    pub async fn end(&self) {
+    pub(crate) async fn end(&self) {
         self.tell_beat(Vec::new(), true).await;
     }
 
@@ -67,7 +67,7 @@ impl Teller {
     }
 
     /// Does what the roster wants, as long as there is one.
-    pub async fn tell_effects(self, mut effects: mpsc::Receiver<Effect>) {
+    pub(crate) async fn tell_effects(self, mut effects: mpsc::Receiver<Effect>) {
         while let Some(effect) = effects.recv().await {
             match effect {
                 Effect::Ask { node, request } => {

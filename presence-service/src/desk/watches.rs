@@ -8,10 +8,10 @@ use crate::message::{Client, Fault, Membership};
 use crate::roster::{Effect, NotHeld, Roster};
 
 /// Watches at a time.
-pub const MAX_WATCHES: usize = 1_024;
+const MAX_WATCHES: usize = 1_024;
 
 /// The largest channel that is watched.
-pub const MAX_MEMBERS: usize = 100_000;
+const MAX_MEMBERS: usize = 100_000;
 
 /// News that wait for one watch.
 const MAX_WAITING: usize = 256;

@@ -39,10 +39,16 @@ pub enum Fault {
     Missed,
     #[error("queue_full")]
     QueueFull,
+    #[error("incomplete")]
+    Incomplete,
+    #[error("untold")]
+    Untold,
+    #[error("slow_watch")]
+    SlowWatch,
 }
 
 /// Each fault, with what it says to who operates the service.
-pub const FAULTS: [(Fault, &str); 18] = [
+pub const FAULTS: [(Fault, &str); 21] = [
     (Fault::Malformed, "messages that are not of the schema"),
     (Fault::OtherVersion, "messages of another version"),
     (
@@ -85,6 +91,18 @@ pub const FAULTS: [(Fault, &str); 18] = [
         "streams of which something was missed, and a snapshot asked for",
     ),
     (Fault::QueueFull, "messages dropped because too many wait"),
+    (
+        Fault::Incomplete,
+        "partitions that became ready although a node had not told everything",
+    ),
+    (
+        Fault::Untold,
+        "messages of ours dropped because too many wait",
+    ),
+    (
+        Fault::SlowWatch,
+        "watches ended because the caller was too slow",
+    ),
 ];
 
 /// How often each happened.

@@ -105,7 +105,7 @@ impl Roster {
             return;
         }
         let waiting: usize = self.farewells.iter().map(|it| it.leaves.left.len()).sum();
-        if self.peers.speaks_for(leaves.partition) || waiting > MAX_WAITING {
+        if self.speaks_for(leaves.partition) || waiting > MAX_WAITING {
             effects.push(Effect::Gone(leaves));
         } else {
             let until = at.now + PATIENCE;

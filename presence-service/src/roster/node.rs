@@ -39,8 +39,8 @@ pub(super) struct Node {
     /// The number of its last beat.
     pub(super) beat: u64,
     pub(super) connections: u64,
-    /// Whether it was thought gone: that it is here then is news.
-    pub(super) is_back: bool,
+    /// Whether it is news who is there: it came, or came back, when everything else was here.
+    pub(super) is_news: bool,
     channels: Vec<Stream>,
     users: Vec<Stream>,
 }
@@ -56,7 +56,7 @@ impl Node {
             lease: Duration::ZERO,
             beat: 0,
             connections: 0,
-            is_back: false,
+            is_news: false,
             channels: streams(),
             users: streams(),
         }
@@ -81,7 +81,7 @@ impl Node {
 
     /// It was thought gone, and lives.
     pub(super) fn revive(&mut self, run: Run, at: Moment) {
-        (self.state, self.run, self.is_back) = (NodeState::Alive, run, true);
+        (self.state, self.run, self.is_news) = (NodeState::Alive, run, true);
         let streams = self.channels.iter_mut().chain(&mut self.users);
         streams.for_each(|stream| stream.reset(at.now));
     }

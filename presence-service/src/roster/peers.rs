@@ -99,6 +99,13 @@ impl Peers {
             .any(|(_, peer)| peer.ready.contains(&partition))
     }
 
+    /// Whether another replica has everything of a partition.
+    pub(super) fn holds(&self, partition: u32) -> bool {
+        self.others
+            .values()
+            .any(|peer| peer.ready.contains(&partition))
+    }
+
     fn holders(&self, partition: u32) -> Vec<&str> {
         let mut names: Vec<&str> = self.others().chain([self.own()]).collect();
         names.sort_by_key(|name| std::cmp::Reverse((rank(name, partition), *name)));

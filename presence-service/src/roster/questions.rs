@@ -82,6 +82,15 @@ impl Roster {
         })
     }
 
+    /// Everyone in a channel.
+    ///
+    /// # Errors
+    /// [`NotHeld`].
+    pub fn everyone(&self, channel: &str) -> Result<Vec<Membership>, NotHeld> {
+        self.check(partition(channel, self.options.partitions))?;
+        Ok(self.book.page(channel, None, usize::MAX))
+    }
+
     /// How many are in a channel.
     ///
     /// # Errors

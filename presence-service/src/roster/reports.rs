@@ -43,7 +43,7 @@ impl Roster {
             self.faults.count(Fault::UnknownNode);
             return;
         }
-        let (run, is_back) = (node.run, node.is_back);
+        let (run, is_news) = (node.run, node.is_news);
         let stream = node.stream(kind, partition as usize);
         let step = match report.body {
             Body::Changes { first, changes } => stream.changes(first, changes, at.now),
@@ -65,7 +65,7 @@ impl Roster {
                 }
             }
             Step::Replace { entries, is_first } => {
-                origin.is_news = !is_first || is_back;
+                origin.is_news = !is_first || is_news;
                 self.replace(entries, origin, effects);
             }
         }
@@ -194,7 +194,7 @@ impl Roster {
             return;
         }
         self.last_seen.note(&user, time, at.now);
-        if self.peers.speaks_for(partition) {
+        if self.speaks_for(partition) {
             effects.push(Effect::Online {
                 user,
                 is_online: false,
@@ -210,7 +210,7 @@ impl Roster {
         origin: Origin,
         effects: &mut Vec<Effect>,
     ) {
-        if self.peers.speaks_for(origin.partition) {
+        if self.speaks_for(origin.partition) {
             effects.push(Effect::Online {
                 user,
                 is_online,

@@ -17,6 +17,7 @@ fn options(replica: &str) -> Options {
         replica: replica.to_owned(),
         partitions: PARTITIONS,
         settle: Duration::ZERO,
+        patience: Duration::from_secs(30),
         max_entries: 10_000,
         last_seen_ttl: Duration::from_secs(60),
         last_seen_max: 100,
@@ -259,7 +260,7 @@ impl World {
 
     fn tick(&mut self, replica: usize) {
         let at = moment(self.now);
-        let ready = self.rosters[replica].whole();
+        let ready = self.rosters[replica].ready();
         self.rosters[1 - replica].replica_beat(peer(replica, ready), at);
         let mut effects = Vec::new();
         while self.rosters[replica].tick(at, &mut effects) {}
@@ -366,7 +367,7 @@ proptest! {
         for replica in 0..2 {
             prop_assert_eq!(world.view(replica), world.truth(), "of {}", replica);
             prop_assert!(world.rosters[replica].is_everything_whole());
-            prop_assert_eq!(world.rosters[replica].whole().len(), PARTITIONS as usize);
+            prop_assert_eq!(world.rosters[replica].ready().len(), PARTITIONS as usize);
         }
     }
 }
