@@ -9,6 +9,7 @@ mod embedded;
 mod history;
 mod nats;
 mod outage;
+mod presence;
 mod scenario;
 mod secure;
 mod site;
