@@ -26,7 +26,7 @@ pub(crate) async fn run(options: Options) -> Result<()> {
     let path = options.archive.clone();
     let archive = tokio::task::spawn_blocking(move || Embedded::open(&path)).await??;
     let namespaces = options.namespaces.iter().map(|it| it.namespace.clone());
-    let nats = Nats::observe(nats(&options), namespaces).await;
+    let nats = Nats::observe(nats(&options)?, namespaces).await;
     let nats: Arc<dyn Backbone> = Arc::new(nats.context("cannot use NATS")?);
     let listener = TcpListener::bind(options.listen).await;
     let listener = listener.with_context(|| format!("cannot listen on {}", options.listen))?;
@@ -63,7 +63,7 @@ fn read_key(path: &Path) -> Result<ApiKey> {
     Ok(ApiKey::parse(std::fs::read_to_string(path)?.trim())?)
 }
 
-fn nats(options: &Options) -> NatsOptions {
+fn nats(options: &Options) -> Result<NatsOptions> {
     let mut nats = NatsOptions::new(&options.nats);
     nats.prefix.clone_from(&options.nats_prefix);
     nats.name = "tidegate-history".to_owned();
@@ -71,7 +71,15 @@ fn nats(options: &Options) -> NatsOptions {
     if let Some(path) = &options.nats_credentials {
         nats.authentication = Authentication::Credentials(path.clone());
     }
-    nats
+    if let (Some(user), Some(path)) = (&options.nats_user, &options.nats_password_file) {
+        let password = std::fs::read_to_string(path)
+            .with_context(|| format!("cannot read the password in {}", path.display()))?;
+        nats.authentication = Authentication::UserPassword {
+            user: user.clone(),
+            password: password.trim_end_matches(['\r', '\n']).to_owned(),
+        };
+    }
+    Ok(nats)
 }
 
 async fn asked_to_end() {
