@@ -11,8 +11,8 @@ use tidegate_backbone::{
 };
 use tidegate_codec::Format;
 use tidegate_proto::node::{
-    Answer, Beat, Call, Count, Counts, Kind, Membership, NodeGone, Report, SnapshotRequest,
-    VERSION, answer, change, report,
+    Answer, Beat, Call, Count, Counts, Kind, Members, Membership, NodeGone, Refused, Report,
+    SnapshotRequest, VERSION, answer, change, refused, report,
 };
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
@@ -333,6 +333,111 @@ struct Mute(Mutex<Vec<Heard>>);
 impl Ear for Mute {
     fn hear(&self, heard: Heard) {
         self.0.lock().unwrap().push(heard);
+    }
+}
+
+/// Answers questions with what was written for it, in that order.
+struct Script(Mutex<Vec<answer::What>>, bool);
+
+impl Ear for Script {
+    fn hear(&self, heard: Heard) {
+        let mut script = self.0.lock().unwrap();
+        let what = Some(script.remove(0));
+        let is_incomplete = self.1 && script.len() == 1;
+        let answer = Answer {
+            version: VERSION,
+            what,
+            is_incomplete,
+        };
+        let message = Message::new(answer.encode_to_vec());
+        Handle::current().spawn(heard.asker.unwrap().answer(message));
+    }
+}
+
+/// What a client is answered who asks for members, when the presence service says this.
+async fn asked(script: Vec<answer::What>, is_incomplete: bool) -> Result<String, PresenceError> {
+    let bench = Bench::new(|_| {}).await;
+    let topic = backbone::Topic::presence_ask_channel(0);
+    let script = Arc::new(Script(Mutex::new(script), is_incomplete));
+    let _script = bench.bus.hear(&topic, None, script).await.unwrap();
+    let a = channel("a");
+    let answer = bench
+        .presence
+        .ask(&a, PresenceQuestion::Members, Format::Json);
+    match answer.await? {
+        PresenceAnswer::Members(members) => Ok(members
+            .values()
+            .map(|it| format!("{}={}", it.user, String::from_utf8_lossy(&it.conn_info)))
+            .collect::<Vec<_>>()
+            .join(" ")),
+        answer => panic!("{answer:?}"),
+    }
+}
+
+fn page(of: &[(usize, &str)], info: &Bytes, has_more: bool) -> answer::What {
+    let members = of.iter().map(|(number, user)| Membership {
+        client: entry::ClientId::parse(CLIENT[*number])
+            .unwrap()
+            .0
+            .to_vec()
+            .into(),
+        user: (*user).to_owned(),
+        conn_info: info.clone(),
+        ..Membership::default()
+    });
+    answer::What::Members(Members {
+        members: members.collect(),
+        has_more,
+        ..Members::default()
+    })
+}
+
+fn refused(reason: refused::Reason) -> answer::What {
+    answer::What::Refused(Refused {
+        reason: reason.into(),
+        text: "no".to_owned(),
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn pages_are_put_together_and_answers_that_are_not_whole_are_asked_for_again() {
+    let info = Bytes::from_static(b"1");
+    let pages = || {
+        let first = page(&[(0, "u")], &info, true);
+        vec![first, page(&[(1, "v")], &info, false)]
+    };
+    assert_eq!(asked(pages(), false).await.unwrap(), "u=1 v=1");
+    let mut late = pages();
+    late.insert(0, refused(refused::Reason::NotHeld));
+    assert_eq!(asked(late, false).await.unwrap(), "u=1 v=1");
+    // The first answer is incomplete, and another is given.
+    let answers = vec![page(&[], &info, false), page(&[(1, "v")], &info, false)];
+    assert_eq!(asked(answers, true).await.unwrap(), "v=1");
+    let text = Bytes::from_static(b"\xff");
+    let no_json = vec![page(&[(0, "u")], &text, false)];
+    assert_eq!(asked(no_json, false).await.unwrap(), "u=");
+}
+
+#[tokio::test(start_paused = true)]
+async fn answers_that_cannot_be_are_refused() {
+    let info = Bytes::from_static(b"1");
+    let large = Bytes::from(vec![b'1'; 600 * 1024]);
+    let too_many = vec![page(&[(0, "u")], &large, true)];
+    assert_eq!(asked(too_many, false).await, Err(PresenceError::TooMany));
+    let mut broken = page(&[(0, "u")], &info, false);
+    if let answer::What::Members(members) = &mut broken {
+        members.members[0].client = Bytes::from_static(b"short");
+    }
+    for what in [
+        broken,
+        refused(refused::Reason::Mismatch),
+        answer::What::Counts(Counts::default()),
+    ] {
+        let answer = asked(vec![what], false).await;
+        assert!(
+            matches!(answer, Err(PresenceError::Unavailable(_))),
+            "{answer:?}"
+        );
     }
 }
 
