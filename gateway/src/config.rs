@@ -31,7 +31,7 @@ use schema::options;
 pub use channel::{ChannelConfig, Namespace, NamespaceOptions};
 pub use check::Finding;
 pub use client::{ClientConfig, PersonalChannel, SubscriptionTokenConfig, TokenConfig};
-pub use embedded::{EmbeddedConfig, HistoryServiceConfig};
+pub use embedded::{EmbeddedConfig, HistoryServiceConfig, PresenceServiceConfig};
 pub use fault::{Fault, Faults, Source};
 pub use file::Format;
 pub use load::{Loaded, load};
@@ -66,6 +66,8 @@ options! {
         pub presence: PresenceConfig,
         /// The history service in the same process.
         pub history_service: HistoryServiceConfig,
+        /// The presence service in the same process.
+        pub presence_service: PresenceServiceConfig,
         /// How the node stops.
         pub shutdown: ShutdownConfig,
         /// The page at `/`.

@@ -193,7 +193,7 @@ impl Roster {
         for node in self.nodes.values_mut() {
             node.renew(at);
         }
-        self.peers.renew(at.now + Duration::from_secs(10));
+        self.peers.renew(at.now);
     }
 
     /// Does what is due: some of it, if there is much. True: there is more to do at once.

@@ -151,6 +151,30 @@ impl Config {
             "contradicts nats.url: NATS keeps the streams",
         );
         self.history_service(findings);
+        self.presence_service(findings);
+    }
+
+    fn presence_service(&self, findings: &mut Findings) {
+        let address = &self.presence_service.address;
+        let option = "presence_service.address";
+        let parsed = address.parse::<SocketAddr>();
+        let wrong = !address.is_empty() && parsed.is_err();
+        findings.when(wrong, option, "must be an IP address and a port");
+        let wrong = !address.is_empty() && !self.nats.url.is_empty();
+        let options = [option, "nats.url"];
+        findings.between(
+            wrong,
+            &options,
+            "contradicts nats.url: over NATS run tidegate-presence",
+        );
+        let is_open = parsed.is_ok_and(|it| !it.ip().is_loopback());
+        let wrong = is_open && self.presence_service.api_key.is_empty();
+        let options = [option, "presence_service.api_key"];
+        findings.between(
+            wrong,
+            &options,
+            "needs presence_service.api_key, or an address of this machine only",
+        );
     }
 
     fn history_service(&self, findings: &mut Findings) {

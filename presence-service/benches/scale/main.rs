@@ -58,7 +58,7 @@ fn options() -> Options {
     Options {
         replica: "bench".to_owned(),
         partitions: PARTITIONS,
-        settle: Duration::ZERO,
+        settle: Duration::from_millis(100),
         patience: Duration::from_secs(600),
         max_entries: 10_000_000,
         last_seen_ttl: Duration::from_secs(3_600),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use futures_util::future::try_join_all;
+use prost::Message;
 use tidegate_proto::node::answer::What;
 use tidegate_proto::node::question;
 use tidegate_proto::node::{ChannelsQuestion, CountsQuestion, UsersQuestion, partition};
@@ -10,8 +11,11 @@ use tidegate_proto::presence as proto;
 use tonic::Status;
 
 use super::reply::{failure, strange};
-use super::{Face, reply, request};
+use super::{Face, page_token, reply, request};
 use crate::message::Kind;
+
+/// Bytes of the pages of one response: clients take 4 MiB by default.
+const MAX_BYTES: usize = 2 * 1024 * 1024;
 
 /// Channels of a user in a response.
 const MAX_CHANNELS: usize = 1_000;
@@ -53,6 +57,7 @@ impl Face {
         request: proto::GetManyRequest,
     ) -> Result<proto::GetManyResponse, Status> {
         request::names("channels", &request.channels, request::MAX_PAGES)?;
+        let names = request.channels.clone();
         let pages = request.channels.into_iter().map(|channel| {
             self.page(proto::GetRequest {
                 channel,
@@ -61,7 +66,17 @@ impl Face {
                 without_infos: request.without_infos,
             })
         });
-        let channels = try_join_all(pages).await?;
+        let mut channels = try_join_all(pages).await?;
+        let mut room = MAX_BYTES;
+        for (page, name) in channels.iter_mut().zip(&names) {
+            let size = page.encoded_len();
+            if size > room && !page.members.is_empty() {
+                page.members.clear();
+                page.next_page_token = page_token::write_first(name);
+            } else {
+                room = room.saturating_sub(size);
+            }
+        }
         Ok(proto::GetManyResponse { channels })
     }
 

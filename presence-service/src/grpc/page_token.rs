@@ -20,6 +20,12 @@ pub(super) fn write(channel: &str, client: &[u8]) -> String {
     BASE64.encode([&*binding(channel), client].concat())
 }
 
+/// The token of the first page.
+pub(super) fn write_first(channel: &str) -> String {
+    // Below every client's id.
+    write(channel, &[0; CLIENT_BYTES])
+}
+
 /// The client that the page is behind; empty for the first.
 pub(super) fn read(channel: &str, token: &str) -> Result<Bytes, Status> {
     if token.is_empty() {

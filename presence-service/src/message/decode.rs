@@ -283,3 +283,6 @@ fn client(bytes: &[u8]) -> Result<Client, Fault> {
         .map(Client)
         .map_err(|_| Fault::StrangeClient)
 }
+
+#[cfg(test)]
+mod tests;

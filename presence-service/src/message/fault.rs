@@ -88,7 +88,7 @@ pub const FAULTS: [(Fault, &str); 21] = [
     (Fault::Full, "memberships and connections above the maximum"),
     (
         Fault::Missed,
-        "streams of which something was missed, and a snapshot asked for",
+        "snapshots asked for, because something of a stream was not here",
     ),
     (Fault::QueueFull, "messages dropped because too many wait"),
     (

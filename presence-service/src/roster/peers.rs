@@ -19,6 +19,7 @@ const MAX_PEERS: usize = 1_024;
 #[derive(Debug)]
 struct Peer {
     until: Duration,
+    lease: Duration,
     ready: Vec<u32>,
 }
 
@@ -53,8 +54,10 @@ impl Peers {
         if self.others.len() >= MAX_PEERS && !self.others.contains_key(&beat.replica) {
             return;
         }
+        let lease = Duration::from_millis(beat.lease_ms.into());
         let peer = Peer {
-            until: now + Duration::from_millis(beat.lease_ms.into()),
+            until: now + lease,
+            lease,
             ready: beat.ready,
         };
         self.others.insert(beat.replica, peer);
@@ -65,10 +68,10 @@ impl Peers {
         self.others.retain(|_, peer| peer.until > now);
     }
 
-    /// Gives everybody at least this long again.
-    pub(super) fn renew(&mut self, until: Duration) {
+    /// Gives everybody a whole lease again.
+    pub(super) fn renew(&mut self, now: Duration) {
         for peer in self.others.values_mut() {
-            peer.until = peer.until.max(until);
+            peer.until = peer.until.max(now + peer.lease);
         }
     }
 

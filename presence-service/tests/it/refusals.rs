@@ -62,6 +62,41 @@ async fn questions_that_cannot_be_are_refused() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pages_that_are_too_large_together_are_read_one_by_one() -> Result<()> {
+    let mut world = World::new(None).await?;
+    let node = Node::start(&world.bus, "gw-1", 1).await?;
+    let channels: Vec<_> = (0..12).map(|it| format!("room-{it}")).collect();
+    for (number, channel) in (0..).zip(&channels) {
+        let mut large = membership(channel, number, 1);
+        large.conn_info = vec![7; 200 * 1024].into();
+        node.change(Change::Join(large)).await;
+    }
+    world.holds(12).await?;
+    let request = proto::GetManyRequest {
+        channels: channels.clone(),
+        ..proto::GetManyRequest::default()
+    };
+    let pages = world.client.get_many(request).await?.into_inner().channels;
+    let left_out = pages
+        .iter()
+        .zip(&channels)
+        .filter(|(page, _)| page.members.is_empty());
+    let left_out: Vec<_> = left_out.collect();
+    assert_eq!(left_out.len(), 2);
+    for (page, channel) in left_out {
+        let request = proto::GetRequest {
+            page_token: page.next_page_token.clone(),
+            ..of(channel)
+        };
+        assert_eq!(
+            world.client.get(request).await?.into_inner().members.len(),
+            1
+        );
+    }
+    world.end().await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_deadline_that_passes_ends_a_watch() -> Result<()> {
     let mut world = World::new(None).await?;
     world.holds(0).await?;
