@@ -18,10 +18,15 @@ use super::site::{Backbone, Site};
 /// How long a gateway may be silent.
 const LEASE: Duration = Duration::from_secs(1);
 
+mod inside {
+    use super::scenarios;
+
+    scenarios! { both on Embedded, crate::presence::beside: presence presence_loop joins_and_leaves }
+}
 scenarios! { both on Nats, crate::presence::play: presence presence_loop joins_and_leaves }
 scenarios! { javascript on Nats, crate::presence::play: joins_and_leaves_debounced }
 scenarios! { javascript on Nats, crate::presence::kill: presence_after_a_kill }
-scenarios! { javascript on Nats, crate::presence::alone: presence_without_service }
+scenarios! { javascript on Nats, crate::presence::beside: presence_without_service }
 
 /// The presence service in this process.
 struct Replica {
@@ -95,6 +100,15 @@ async fn play(name: &str, sdk: Sdk, format: Format, backbone: Backbone) {
     replica.stop().await;
 }
 
+/// Plays a scenario without a presence service but the one that `tidegate` has inside where there is no NATS.
+async fn beside(name: &str, sdk: Sdk, format: Format, backbone: Backbone) {
+    let site = Site::start(backbone, see).await;
+    let mut script = scenario::start(name, sdk, format, site.near(), site.far());
+    if let Err(error) = script.succeeded().await {
+        panic!("{error:#}\n{}", site.output());
+    }
+}
+
 /// Kills the far gateway when the script says so. Two replicas know of it; subscribers are told once.
 async fn kill(name: &str, sdk: Sdk, format: Format, backbone: Backbone) {
     let mut site = Site::start(backbone, see).await;
@@ -117,14 +131,5 @@ async fn kill(name: &str, sdk: Sdk, format: Format, backbone: Backbone) {
     }
     for replica in replicas {
         replica.stop().await;
-    }
-}
-
-/// Nobody answers.
-async fn alone(name: &str, sdk: Sdk, format: Format, backbone: Backbone) {
-    let site = Site::start(backbone, see).await;
-    let mut script = scenario::start(name, sdk, format, site.near(), site.far());
-    if let Err(error) = script.succeeded().await {
-        panic!("{error:#}\n{}", site.output());
     }
 }
