@@ -26,6 +26,7 @@ mod inside {
 scenarios! { both on Nats, crate::presence::play: presence presence_loop joins_and_leaves }
 scenarios! { javascript on Nats, crate::presence::play: joins_and_leaves_debounced }
 scenarios! { javascript on Nats, crate::presence::kill: presence_after_a_kill }
+scenarios! { javascript on Nats, crate::presence::lose_nats: presence_after_an_outage }
 scenarios! { javascript on Nats, crate::presence::beside: presence_without_service }
 
 /// The presence service in this process.
@@ -132,4 +133,25 @@ async fn kill(name: &str, sdk: Sdk, format: Format, backbone: Backbone) {
     for replica in replicas {
         replica.stop().await;
     }
+}
+
+/// Kills NATS under gateways and presence service, and starts it again on its port.
+async fn lose_nats(name: &str, sdk: Sdk, format: Format, backbone: Backbone) {
+    let quickly = |config: &mut Value| {
+        see(config);
+        config["presence"]["timeout"] = json!("3s");
+    };
+    let mut site = Site::start(backbone, quickly).await;
+    let replica = Replica::start(&site, "one").await;
+    let mut script = scenario::start(name, sdk, format, site.near(), site.far());
+    assert_eq!(script.next_line().await.unwrap(), "ready");
+    site.nats.as_mut().unwrap().kill().unwrap();
+    script.tell("lost").unwrap();
+    assert_eq!(script.next_line().await.unwrap(), "refused");
+    site.nats.as_mut().unwrap().restart().await.unwrap();
+    script.tell("back").unwrap();
+    if let Err(error) = script.succeeded().await {
+        panic!("{error:#}\n{}", site.output());
+    }
+    replica.stop().await;
 }

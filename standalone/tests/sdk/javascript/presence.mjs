@@ -161,3 +161,28 @@ export async function presence_without_service() {
   await hers.publish(encode('still here'));
   await hers.tape.next('publication');
 }
+
+/** What changes while the gateways cannot tell is right once they can. */
+export async function presence_after_an_outage() {
+  const [alice, bob, carol] = [await connected('alice'), await connected('bob', {}, otherUrl), await connected('carol')];
+  const hers = await subscribed(alice, 'seen:outage');
+  const his = await subscribed(bob, 'seen:outage');
+  await subscribed(carol, 'seen:outage');
+  await until(hers, 3);
+  say('ready');
+  await told('lost');
+  assert.equal((await failure(hers.presence())).code, 100);
+  his.unsubscribe();
+  carol.disconnect();
+  say('refused');
+  await told('back');
+  const right = async () => {
+    let users;
+    do {
+      await pause(20);
+      const { clients } = await hers.presence().catch(() => ({ clients: {} }));
+      users = Object.values(clients).map((it) => it.user).join();
+    } while (users !== 'alice');
+  };
+  await within(right(), 'only alice is there');
+}
