@@ -10,6 +10,7 @@ mod embedded;
 mod history;
 mod nats;
 mod outage;
+mod presence;
 mod presence_service;
 mod scenario;
 mod secure;
