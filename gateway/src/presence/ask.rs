@@ -1,4 +1,4 @@
-//! Questions to the presence service, for clients of this node.
+//! Questions to the presence service, for clients of this node and for backends.
 //!
 //! Before a question the node tells what has changed in the channel's partition. What one program tells arrives in its order,
 //! so whoever asks finds itself in the answer.
@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use prost::Message;
-use tidegate_backbone::{self as backbone, Channel};
-use tidegate_codec::{ClientInfo, Format};
+use tidegate_backbone::{self as backbone, Channel, ClientInfo};
+use tidegate_codec::Format;
 use tidegate_proto::node::{
     Answer, CountsQuestion, MembersQuestion, Question, Refused, VERSION, answer, question, refused,
 };
@@ -35,13 +35,46 @@ impl Presence {
         question: PresenceQuestion,
         format: Format,
     ) -> Result<PresenceAnswer, PresenceError> {
+        match question {
+            PresenceQuestion::Members => {
+                let members = self.members(channel).await?.into_values();
+                let seen = members.map(|info| (info.client.clone(), info_to_client(&info, format)));
+                Ok(PresenceAnswer::Members(seen.collect()))
+            }
+            PresenceQuestion::Counts => {
+                let (clients, users) = self.counts(channel).await?;
+                Ok(PresenceAnswer::Counts { clients, users })
+            }
+        }
+    }
+
+    /// Who is in a channel, by client.
+    pub(crate) async fn members(
+        &self,
+        channel: &Channel,
+    ) -> Result<BTreeMap<String, ClientInfo>, PresenceError> {
         let end = Instant::now() + self.timeout;
+        self.in_time(channel, end, self.members_by(channel, end))
+            .await
+    }
+
+    /// How many connections, and different users, are in a channel.
+    pub(crate) async fn counts(&self, channel: &Channel) -> Result<(u32, u32), PresenceError> {
+        let end = Instant::now() + self.timeout;
+        self.in_time(channel, end, self.counts_by(channel, end))
+            .await
+    }
+
+    /// Tells the service what has changed, and then asks.
+    async fn in_time<T>(
+        &self,
+        channel: &Channel,
+        end: Instant,
+        asking: impl Future<Output = Result<T, PresenceError>>,
+    ) -> Result<T, PresenceError> {
         let asked = async {
             self.flush(channel).await?;
-            match question {
-                PresenceQuestion::Members => self.members(channel, format, end).await,
-                PresenceQuestion::Counts => self.counts(channel, end).await,
-            }
+            asking.await
         };
         let answer = timeout_at(end, asked).await;
         let answer = answer.unwrap_or_else(|_| Err(unavailable("no whole answer in time")));
@@ -61,31 +94,27 @@ impl Presence {
         is_done.await.map_err(|_| unavailable("the node stops"))
     }
 
-    async fn counts(
+    async fn counts_by(
         &self,
         channel: &Channel,
         end: Instant,
-    ) -> Result<PresenceAnswer, PresenceError> {
+    ) -> Result<(u32, u32), PresenceError> {
         let channels = vec![channel.to_string()];
         let what = question::What::Counts(CountsQuestion { channels });
         match self.question(channel, what, end).await? {
             answer::What::Counts(mut counts) if counts.counts.len() == 1 => {
                 let count = counts.counts.remove(0);
-                Ok(PresenceAnswer::Counts {
-                    clients: count.clients,
-                    users: count.users,
-                })
+                Ok((count.clients, count.users))
             }
             _ => Err(unavailable("it answered something else")),
         }
     }
 
-    async fn members(
+    async fn members_by(
         &self,
         channel: &Channel,
-        format: Format,
         end: Instant,
-    ) -> Result<PresenceAnswer, PresenceError> {
+    ) -> Result<BTreeMap<String, ClientInfo>, PresenceError> {
         let mut members = BTreeMap::new();
         let (mut bytes, mut after) = (0, bytes::Bytes::new());
         loop {
@@ -99,15 +128,16 @@ impl Presence {
             };
             for membership in page.members {
                 after = membership.client.clone();
-                let (client, info) = seen(membership, format)?;
+                let read = info_of(membership);
+                let (_, info) = read.ok_or_else(|| unavailable("its answer cannot be read"))?;
                 bytes += size_of(&info);
-                members.insert(client, info);
+                members.insert(info.client.clone(), info);
             }
             if bytes > MAX_BYTES {
                 return Err(PresenceError::TooMany);
             }
             if !page.has_more {
-                return Ok(PresenceAnswer::Members(members));
+                return Ok(members);
             }
         }
     }
@@ -159,15 +189,6 @@ fn refusal(refused: &Refused) -> Result<(), PresenceError> {
             Err(unavailable(&refused.text))
         }
     }
-}
-
-fn seen(
-    membership: tidegate_proto::node::Membership,
-    format: Format,
-) -> Result<(String, ClientInfo), PresenceError> {
-    let (_, info) = info_of(membership).ok_or_else(|| unavailable("its answer cannot be read"))?;
-    let info = info_to_client(&info, format);
-    Ok((info.client.clone(), info))
 }
 
 /// About the bytes that it takes in a reply.
