@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
 use super::scenario::{self, Format, Sdk, scenarios};
-use super::site::{Backbone, Site};
+use super::site::{Backbone, SECRET, Site};
 
 /// How long a gateway may be silent.
 const LEASE: Duration = Duration::from_secs(1);
@@ -25,6 +25,7 @@ mod inside {
 }
 scenarios! { both on Nats, crate::presence::play: presence presence_loop joins_and_leaves }
 scenarios! { javascript on Nats, crate::presence::play: joins_and_leaves_debounced }
+scenarios! { python on Nats, crate::presence::play: presence_for_backends }
 scenarios! { javascript on Nats, crate::presence::kill: presence_after_a_kill }
 scenarios! { javascript on Nats, crate::presence::lose_nats: presence_after_an_outage }
 scenarios! { javascript on Nats, crate::presence::beside: presence_without_service }
@@ -71,6 +72,7 @@ impl Replica {
 /// Adds namespaces with presence; answers may take a moment, for the service begins with the gateways.
 fn see(config: &mut Value) {
     config["presence"] = json!({ "lease": "1s", "timeout": "10s" });
+    config["http_api"] = json!({ "key": SECRET });
     let namespaces = config["channel"]["namespaces"].as_array_mut().unwrap();
     for (name, forced, debounce) in [
         ("seen", false, "0s"),
