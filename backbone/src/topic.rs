@@ -3,6 +3,9 @@
 //! A topic is the end of a subject: `<prefix>.<topic>` on NATS, the same text inside one process. Each thing that is
 //! said has one constructor here, and only this file and `subject` spell what is said on.
 
+mod events;
+mod presence;
+
 use std::fmt;
 
 /// Where NATS asks services about themselves. This and the next do not begin with the prefix.
@@ -65,6 +68,18 @@ impl Topic {
     pub fn stream_message(name: &str) -> Self {
         assert!(is_plain(name), "{name:?} is no name for a stream");
         Self(format!("{JETSTREAM}STREAM.MSG.GET.{name}").into())
+    }
+
+    /// Signs of life of nodes.
+    #[must_use]
+    pub fn node_beats() -> Self {
+        Self::of(&["node", "beat"])
+    }
+
+    /// What every node is asked by another.
+    #[must_use]
+    pub fn node_questions() -> Self {
+        Self::of(&["node", "ask"])
     }
 
     /// What services are asked about themselves, by `verb`; those of a name, or one of them.

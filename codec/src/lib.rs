@@ -9,7 +9,6 @@
 pub mod codes;
 mod command;
 pub mod delta;
-mod disconnect;
 mod format;
 pub mod json;
 mod payload;
@@ -17,12 +16,11 @@ pub mod protobuf;
 mod push;
 mod reply;
 
-pub use codes::{DisconnectCode, ErrorCode, UnsubscribeCode};
+pub use codes::{Disconnect, DisconnectCode, ErrorCode, UnsubscribeCode};
 pub use command::{
     Command, ConnectRequest, Frame, HistoryRequest, PublishRequest, RecoverRequest, RefreshRequest,
     Request, RpcRequest, StreamPosition, SubRefreshRequest, SubscribeRequest,
 };
-pub use disconnect::Disconnect;
 pub use format::{DecodeError, EncodeError, Encoded, Format};
 pub use payload::single_line_json;
 pub use push::{ClientInfo, Event, Publication, Push, ServerSubscription, Unsubscribed};

@@ -52,12 +52,12 @@ impl<V> ByChannel<V> {
         Some(removed)
     }
 
-    pub(crate) fn values(&self) -> impl Iterator<Item = &V> {
-        self.0.iter().map(|(_, value)| value)
-    }
-
     pub(crate) fn channels(&self) -> impl Iterator<Item = &Channel> {
         self.0.iter().map(|(channel, _)| channel)
+    }
+
+    pub(crate) fn values(&self) -> impl Iterator<Item = &V> {
+        self.0.iter().map(|(_, value)| value)
     }
 
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (&Channel, &mut V)> {

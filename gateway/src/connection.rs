@@ -1,8 +1,10 @@
 //! Joins one client's session to the hub, the backbone and its outbox. Knows no transport: frames come in as bytes, and
 //! what is to be written stands in the outbox.
 
+mod acting;
 mod landing;
 mod operation;
+mod presence;
 mod work;
 
 use std::rc::Rc;
@@ -13,18 +15,17 @@ use std::time::{Instant, SystemTime};
 use bytes::Bytes;
 use futures_util::FutureExt;
 use tidegate_backbone::{Channel, Error, Position};
-use tidegate_codec::{
-    Command, Disconnect, DisconnectCode, EncodeError, ErrorCode, Format, Frame, Push, Reply,
-};
-use tidegate_websocket::{Opcode, write_frame};
+use tidegate_codec::{Command, Disconnect, DisconnectCode, Format, Frame};
 
 use crate::admission::AdmittedUser;
 use crate::by_channel::ByChannel;
-use crate::hooks::Via;
+use crate::control::{Connected, Errand, Task};
 use crate::hub::Membership;
 use crate::node::Node;
 use crate::outbox::Outbox;
-use crate::session::{Action, Actions, Entry, Landing, Moment, OpenError, PingStyle, Session};
+use crate::presence::Seen;
+use crate::session::{Actions, Entry, Landing, Moment, OpenError, PingStyle, Session};
+use crate::users::Seat;
 use crate::wire::Wire;
 use crate::worker::Worker;
 use operation::{Finished, Joined};
@@ -40,6 +41,10 @@ pub(crate) struct Connection {
     work: Option<Box<Work>>,
     memberships: ByChannel<Membership>,
     user: Option<AdmittedUser>,
+    /// Among the connections of its user.
+    seat: Option<Seat>,
+    /// What others are told of it; `None` while that is nothing.
+    seen: Option<Box<Seen>>,
     closing: Option<Box<Disconnect>>,
 }
 
@@ -54,6 +59,8 @@ impl Connection {
             work: None,
             memberships: ByChannel::default(),
             user: None,
+            seat: None,
+            seen: None,
             closing: None,
         }
     }
@@ -88,7 +95,7 @@ impl Connection {
         self.closing.is_none() && self.work.as_ref().is_none_or(|work| work.takes_frames())
     }
 
-    /// The code to close with, once what waits has been written.
+    /// What to close with, once what waits has been written.
     pub(crate) fn closing(&self) -> Option<Disconnect> {
         self.closing.as_deref().cloned()
     }
@@ -152,6 +159,10 @@ impl Connection {
             self.step(|session, _, actions| session.lost(&channel, actions));
             has_progressed = true;
         }
+        for errand in self.outbox.take_errands() {
+            self.run(&errand);
+            has_progressed = true;
+        }
         while let Some(finished) = self.work.as_mut().and_then(|work| work.poll(context)) {
             self.finish(finished);
             self.advance();
@@ -185,6 +196,7 @@ impl Connection {
                     landings.collect::<Result<_, _>>().map_err(OpenError::Join)
                 });
                 self.step(|session, now, actions| session.opened(result, now, actions));
+                self.take_seat();
             }
             Finished::Joined(channel, result) => {
                 let result = result.and_then(|joined| self.take_landing(joined));
@@ -198,6 +210,9 @@ impl Connection {
                 let format = self.format();
                 self.step(|session, now, actions| session.read(id, result, format, now, actions));
             }
+            Finished::Asked(id, result) => {
+                self.step(|session, _, actions| session.presence_answered(id, result, actions));
+            }
             Finished::Sent(id, Ok(confirmation)) => {
                 let confirmed = confirmation.map(move |result| Finished::Published(id, result));
                 self.work().begin(confirmed);
@@ -207,6 +222,44 @@ impl Connection {
         }
         // What the session did not keep, because it has ended meanwhile or misses something, is let go.
         self.work().landed.clear();
+    }
+
+    /// From here on backends find the connection by its user.
+    fn take_seat(&mut self) {
+        if let (Some(user), None) = (self.session.user(), &self.closing) {
+            self.seat = Some(self.worker.users.seat(user, &self.outbox));
+        }
+    }
+
+    /// Does what a backend wants of it, if it is one of those that are meant.
+    fn run(&mut self, errand: &Errand) {
+        let is_meant = |user| errand.whom.is(user, self.client());
+        if self.closing.is_some() || !self.user().is_some_and(is_meant) {
+            return;
+        }
+        match &errand.task {
+            Task::Order(order) => {
+                let mut has_obeyed = false;
+                self.step(|session, now, actions| has_obeyed = session.obey(order, now, actions));
+                if has_obeyed {
+                    errand.tally.reached();
+                }
+                self.advance();
+            }
+            Task::Describe => errand.tally.found(self.client(), self.describe()),
+        }
+    }
+
+    fn describe(&self) -> Connected {
+        Connected {
+            user: self.user().unwrap_or_default().to_owned(),
+            format: match self.format() {
+                Format::Json => "json",
+                Format::Protobuf => "protobuf",
+            }
+            .to_owned(),
+            channels: self.memberships.len(),
+        }
     }
 
     fn take_landing(&mut self, joined: Joined) -> Result<(Channel, Landing), Error> {
@@ -250,102 +303,6 @@ impl Connection {
         for action in actions {
             self.act(action);
         }
-    }
-
-    fn act(&mut self, action: Action) {
-        match action {
-            Action::Reply(reply) => self.send_reply(&reply),
-            Action::Push(push) => self.send_push(&push),
-            Action::Ping => match self.pings {
-                PingStyle::Message => self.push(&self.format().ping()),
-                PingStyle::Frame => self
-                    .outbox
-                    .extend(|bytes| write_frame(bytes, Opcode::Ping, b"")),
-            },
-            Action::Attach(channel) => {
-                let membership = self.work().take_landed(&channel);
-                let membership = membership.expect("a session keeps only what it joined");
-                self.memberships.insert(channel, membership);
-            }
-            Action::Detach(channel) => {
-                self.memberships.remove(channel.as_str());
-            }
-            Action::Open { user, channels } => {
-                let (node, hub) = (Arc::clone(self.node()), Rc::clone(&self.worker.hub));
-                self.work()
-                    .wait_for(operation::open(node, hub, user, channels));
-            }
-            Action::Join(join) => {
-                let join = operation::join(Rc::clone(&self.worker.hub), join);
-                self.work().begin(join);
-            }
-            Action::Read { id, channel, range } => {
-                let read = operation::read(Arc::clone(self.node()), id, channel, range);
-                self.work().begin(read);
-            }
-            Action::Ask { ticket, question } => {
-                let keeps_order = question.subject.keeps_order();
-                let via = self.via();
-                let asked = operation::ask(Arc::clone(self.node()), ticket, question, via);
-                match keeps_order {
-                    true => self.work().wait_for(asked),
-                    false => self.work().begin(asked),
-                }
-            }
-            Action::Tell(notice) => {
-                let hooks = self.node().hooks.as_ref();
-                let hooks = hooks.expect("who has somebody to tell has hooks");
-                hooks.tell(*notice, self.via());
-            }
-            Action::Publish {
-                id,
-                channel,
-                publication,
-            } => {
-                let node = Arc::clone(self.node());
-                self.work()
-                    .wait_for(operation::send(node, id, channel, publication));
-            }
-            Action::SkipFrame => self.work().backlog.clear(),
-            Action::Close(disconnect) => {
-                self.closing = Some(Box::new(disconnect));
-                self.work().backlog.clear();
-                self.memberships = ByChannel::default();
-            }
-        }
-    }
-
-    fn via(&self) -> Via {
-        Via {
-            transport: "websocket",
-            format: self.format(),
-        }
-    }
-
-    fn send_reply(&mut self, reply: &Reply) {
-        let code = reply.outcome.as_ref().err().map(|failure| failure.code);
-        if code == Some(ErrorCode::TooManyRequests.code()) {
-            self.node().counters.rate_limited.add(1);
-        }
-        let encoded = self.format().encode_reply(reply);
-        self.send(encoded);
-    }
-
-    fn send_push(&mut self, push: &Push) {
-        let encoded = self.format().encode_push(push);
-        self.send(encoded);
-    }
-
-    fn send(&mut self, encoded: Result<Bytes, EncodeError>) {
-        match encoded {
-            Ok(message) => self.push(&message),
-            // Data for this client alone that its format cannot carry, from a token's `b64data`.
-            Err(EncodeError::NotJson) => self.close(DisconnectCode::InappropriateProtocol),
-        }
-    }
-
-    fn push(&self, message: &Bytes) {
-        self.outbox.push(message, self.worker.hub.press());
     }
 
     fn node(&self) -> &Arc<Node> {

@@ -10,9 +10,11 @@ use tokio::sync::{Notify, watch};
 use crate::admission::Admission;
 use crate::auth::OriginPolicy;
 use crate::config::Config;
+use crate::control::Local;
 use crate::counters::Counters;
 use crate::hooks::Hooks;
 use crate::interest::Interest;
+use crate::presence::Presence;
 use crate::quota::UserQuotas;
 use crate::rules::Rules;
 use crate::tls::Tls;
@@ -30,6 +32,12 @@ pub struct Node {
     pub(crate) counters: Arc<Counters>,
     /// The application's backends, if there are any.
     pub(crate) hooks: Option<Hooks>,
+    /// Of the machine and the process.
+    default_name: String,
+    /// Its workers, for what backends want of connections.
+    pub(crate) local: Local,
+    /// Where anything of it is switched on.
+    pub(crate) presence: Option<Arc<Presence>>,
     /// Clients speak TLS, if there is any.
     pub(crate) tls: Option<Arc<Tls>>,
     /// Told when the last connection of a node that is stopping has ended.
@@ -54,6 +62,7 @@ impl Node {
         backbone: Arc<dyn Backbone>,
         interest: Arc<Interest>,
         counters: Arc<Counters>,
+        local: Local,
     ) -> Result<Self, Vec<String>> {
         Ok(Self {
             rules: Arc::new(Rules::new(&config)?),
@@ -62,13 +71,24 @@ impl Node {
             admission: Admission::new(&config.client, Instant::now()),
             tls: Tls::load(&config.http_server)?.map(Arc::new),
             hooks: Hooks::start(&config, &backbone)?,
+            presence: Presence::new(&config, &backbone, &counters),
             config,
             backbone,
             interest,
             counters,
+            local,
+            default_name: default_name(),
             deserted: Notify::new(),
             drain: watch::Sender::new(None),
         })
+    }
+
+    /// What operators know it by.
+    pub(crate) fn name(&self) -> &str {
+        match self.config.node.name.as_str() {
+            "" => &self.default_name,
+            name => name,
+        }
     }
 
     /// Counts a connection in.
@@ -115,6 +135,11 @@ impl Node {
     pub fn is_ready(&self) -> bool {
         !self.is_draining() && self.backbone.is_ready()
     }
+}
+
+fn default_name() -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    format!("{}_{}", host.trim(), std::process::id())
 }
 
 impl fmt::Debug for Node {

@@ -6,15 +6,20 @@
 //! precedes the channel's first publication.
 
 mod action;
+mod answers;
 mod asking;
 mod connect;
+mod control;
 mod expiry;
 mod heartbeat;
 mod history;
+mod presence;
 mod publish;
 mod rate;
 mod recovery;
 mod refresh;
+mod server_side;
+mod state;
 mod subscribe;
 mod telling;
 mod term;
@@ -41,7 +46,9 @@ use connect::Connecting;
 use heartbeat::Heartbeat;
 pub use heartbeat::PingStyle;
 use history::Reading;
+pub use presence::{PresenceAnswer, PresenceError, PresenceQuestion, Standing};
 use rate::{CommandRate, Quotas, Verdict};
+use state::{Fresh, Identity, Refusal, State, Subscription};
 use subscribe::Subscribing;
 use term::{Term, seconds_of};
 
@@ -93,73 +100,6 @@ pub struct Session {
     reading: Vec<Reading>,
     /// What concerns the application's backend; `None` while there is nothing of that.
     asking: Option<Box<Asking>>,
-}
-
-#[derive(Debug)]
-enum State {
-    Fresh(Box<Fresh>),
-    /// Its connect was answered with an error; closed as stale at this time.
-    Refused(Instant),
-    Open(Identity),
-    /// With the user it was open for, if it ever was.
-    Closed(Option<String>),
-}
-
-/// What is kept of a client that has not authenticated yet.
-#[derive(Debug)]
-struct Fresh {
-    /// When it is closed as stale.
-    stale: Instant,
-    /// From the upgrade request; empty for none.
-    token: String,
-    /// Spreads the first ping.
-    phase: f64,
-}
-
-/// Who the client is.
-#[derive(Debug)]
-struct Identity {
-    user: Box<str>,
-    info: Bytes,
-    /// When the connection is closed unless it is refreshed.
-    deadline: Option<Instant>,
-    /// The channels that its token subscribes it to, sorted.
-    token_channels: Box<[String]>,
-}
-
-#[derive(Debug)]
-struct Subscription {
-    /// Payload shown to others in this channel.
-    info: Bytes,
-    /// When the subscription ends unless it is refreshed.
-    deadline: Option<Instant>,
-    /// Subscribed by the server.
-    server_side: bool,
-}
-
-impl Subscription {
-    fn is_expired(&self, now: Moment) -> bool {
-        self.deadline.is_some_and(|at| at <= now.instant)
-    }
-}
-
-/// How a command failed: with a reply, or with the end of the connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Refusal {
-    Error(ErrorCode),
-    Disconnect(DisconnectCode),
-}
-
-impl From<ErrorCode> for Refusal {
-    fn from(code: ErrorCode) -> Self {
-        Self::Error(code)
-    }
-}
-
-impl From<DisconnectCode> for Refusal {
-    fn from(code: DisconnectCode) -> Self {
-        Self::Disconnect(code)
-    }
 }
 
 impl Session {
@@ -280,7 +220,7 @@ impl Session {
         }
     }
 
-    /// Ends the session with a code.
+    /// Ends the session.
     pub fn close(&mut self, why: impl Into<Disconnect>, actions: &mut Actions) {
         if !self.is_closed() {
             let why = why.into();
@@ -331,23 +271,17 @@ impl Session {
             Request::Subscribe(request) => self.subscribe(id, *request, now, actions),
             Request::Unsubscribe { channel } => self.unsubscribe(id, &channel, actions),
             Request::Publish(request) => self.publish(id, request, actions),
-            Request::Presence { channel } | Request::PresenceStats { channel } => {
-                self.without_feature(&channel)
+            Request::Presence { channel } => {
+                self.presence(id, &channel, PresenceQuestion::Members, actions)
+            }
+            Request::PresenceStats { channel } => {
+                self.presence(id, &channel, PresenceQuestion::Counts, actions)
             }
             Request::History(request) => self.history(id, request, actions),
             Request::Rpc(request) => self.rpc(id, request, actions),
             Request::Refresh(request) => self.refresh(id, &request, now, actions),
             Request::SubRefresh(request) => self.sub_refresh(id, &request, now, actions),
         }
-    }
-
-    /// The answer of a channel feature that no namespace can switch on: "not available", once the channel is known.
-    fn without_feature(&self, channel: &str) -> Result<(), Refusal> {
-        if channel.is_empty() {
-            return Err(DisconnectCode::BadRequest.into());
-        }
-        self.rules.channel(channel)?;
-        Err(ErrorCode::NotAvailable.into())
     }
 
     fn refuse(&mut self, id: u32, refusal: Refusal, actions: &mut Actions) {
@@ -359,24 +293,6 @@ impl Session {
                 outcome: Err(code.into()),
             })),
             Refusal::Disconnect(code) => self.close(code, actions),
-        }
-    }
-
-    fn end_expired_subscriptions(&mut self, now: Moment, actions: &mut Actions) {
-        if self.subscriptions.values().any(|it| it.is_expired(now)) {
-            self.ask_about_expired(now, actions);
-        }
-        let expired = |subscription: &Subscription| subscription.is_expired(now);
-        if self
-            .subscriptions
-            .values()
-            .any(|subscription| subscription.server_side && expired(subscription))
-        {
-            return self.close(DisconnectCode::SubscriptionExpired, actions);
-        }
-        let ended: Vec<_> = self.subscriptions.extract_if(expired).collect();
-        for (channel, _) in ended {
-            self.end_subscription(channel, UnsubscribeCode::Expired, actions);
         }
     }
 
@@ -413,17 +329,30 @@ impl Session {
         matches!(self.state, State::Closed(_))
     }
 
+    /// What others are told of a subscription.
+    #[must_use]
+    pub fn standing(&self, channel: &Channel) -> Standing {
+        let subscription = self.subscriptions.get(channel.as_str());
+        subscription.map_or_else(Standing::default, |it| it.standing)
+    }
+
     /// The client as subscribers of a channel see it.
-    fn client_info(&self, channel: &Channel) -> ClientInfo {
+    pub(crate) fn client_info(&self, channel: &Channel) -> ClientInfo {
+        let subscription = self.subscriptions.get(channel.as_str());
+        ClientInfo {
+            chan_info: subscription.map_or_else(Bytes::new, |it| it.info.clone()),
+            ..self.own_info()
+        }
+    }
+
+    /// The client as others see it anywhere.
+    pub(crate) fn own_info(&self) -> ClientInfo {
         let identity = self.identity();
         ClientInfo {
             user: identity.user.to_string(),
             client: self.client.to_string(),
             conn_info: identity.info.clone(),
-            chan_info: self
-                .subscriptions
-                .get(channel.as_str())
-                .map_or_else(Bytes::new, |it| it.info.clone()),
+            chan_info: Bytes::new(),
         }
     }
 }

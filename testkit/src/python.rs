@@ -9,7 +9,8 @@ use anyhow::{Context, Result, anyhow};
 use crate::tools::{pip_install, run};
 
 /// Every package that a script of ours imports.
-const PACKAGES: [&str; 4] = [
+const PACKAGES: [&str; 5] = [
+    "cent==5.2.0",
     "centrifuge-python==0.7.0",
     "nats-py==2.16.0",
     "protobuf==7.36.2",
@@ -51,7 +52,7 @@ mod tests {
         let script = folder.path().join("script.py");
         std::fs::write(
             &script,
-            "import centrifuge, google.protobuf, nats, websockets\n",
+            "import cent, centrifuge, google.protobuf, nats, websockets\n",
         )
         .unwrap();
         run(&mut python(&script).unwrap()).unwrap();

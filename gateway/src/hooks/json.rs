@@ -235,7 +235,7 @@ fn malformed(error: &serde_json::Error) -> Unanswered {
 
 /// A code that a close frame cannot carry ends the connection all the same.
 pub(super) fn disconnect(code: u32, reason: &str) -> Disconnect {
-    Disconnect::application(code, reason)
+    Disconnect::shortened(code, reason)
         .unwrap_or_else(|| DisconnectCode::InternalServerError.into())
 }
 

@@ -126,7 +126,7 @@ impl Web {
                 temporary: to_error.temporary,
             })));
         }
-        let disconnect = Disconnect::application(to_disconnect.code, &to_disconnect.reason);
+        let disconnect = Disconnect::shortened(to_disconnect.code, &to_disconnect.reason);
         let disconnect = disconnect.ok_or(Unanswered::Status(status))?;
         Ok(Answer::Disconnect(disconnect))
     }

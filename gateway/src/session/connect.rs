@@ -11,13 +11,12 @@ use tidegate_codec::{
 };
 
 use super::heartbeat::announced_seconds;
-use super::recovery::Recovery;
+use super::server_side::ServerSide;
 use super::{
     Action, Actions, Identity, Join, Landing, Moment, OpenError, Refusal, Session, State,
     Subscription, Term, VERSION,
 };
-use crate::auth::{ConnectionClaims, Expiry, SubscriptionOptions, TokenError};
-use crate::rules::Asker;
+use crate::auth::{ConnectionClaims, Expiry, TokenError};
 
 /// A connect that waits for its channels to be joined.
 #[derive(Debug)]
@@ -28,14 +27,8 @@ pub(super) struct Connecting {
     subscriptions: BTreeMap<Channel, ServerSide>,
     /// The application's, for the client.
     data: Bytes,
-}
-
-/// A server-side subscription.
-#[derive(Debug, Default)]
-struct ServerSide {
-    options: SubscriptionOptions,
-    term: Term,
-    recovery: Recovery,
+    /// Name and version that the client gave itself.
+    names: (String, String),
 }
 
 impl Session {
@@ -70,6 +63,7 @@ impl Session {
                     channel: channel.clone(),
                     wish: it.recovery.wish(),
                     is_delta: false,
+                    is_hearing: it.standing.is_hearing,
                 };
                 let channels = connecting.subscriptions.iter().map(join).collect();
                 self.connecting = Some(Box::new(connecting));
@@ -95,6 +89,7 @@ impl Session {
             term,
             subscriptions,
             data,
+            names: (name, version),
         } = *connecting;
         if self.is_closed() {
             return;
@@ -119,11 +114,13 @@ impl Session {
             id,
             outcome: Ok(Success::Connect(Box::new(result))),
         }));
+        actions.push(Action::Introduce { name, version });
         for (channel, it) in subscriptions {
             let subscription = Subscription {
                 info: it.options.info,
                 deadline: it.term.deadline,
                 server_side: true,
+                standing: it.standing,
             };
             self.subscriptions.insert(channel.clone(), subscription);
             actions.push(Action::Attach(channel));
@@ -178,11 +175,12 @@ impl Session {
             term,
             subscriptions,
             data: Bytes::new(),
+            names: (request.name.clone(), request.version.clone()),
         })
     }
 
     /// How long a connection lasts. Where a backend says whether it may go on, the client need not do anything about it.
-    fn connection_term(&self, expiry: Expiry, now: Moment) -> Result<Term, ErrorCode> {
+    pub(super) fn connection_term(&self, expiry: Expiry, now: Moment) -> Result<Term, ErrorCode> {
         let is_asked = self.rules.hooks.refresh.is_some();
         let grace = match is_asked {
             true => Duration::ZERO,
@@ -231,81 +229,6 @@ impl Session {
             claims.expiry = Expiry::Never;
         }
         Ok(claims)
-    }
-
-    /// The server-side subscriptions: of the token, the personal channel, and the client's own wishes.
-    fn server_side(
-        &self,
-        user: &str,
-        from_token: BTreeMap<String, SubscriptionOptions>,
-        wishes: Vec<Channel>,
-        request: &ConnectRequest,
-        now: Moment,
-    ) -> Result<BTreeMap<Channel, ServerSide>, Refusal> {
-        let mut subscriptions = BTreeMap::new();
-        let since = |name: &str| {
-            let asked = request.subs.get(name).filter(|it| it.recover);
-            asked.map(|it| &it.position)
-        };
-        for (name, options) in from_token {
-            let (channel, rules) = self.rules.channel(&name)?;
-            let recovery = Recovery::server_side(since(&name), rules, options.overrides);
-            let term = self.subscription_term(options.expiry, rules, now)?;
-            let it = ServerSide {
-                options,
-                term,
-                recovery,
-            };
-            subscriptions.insert(channel, it);
-        }
-        if let Some(name) = self.personal_channel(user) {
-            let (channel, rules) = self.rules.channel(&name)?;
-            let entry = subscriptions.entry(channel).or_default();
-            entry.recovery = Recovery::server_side(since(&name), rules, entry.options.overrides);
-        }
-        for channel in wishes {
-            let (_, rules) = self.rules.channel(channel.as_str())?;
-            let position = since(channel.as_str());
-            let entry = subscriptions.entry(channel).or_default();
-            entry.recovery = Recovery::server_side(position, rules, entry.options.overrides);
-        }
-        if subscriptions.len() > self.rules.client.channel_limit {
-            return Err(DisconnectCode::ChannelLimit.into());
-        }
-        Ok(subscriptions)
-    }
-
-    /// Of the channels that the client would like to be subscribed to, those that it may be without further ado.
-    fn wishes(&self, user: &str, request: &ConnectRequest) -> Result<Vec<Channel>, Refusal> {
-        let asker = Asker {
-            user,
-            subscribed: false,
-        };
-        let mut wishes = Vec::new();
-        for name in request.subs.keys() {
-            let (channel, rules) = match self.rules.channel(name) {
-                Ok(found) => found,
-                Err(ErrorCode::UnknownChannel) => return Err(DisconnectCode::BadRequest.into()),
-                Err(_) => continue,
-            };
-            let is_asked = self.rules.asks_to_subscribe(&channel, rules).is_some();
-            let may = !is_asked && self.rules.may_subscribe(asker, &channel, rules);
-            if may && rules.accepts_name(&channel) {
-                wishes.push(channel);
-            }
-        }
-        Ok(wishes)
-    }
-
-    fn personal_channel(&self, user: &str) -> Option<String> {
-        let personal = &self.rules.client.subscribe_to_user_personal_channel;
-        if !personal.enabled || user.is_empty() {
-            return None;
-        }
-        Some(match personal.personal_channel_namespace.as_str() {
-            "" => format!("#{user}"),
-            namespace => format!("{namespace}:#{user}"),
-        })
     }
 
     fn connect_result(

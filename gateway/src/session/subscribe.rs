@@ -8,18 +8,22 @@ use tidegate_codec::{
     DisconnectCode, ErrorCode, Reply, SubscribeRequest, SubscribeResult, Success,
 };
 
+use super::control::push_subscription;
 use super::recovery::Recovery;
-use super::{Action, Actions, Join, Landing, Moment, Refusal, Session, Subscription, Term};
+use super::{
+    Action, Actions, Join, Landing, Moment, Refusal, Session, Standing, Subscription, Term,
+};
 use crate::auth::{Expiry, Override, SubscriptionClaims, TokenError};
 use crate::rules::{Asker, ChannelRules};
 
 /// A subscribe that waits for its channel to be joined.
 #[derive(Debug)]
 pub(super) struct Subscribing {
-    id: u32,
-    subscription: Subscription,
-    result: SubscribeResult,
-    recovery: Recovery,
+    /// Of the client's command; `None` where a backend wants it.
+    pub(super) id: Option<u32>,
+    pub(super) subscription: Subscription,
+    pub(super) result: SubscribeResult,
+    pub(super) recovery: Recovery,
 }
 
 /// What allows a subscription, and what comes with it.
@@ -74,10 +78,17 @@ impl Session {
         }
         let (_, rules) = self.rules.channel(channel.as_str())?;
         let term = self.subscription_term(grant.expiry, rules, now)?;
+        let asker = Asker {
+            user: &self.identity().user,
+            subscribed: true,
+        };
+        let may_hear = request.join_leave && self.rules.may_ask_presence(asker, rules);
+        let standing = Standing::new(rules, &grant.overrides, may_hear);
         let subscription = Subscription {
             info: grant.info,
             deadline: term.deadline,
             server_side: false,
+            standing,
         };
         let result = SubscribeResult {
             expires: term.expires(),
@@ -85,19 +96,16 @@ impl Session {
             data: grant.data,
             ..SubscribeResult::default()
         };
-        let asker = Asker {
-            user: &self.identity().user,
-            subscribed: true,
-        };
         let may_read = self.rules.may_read_history(asker, rules);
         let recovery = Recovery::new(request, rules, may_read, grant.overrides);
         actions.push(Action::Join(Join {
             channel: channel.clone(),
             wish: recovery.wish(),
             is_delta: recovery.is_delta,
+            is_hearing: standing.is_hearing,
         }));
         let subscribing = Subscribing {
-            id,
+            id: Some(id),
             subscription,
             result,
             recovery,
@@ -144,15 +152,20 @@ impl Session {
         let told = result
             .map_err(|_| ErrorCode::Internal)
             .and_then(|landing| recovery.tell(landing, &mut reply));
-        if let Err(code) = told {
-            return self.refuse(id, code.into(), actions);
+        match (told, id) {
+            (Ok(()), Some(id)) => {
+                let outcome = Ok(Success::Subscribe(Box::new(reply)));
+                actions.push(Action::Reply(Reply { id, outcome }));
+            }
+            (Ok(()), None) => push_subscription(&channel, reply, actions),
+            (Err(code), Some(id)) => return self.refuse(id, code.into(), actions),
+            (Err(code), None) => {
+                tracing::warn!(client = self.client(), channel = channel.as_str(), %code, "a subscription that a backend wants failed");
+                return;
+            }
         }
         self.subscriptions.insert(channel.clone(), subscription);
-        let outcome = Ok(Success::Subscribe(Box::new(reply)));
-        actions.extend([
-            Action::Reply(Reply { id, outcome }),
-            Action::Attach(channel),
-        ]);
+        actions.push(Action::Attach(channel));
     }
 
     pub(super) fn unsubscribe(
@@ -188,10 +201,7 @@ impl Session {
         {
             return Err(ErrorCode::BadRequest.into());
         }
-        let asking = self.asking.as_ref();
-        let asking = asking.map_or(0, |asking| asking.subscribing());
-        let taken = self.subscriptions.len() + self.joining.len() + asking;
-        if taken >= self.rules.client.channel_limit {
+        if !self.has_room_for(name) {
             return Err(ErrorCode::LimitExceeded.into());
         }
         let (channel, rules) = found?;
@@ -199,6 +209,14 @@ impl Session {
             return Err(ErrorCode::BadRequest.into());
         }
         Ok((channel, rules))
+    }
+
+    /// Whether there may be a subscription to a channel beside those to others that are there and under way.
+    pub(super) fn has_room_for(&self, channel: &str) -> bool {
+        let asked = self.asking.iter().flat_map(|it| it.asked());
+        let asking = asked.filter(|it| it.as_str() != channel).count();
+        let taken = self.subscriptions.len() + self.joining.len() + asking;
+        taken < self.rules.client.channel_limit
     }
 
     fn grant(

@@ -39,8 +39,8 @@ impl Session {
         }
         if let Some(target) = self.rules.hooks.disconnect {
             let subject = Subject::Disconnect {
-                code: why.code().into(),
-                reason: why.reason().to_owned(),
+                code: why.code.into(),
+                reason: why.reason.to_string(),
             };
             self.tell(target, subject, actions);
         }

@@ -1,9 +1,11 @@
 //! The session's rules, as tables: what a client sends, and what comes of it.
 
 mod connect;
+mod control;
 mod expiry;
 mod heartbeat;
 mod hooks;
+mod presence;
 mod publish;
 mod recovery;
 mod subscribe;
@@ -16,9 +18,12 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 use tidegate_backbone::{Error, Page, Position};
-use tidegate_codec::Format;
+use tidegate_codec::{Disconnect, DisconnectCode, Format};
 
-use super::{Action, Actions, Entry, Join, Landing, Moment, OpenError, PingStyle, Session, State};
+use super::{
+    Action, Actions, Entry, Join, Landing, Moment, OpenError, PingStyle, PresenceAnswer,
+    PresenceError, PresenceQuestion, Session, State,
+};
 use crate::config::{Config, Namespace};
 use crate::hooks::{Answer, Headers, Unanswered};
 use crate::rules::Rules;
@@ -51,6 +56,7 @@ struct Client {
     publish: Result<Option<Position>, Error>,
     /// Of the backend; taken by the next question.
     answer: Option<Result<Answer, Unanswered>>,
+    presence: Result<PresenceAnswer, PresenceError>,
 }
 
 impl Client {
@@ -95,6 +101,7 @@ impl Client {
             page: Err(Error::Unavailable(String::new())),
             publish: Ok(None),
             answer: None,
+            presence: Err(PresenceError::Unavailable(String::new())),
         }
     }
 
@@ -162,12 +169,19 @@ impl Client {
                         let format = Format::Json;
                         self.session.read(*id, page, format, self.now, &mut next);
                     }
+                    Action::Presence { id, .. } => {
+                        let answer = self.presence.clone();
+                        self.session.presence_answered(*id, answer, &mut next);
+                    }
                     _ => {}
                 }
                 if let Action::Publish { id, .. } = action {
                     self.session.published(id, &self.publish, &mut next);
                 }
-                lines.push(line(&action));
+                // It follows every connect.
+                if !matches!(action, Action::Introduce { .. }) {
+                    lines.push(line(&action));
+                }
             }
             actions = next;
         }
@@ -206,13 +220,26 @@ fn line(action: &Action) -> String {
                 publication.info.as_ref().map(|info| &info.user)
             )
         }
+        Action::Presence {
+            channel, question, ..
+        } => match question {
+            PresenceQuestion::Members => format!("who is in {channel}"),
+            PresenceQuestion::Counts => format!("how many are in {channel}"),
+        },
+        Action::Introduce { name, version } => format!("introduce {name} {version}"),
         Action::SkipFrame => SKIP.to_owned(),
         Action::Ask { question, .. } => {
             format!("ask {:?} {:?}", question.caller.user, question.subject)
         }
         Action::Tell(question) => format!("tell {:?} {:?}", question.caller.user, question.subject),
-        Action::Close(code) => format!("close {}", code.code()),
+        Action::Close(with) if is_ours(with) => format!("close {}", with.code),
+        Action::Close(with) => format!("close {with}"),
     }
+}
+
+fn is_ours(with: &Disconnect) -> bool {
+    let mut ours = DisconnectCode::ALL.iter();
+    ours.any(|code| Disconnect::from(*code) == *with)
 }
 
 fn error(id: u32, code: u32) -> String {

@@ -49,7 +49,7 @@ pub(super) trait Conversation: 'static {
     /// Asks it to end with a code.
     fn close(&mut self, code: DisconnectCode);
 
-    /// The code to close with, once what waits has been written.
+    /// What to close with, once what waits has been written.
     fn closing(&self) -> Option<Disconnect>;
 
     /// The client is not there any more. What it began goes on for as long as it [is working](Self::is_working).

@@ -17,7 +17,7 @@ pub(super) enum Ending {
     Left,
     /// The client broke RFC 6455 or a limit.
     Violation(Violation),
-    /// The session ended with this code.
+    /// The session ended with this.
     Disconnect(Disconnect),
 }
 
@@ -37,14 +37,12 @@ impl Ending {
                     "closed for breaking RFC 6455 or a limit"
                 );
             }
-            Self::Disconnect(code) => {
+            Self::Disconnect(with) => {
                 node.counters.closed_by_server.add(1);
-                match code {
-                    // Every client of the node, and the log says already that it is stopping.
-                    Disconnect::Code(DisconnectCode::Shutdown) => {
-                        tracing::debug!(client, user, %code, "closed")
-                    }
-                    _ => tracing::info!(client, user, %code, "closed"),
+                // Every client of the node, and the log says already that it is stopping.
+                match *with == DisconnectCode::Shutdown.into() {
+                    true => tracing::debug!(client, user, code = %with, "closed"),
+                    false => tracing::info!(client, user, code = %with, "closed"),
                 }
             }
         }
@@ -56,9 +54,7 @@ impl Ending {
             Self::Gone => {}
             Self::Left => write_close(bytes, NORMAL, ""),
             Self::Violation(Violation { code, .. }) => write_close(bytes, *code, ""),
-            Self::Disconnect(code) => {
-                write_close(bytes, code.code(), code.reason());
-            }
+            Self::Disconnect(with) => write_close(bytes, with.code, &with.reason),
         }
     }
 }

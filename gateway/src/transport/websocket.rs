@@ -106,7 +106,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static, C: Conversation + Unpin> Socke
         else {
             return self.serve(context);
         };
-        let (ending, until) = (ending.clone(), *until);
+        let (ending, stage, until) = (ending.clone(), *stage, *until);
         match stage {
             Stage::Leaving => self.leave(ending, context),
             Stage::Settling => self.settle(ending, context),
@@ -179,8 +179,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static, C: Conversation + Unpin> Socke
         if self.conversation.outbox().has_overflowed() {
             self.worker().node.counters.closed_slow.add(1);
             self.end(Ending::Disconnect(DisconnectCode::Slow.into()));
-        } else if let Some(code) = self.conversation.closing() {
-            self.end(Ending::Disconnect(code));
+        } else if let Some(with) = self.conversation.closing() {
+            self.end(Ending::Disconnect(with));
         }
     }
 

@@ -155,7 +155,7 @@ fn errors_and_disconnects_come_before_results() {
     };
     assert_eq!(refused, Ok(Answer::Refused(failure)));
     let ended = answer(json!({"error": {"code": 1}, "disconnect": {"code": 4500, "reason": "go"}}));
-    let expected = Disconnect::application(4500, "go").unwrap();
+    let expected = Disconnect::shortened(4500, "go").unwrap();
     assert_eq!(ended, Ok(Answer::Disconnect(expected)));
     let odd = answer(json!({"disconnect": {"code": 7, "reason": "?"}}));
     let internal = Disconnect::from(DisconnectCode::InternalServerError);

@@ -1,6 +1,8 @@
 //! What the application's backend says, and what the client is told.
 
-use tidegate_codec::{Disconnect, Failure};
+mod orders;
+
+use tidegate_codec::Failure;
 
 use super::*;
 use crate::auth::Expiry;
@@ -49,7 +51,7 @@ fn refused() -> Option<Result<Answer, Unanswered>> {
 
 fn ended() -> Option<Result<Answer, Unanswered>> {
     Some(Ok(Answer::Disconnect(
-        Disconnect::application(4500, "go").unwrap(),
+        Disconnect::shortened(4500, "go").unwrap(),
     )))
 }
 
@@ -111,7 +113,7 @@ fn a_connect_fails_as_the_backend_says() {
             refused(),
             r#"{"id":1,"error":{"code":1000,"message":"no"}}"#.to_owned(),
         ),
-        (ended(), "close 4500".to_owned()),
+        (ended(), "close 4500 go".to_owned()),
         (UNANSWERED, error(1, 100)),
         (Some(Ok(Answer::Nothing)), "close 3501".to_owned()),
     ] {
@@ -168,7 +170,7 @@ fn the_backend_says_who_may_subscribe() {
             refused(),
             vec![r#"{"id":2,"error":{"code":1000,"message":"no"}}"#.to_owned()],
         ),
-        (ended(), vec!["close 4500".to_owned()]),
+        (ended(), vec!["close 4500 go".to_owned()]),
         (UNANSWERED, vec![error(2, 100)]),
     ] {
         let mut client = connected(hooked, 0);
@@ -233,7 +235,7 @@ fn the_backend_says_what_is_published() {
             refused(),
             vec![r#"{"id":3,"error":{"code":1000,"message":"no"}}"#.to_owned()],
         ),
-        (ended(), vec!["close 4500".to_owned()]),
+        (ended(), vec!["close 4500 go".to_owned()]),
         (UNANSWERED, vec![error(3, 100)]),
     ] {
         let mut client = connected(hooked, 0);
@@ -246,9 +248,7 @@ fn the_backend_says_what_is_published() {
 fn what_was_published_before_leaving_is_published() {
     let mut client = connected(hooked, 0);
     client.send(PUBLISH);
-    client.step(|session, _, actions| {
-        session.close(tidegate_codec::DisconnectCode::ConnectionClosed, actions)
-    });
+    client.step(|session, _, actions| session.close(DisconnectCode::ConnectionClosed, actions));
     let lines = client.step(|session, now, actions| {
         session.answered(1, Ok(Answer::Nothing), now, actions);
     });
@@ -271,7 +271,7 @@ fn calls_are_answered_by_the_backend() {
             refused(),
             r#"{"id":4,"error":{"code":1000,"message":"no"}}"#.to_owned(),
         ),
-        (ended(), "close 4500".to_owned()),
+        (ended(), "close 4500 go".to_owned()),
         (UNANSWERED, error(4, 100)),
     ] {
         let mut client = connected(hooked, 0);
@@ -380,7 +380,7 @@ fn the_backend_is_told_of_every_end() {
 
     client.send(&subscribe(5, "chat:b"));
     client.send(&subscribe(6, "news"));
-    let code = tidegate_codec::DisconnectCode::ConnectionClosed;
+    let code = DisconnectCode::ConnectionClosed;
     let lines = client.step(|session, _, actions| session.close(code, actions));
     assert_eq!(
         lines,
