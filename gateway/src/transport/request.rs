@@ -166,13 +166,13 @@ pub(super) fn wire(head: &RequestHead, agreement: Option<&Agreement>) -> Wire {
         Some(name) => name == SUBPROTOCOLS[1],
         None => has(head, "format=protobuf") || has(head, "cf_protocol=protobuf"),
     };
+    let format = match is_protobuf {
+        true => Format::Protobuf,
+        false => Format::Json,
+    };
     Wire {
-        format: if is_protobuf {
-            Format::Protobuf
-        } else {
-            Format::Json
-        },
         deflate: agreement.map(|agreement| agreement.server_window),
+        ..Wire::plain(format)
     }
 }
 
