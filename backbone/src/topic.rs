@@ -22,6 +22,15 @@ impl Topic {
         Self::of(&["req", service, endpoint])
     }
 
+    /// Frames of clients for the sessions of a node.
+    ///
+    /// # Panics
+    /// If the node's id is no plain name of letters, digits, `-` and `_`.
+    #[must_use]
+    pub fn emulation(node: &str) -> Self {
+        Self::of(&["node", node, "emulation"])
+    }
+
     /// What services are asked about themselves, by `verb`; those of a name, or one of them.
     pub(crate) fn micro(verb: &str, service: Option<&str>, id: Option<&str>) -> Self {
         let mut text = format!("{MICRO}{verb}");

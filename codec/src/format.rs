@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::{ConnectRequest, Frame, Push, Reply, json, protobuf};
+use crate::{ConnectRequest, EmulationRequest, Frame, Push, Reply, json, protobuf};
 
 /// The wire formats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -69,6 +69,17 @@ impl Format {
         match self {
             Self::Json => json::decode_connect(body),
             Self::Protobuf => protobuf::decode_connect(body),
+        }
+    }
+
+    /// Decodes a request that carries a frame: in JSON as a string, in Protobuf as bytes.
+    ///
+    /// # Errors
+    /// [`DecodeError::Malformed`] when it is not understood; the frame itself is not looked at.
+    pub fn decode_emulation(self, body: &Bytes) -> Result<EmulationRequest, DecodeError> {
+        match self {
+            Self::Json => json::decode_emulation(body),
+            Self::Protobuf => protobuf::decode_emulation(body),
         }
     }
 
@@ -214,6 +225,29 @@ mod tests {
         let body = Bytes::from(body.encode_to_vec());
         assert_eq!(Format::Protobuf.decode_connect(&body).unwrap().token, "t");
         assert!(Format::Protobuf.decode_connect(&body.slice(..2)).is_err());
+    }
+
+    #[test]
+    fn a_frame_may_come_in_a_request_of_its_own() {
+        let expected = EmulationRequest {
+            node: "n".to_owned(),
+            session: "s".to_owned(),
+            data: Bytes::from_static(b"{}\n{}"),
+        };
+        let body = Bytes::from_static(br#"{"session":"s","node":"n","data":"{}\n{}"}"#);
+        assert_eq!(Format::Json.decode_emulation(&body), Ok(expected.clone()));
+        for wrong in ["", "[]", r#"{"session":"s","node":"n","data":{}}"#] {
+            let outcome = Format::Json.decode_emulation(&Bytes::from(wrong));
+            assert!(outcome.is_err(), "{wrong}");
+        }
+        let body = proto::EmulationRequest {
+            node: "n".to_owned(),
+            session: "s".to_owned(),
+            data: expected.data.clone(),
+        };
+        let body = Bytes::from(body.encode_to_vec());
+        assert_eq!(Format::Protobuf.decode_emulation(&body), Ok(expected));
+        assert!(Format::Protobuf.decode_emulation(&body.slice(1..)).is_err());
     }
 
     #[test]

@@ -18,7 +18,9 @@ mod shape;
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
-use crate::{ConnectRequest, DecodeError, EncodeError, Encoded, Format, Frame, Push, Reply};
+use crate::{
+    ConnectRequest, DecodeError, EmulationRequest, EncodeError, Encoded, Format, Frame, Push, Reply,
+};
 
 /// How the line of a push begins.
 const PUSH: &[u8] = b"{\"push\":";
@@ -64,6 +66,14 @@ fn malformed(offset: usize, reason: String) -> DecodeError {
 /// [`DecodeError::Malformed`] when it is not understood.
 pub fn decode_connect(body: &Bytes) -> Result<ConnectRequest, DecodeError> {
     command::decode_connect(body).map_err(|reason| malformed(0, reason))
+}
+
+/// Decodes a request that carries a frame as a string.
+///
+/// # Errors
+/// [`DecodeError::Malformed`] when it is not understood.
+pub fn decode_emulation(body: &Bytes) -> Result<EmulationRequest, DecodeError> {
+    command::decode_emulation(body).map_err(|reason| malformed(0, reason))
 }
 
 /// What a push says, without the reply around it.

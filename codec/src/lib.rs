@@ -18,7 +18,7 @@ mod reply;
 
 pub use codes::{DisconnectCode, ErrorCode, UnsubscribeCode};
 pub use command::{
-    Command, ConnectRequest, Frame, HistoryRequest, PublishRequest, RecoverRequest, RefreshRequest,
+    Command, ConnectRequest, EmulationRequest, Frame, HistoryRequest, PublishRequest, RecoverRequest, RefreshRequest,
     Request, RpcRequest, StreamPosition, SubRefreshRequest, SubscribeRequest,
 };
 pub use format::{DecodeError, EncodeError, Encoded, Format};

@@ -142,6 +142,8 @@ async fn service<T: AsyncRead + AsyncWrite + Unpin + 'static>(
         .client_request_timeout(node.config.http_server.request_timeout)
         // A transport closes its socket when its client is done, not some time after.
         .client_disconnect_timeout(Duration::ZERO)
+        // Who sends nothing more has gone: a response that does not end would not notice otherwise.
+        .h1_allow_half_closed(false)
         .finish(map_config(app, |()| AppConfig::default()))
         .upgrade(is_lean.then(|| transport::Upgrade::new(worker)));
     let service = service.new_service(()).await;

@@ -2,6 +2,7 @@
 //! what is to be written stands in the outbox.
 
 mod landing;
+mod one_way;
 mod operation;
 mod work;
 
@@ -13,7 +14,9 @@ use std::time::{Instant, SystemTime};
 use bytes::Bytes;
 use futures_util::FutureExt;
 use tidegate_backbone::{Channel, Error, Position};
-use tidegate_codec::{Command, DisconnectCode, EncodeError, Format, Frame, Push, Reply};
+use tidegate_codec::{
+    Command, ConnectRequest, DisconnectCode, EncodeError, Format, Frame, Push, Reply, Request,
+};
 use tidegate_websocket::{Opcode, write_frame};
 
 use crate::admission::AdmittedUser;
@@ -22,7 +25,7 @@ use crate::hub::Membership;
 use crate::node::Node;
 use crate::outbox::Outbox;
 use crate::session::{Action, Actions, Entry, Landing, Moment, OpenError, PingStyle, Session};
-use crate::wire::Wire;
+use crate::wire::{Envelope, Wire};
 use crate::worker::Worker;
 use operation::{Finished, Joined};
 use work::Work;
@@ -109,6 +112,19 @@ impl Connection {
                 self.close(DisconnectCode::BadRequest);
             }
         }
+    }
+
+    /// Takes a connect of a client that sends no commands.
+    pub(crate) fn connect(&mut self, request: ConnectRequest) {
+        let request = Request::Connect(Box::new(request));
+        self.take(Frame::Command(Command { id: 1, request }));
+        self.advance();
+    }
+
+    /// Up to where each of its channels that are kept has been put into the outbox.
+    pub(crate) fn positions(&self) -> impl Iterator<Item = (&str, Position)> {
+        let memberships = self.memberships.values();
+        memberships.filter_map(|it| Some((it.channel().as_str(), it.position()?)))
     }
 
     /// Takes one element of a frame. A pong counts when it comes, whatever commands still wait.
@@ -241,10 +257,10 @@ impl Connection {
 
     fn act(&mut self, action: Action) {
         match action {
-            Action::Reply(reply) => self.send_reply(&reply),
+            Action::Reply(reply) => self.send_reply(reply),
             Action::Push(push) => self.send_push(&push),
             Action::Ping => match self.pings {
-                PingStyle::Message => self.push(&self.format().ping()),
+                PingStyle::Message | PingStyle::OneWay => self.push(&self.format().ping()),
                 PingStyle::Frame => self
                     .outbox
                     .extend(|bytes| write_frame(bytes, Opcode::Ping, b"")),
@@ -288,12 +304,16 @@ impl Connection {
         }
     }
 
-    fn send_reply(&mut self, reply: &Reply) {
-        let encoded = self.format().encode_reply(reply);
+    fn send_reply(&mut self, reply: Reply) {
+        if self.outbox.wire().envelope == Envelope::Bare {
+            return self.tell_outcome(reply.outcome);
+        }
+        let encoded = self.format().encode_reply(&reply);
         self.send(encoded);
     }
 
-    fn send_push(&mut self, push: &Push) {
+    /// Adds a push for this client alone.
+    pub(crate) fn send_push(&mut self, push: &Push) {
         let encoded = self.format().encode_push(push);
         self.send(encoded);
     }

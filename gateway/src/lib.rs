@@ -24,6 +24,7 @@ mod playground;
 pub mod program;
 pub mod rules;
 mod run;
+pub mod seen;
 pub mod server;
 pub mod session;
 mod signal;

@@ -14,6 +14,7 @@ use crate::counters::Counters;
 use crate::interest::Interest;
 use crate::rules::Rules;
 use crate::tls::Tls;
+use crate::transport::{Sessions, Statuses, statuses};
 
 /// One gateway node.
 pub struct Node {
@@ -25,6 +26,10 @@ pub struct Node {
     pub(crate) interest: Arc<Interest>,
     pub(crate) admission: Arc<Admission>,
     pub(crate) counters: Arc<Counters>,
+    /// Those that take frames from elsewhere.
+    pub(crate) sessions: Arc<Sessions>,
+    /// How connects over HTTP are refused.
+    pub(crate) statuses: Statuses,
     /// Clients speak TLS, if there is any.
     pub(crate) tls: Option<Arc<Tls>>,
     /// Told when the last connection of a node that is stopping has ended.
@@ -54,6 +59,8 @@ impl Node {
             rules: Arc::new(Rules::new(&config)?),
             origins: OriginPolicy::new(&config.client.allowed_origins)?,
             admission: Admission::new(&config.client, Instant::now()),
+            sessions: Sessions::new(),
+            statuses: statuses(&config)?,
             tls: Tls::load(&config.http_server)?.map(Arc::new),
             config,
             backbone,

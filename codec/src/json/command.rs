@@ -8,7 +8,7 @@ use super::request::{
     Channel, Connect, Empty, History, Publish, Refresh, Rpc, Send, SubRefresh, Subscribe,
 };
 use super::shape::Object;
-use crate::{Command, ConnectRequest, Frame, Request};
+use crate::{Command, ConnectRequest, EmulationRequest, Frame, Request};
 
 /// Decodes one line, a part of `frame`.
 ///
@@ -26,6 +26,26 @@ pub(super) fn decode(line: &[u8], frame: &Bytes) -> Result<Frame, String> {
 pub(super) fn decode_connect(body: &Bytes) -> Result<ConnectRequest, String> {
     let Object(connect) = parse::<Connect<'_>>(body)?;
     Ok(connect.into_request(body))
+}
+
+/// Decodes a request that carries a frame.
+///
+/// # Errors
+/// As for [`decode`].
+pub(super) fn decode_emulation(body: &[u8]) -> Result<EmulationRequest, String> {
+    let Object(emulation) = parse::<Emulation>(body)?;
+    Ok(EmulationRequest {
+        node: emulation.node.unwrap_or_default(),
+        session: emulation.session.unwrap_or_default(),
+        data: emulation.data.unwrap_or_default().into(),
+    })
+}
+
+#[derive(Deserialize)]
+struct Emulation {
+    node: Option<String>,
+    session: Option<String>,
+    data: Option<String>,
 }
 
 fn parse<'a, T: Deserialize<'a>>(text: &'a [u8]) -> Result<Object<T>, String> {

@@ -194,6 +194,8 @@ impl Config {
             taken.insert("");
         }
         let (websocket, prometheus) = (&self.websocket, &self.prometheus);
+        let emulates = self.http_stream.enabled || self.sse.enabled;
+        let uni_websocket = &self.uni_websocket;
         for (option, served, path) in [
             (
                 "websocket.handler_prefix",
@@ -204,6 +206,36 @@ impl Config {
                 "prometheus.handler_prefix",
                 prometheus.enabled,
                 &prometheus.handler_prefix,
+            ),
+            (
+                "http_stream.handler_prefix",
+                self.http_stream.enabled,
+                &self.http_stream.handler_prefix,
+            ),
+            (
+                "sse.handler_prefix",
+                self.sse.enabled,
+                &self.sse.handler_prefix,
+            ),
+            (
+                "emulation.handler_prefix",
+                emulates,
+                &self.emulation.handler_prefix,
+            ),
+            (
+                "uni_http_stream.handler_prefix",
+                self.uni_http_stream.enabled,
+                &self.uni_http_stream.handler_prefix,
+            ),
+            (
+                "uni_sse.handler_prefix",
+                self.uni_sse.enabled,
+                &self.uni_sse.handler_prefix,
+            ),
+            (
+                "uni_websocket.handler_prefix",
+                uni_websocket.enabled,
+                &uni_websocket.handler_prefix,
             ),
         ] {
             findings.when(!path.starts_with('/'), option, "must start with `/`");

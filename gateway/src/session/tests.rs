@@ -17,6 +17,8 @@ use serde_json::{Value, json};
 use tidegate_backbone::{Error, Page, Position};
 use tidegate_codec::Format;
 
+use crate::seen::Seen;
+
 use super::{Action, Actions, Entry, Join, Landing, Moment, OpenError, PingStyle, Session, State};
 use crate::config::{Config, Namespace};
 use crate::rules::Rules;
@@ -79,6 +81,8 @@ impl Client {
             token: token.to_owned(),
             pings,
             phase: 0.0,
+            address: None,
+            seen: Seen::default(),
         };
         let session = Session::new(Arc::new(Rules::new(&config).unwrap()), entry, now);
         Self {
