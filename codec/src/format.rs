@@ -195,7 +195,10 @@ mod tests {
         let json = bare(Format::Json, message());
         assert_eq!(json, r#"{"channel":"chat","message":{"data":{"push":1}}}"#);
         let json = bare(Format::Json, opened());
-        assert_eq!(json, r#"{"connect":{"client":"c","subs":{"chat":{}},"ping":25}}"#);
+        assert_eq!(
+            json,
+            r#"{"connect":{"client":"c","subs":{"chat":{}},"ping":25}}"#
+        );
 
         let decode = |bytes| proto::Push::decode_length_delimited(bytes).unwrap();
         let read = decode(bare(Format::Protobuf, message()));
@@ -211,9 +214,13 @@ mod tests {
 
     #[test]
     fn a_connect_may_come_without_a_command_around_it() {
-        let body = Bytes::from_static(br#"{"token":"t","subs":{"chat":{"recover":true,"offset":7}}}"#);
+        let body =
+            Bytes::from_static(br#"{"token":"t","subs":{"chat":{"recover":true,"offset":7}}}"#);
         let request = Format::Json.decode_connect(&body).unwrap();
-        assert_eq!((request.token.as_str(), request.subs["chat"].position.offset), ("t", 7));
+        assert_eq!(
+            (request.token.as_str(), request.subs["chat"].position.offset),
+            ("t", 7)
+        );
         for wrong in ["", "[]", "{", "{\"token\":1}", "\"\u{0}\"", "{} {}"] {
             let outcome = Format::Json.decode_connect(&Bytes::from(wrong));
             assert!(outcome.is_err(), "{wrong}");

@@ -156,7 +156,10 @@ mod tests {
         let seen = Seen::parse(&text).unwrap();
         for (channel, epoch, offset) in table {
             let epoch = epoch.to_owned();
-            assert_eq!(seen.position(channel), Some(&StreamPosition { offset, epoch }));
+            assert_eq!(
+                seen.position(channel),
+                Some(&StreamPosition { offset, epoch })
+            );
         }
         assert_eq!(seen.position("chat:d"), None);
         assert_eq!(Seen::text(std::iter::empty()), None);
@@ -184,7 +187,9 @@ mod tests {
             &[VERSION, 5],
             &[VERSION, 1, 0xff, 0],
             &[VERSION, 0, 200, 1],
-            &[VERSION, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1],
+            &[
+                VERSION, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1,
+            ],
             &[VERSION, 0, 1, 1, 2, 3, 4, 5, 6, 7, 8],
         ] {
             let text = BASE64.encode([content, &part(content)].concat());
@@ -195,7 +200,14 @@ mod tests {
     #[test]
     fn more_than_fits_has_no_text() {
         let names: Vec<_> = (0..1_000).map(|number| number.to_string()).collect();
-        let text = |count| Seen::text(names.iter().take(count).map(|it| (it.as_str(), position("e", 1))));
+        let text = |count| {
+            Seen::text(
+                names
+                    .iter()
+                    .take(count)
+                    .map(|it| (it.as_str(), position("e", 1))),
+            )
+        };
         assert!(text(128).unwrap().len() < 2_000);
         assert_eq!(text(1_000), None);
     }

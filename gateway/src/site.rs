@@ -19,12 +19,16 @@ pub(crate) fn configure(app: &mut web::ServiceConfig, node: &Node) {
     for kind in transport::Kind::ALL {
         let section = kind.section(config);
         if section.enabled {
-            let serve = move |request, payload, worker| transport::serve(kind, request, payload, worker);
+            let serve =
+                move |request, payload, worker| transport::serve(kind, request, payload, worker);
             app.route(section.path, web::to(serve));
         }
     }
     if config.http_stream.enabled || config.sse.enabled {
-        app.route(&config.emulation.handler_prefix, web::to(transport::emulate));
+        app.route(
+            &config.emulation.handler_prefix,
+            web::to(transport::emulate),
+        );
     }
     if config.health.enabled {
         app.route(

@@ -322,10 +322,22 @@ mod tests {
         let push = || Bytes::from_static(b"{\"push\":{\"pub\":1}}");
         let reply = Bytes::from_static(b"{\"id\":1}");
         let table = [
-            (Framing::Stream, Envelope::Reply, "{\"push\":{\"pub\":1}}\n{\"id\":1}\n"),
+            (
+                Framing::Stream,
+                Envelope::Reply,
+                "{\"push\":{\"pub\":1}}\n{\"id\":1}\n",
+            ),
             (Framing::Stream, Envelope::Bare, "{\"pub\":1}\n{\"id\":1}\n"),
-            (Framing::Events, Envelope::Bare, "data: {\"pub\":1}\n\ndata: {\"id\":1}\n\n"),
-            (Framing::WebSocket, Envelope::Bare, "\u{81}\u{9}{\"pub\":1}\u{81}\u{8}{\"id\":1}"),
+            (
+                Framing::Events,
+                Envelope::Bare,
+                "data: {\"pub\":1}\n\ndata: {\"id\":1}\n\n",
+            ),
+            (
+                Framing::WebSocket,
+                Envelope::Bare,
+                "\u{81}\u{9}{\"pub\":1}\u{81}\u{8}{\"id\":1}",
+            ),
         ];
         for (framing, envelope, expected) in table {
             let wire = Wire::new(Format::Json, framing, envelope);

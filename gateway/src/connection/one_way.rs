@@ -25,7 +25,10 @@ fn disconnect_of(error: u32) -> DisconnectCode {
         (ErrorCode::TokenExpired, DisconnectCode::ConnectionExpired),
         (ErrorCode::Expired, DisconnectCode::ConnectionExpired),
         (ErrorCode::TooManyRequests, DisconnectCode::TooManyRequests),
-        (ErrorCode::PermissionDenied, DisconnectCode::PermissionDenied),
+        (
+            ErrorCode::PermissionDenied,
+            DisconnectCode::PermissionDenied,
+        ),
     ];
     let known = CODES.iter().find(|(code, _)| code.code() == error);
     known.map_or(DisconnectCode::InternalServerError, |(_, code)| *code)

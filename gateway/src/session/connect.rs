@@ -13,8 +13,8 @@ use tidegate_codec::{
 use super::heartbeat::announced_seconds;
 use super::recovery::Recovery;
 use super::{
-    Action, Actions, Identity, Join, Landing, Moment, OpenError, PingStyle, Refusal, Session, State,
-    Subscription, Term, VERSION,
+    Action, Actions, Identity, Join, Landing, Moment, OpenError, PingStyle, Refusal, Session,
+    State, Subscription, Term, VERSION,
 };
 use crate::auth::{ConnectionClaims, Expiry, SubscriptionOptions, TokenError};
 use crate::rules::Asker;

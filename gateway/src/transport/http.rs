@@ -118,9 +118,10 @@ async fn open(
     {
         return Err(Refusal::Status(*status));
     }
-    let mut response = HttpResponse::Ok().message_body(BodyStream::new(body)).map_err(|_| {
-        Refusal::Status(StatusCode::INTERNAL_SERVER_ERROR)
-    })?.map_into_boxed_body();
+    let mut response = HttpResponse::Ok()
+        .message_body(BodyStream::new(body))
+        .map_err(|_| Refusal::Status(StatusCode::INTERNAL_SERVER_ERROR))?
+        .map_into_boxed_body();
     set_headers(kind, format, &mut response);
     Ok(response)
 }
@@ -144,7 +145,9 @@ async fn first(
     };
     if !kind.is_one_way() {
         let is_empty = bytes.is_empty();
-        return (!is_empty).then_some(First::Frame(bytes)).ok_or(Refusal::Status(StatusCode::BAD_REQUEST));
+        return (!is_empty)
+            .then_some(First::Frame(bytes))
+            .ok_or(Refusal::Status(StatusCode::BAD_REQUEST));
     }
     // Who has its token in a cookie need not say anything.
     let request = match bytes.is_empty() {
@@ -222,7 +225,10 @@ fn set_headers(kind: Kind, format: Format, response: &mut HttpResponse) {
     let headers = response.headers_mut();
     for (name, value) in [
         (header::CONTENT_TYPE, content),
-        (header::CACHE_CONTROL, "private, no-cache, no-store, no-transform, max-age=0"),
+        (
+            header::CACHE_CONTROL,
+            "private, no-cache, no-store, no-transform, max-age=0",
+        ),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (ACCEL_BUFFERING, "no"),
     ] {

@@ -184,7 +184,8 @@ impl Stream {
             return false;
         };
         marks.is_due = false;
-        let Some(id) = Seen::text(self.connection.positions()).filter(|id| *id != marks.last) else {
+        let Some(id) = Seen::text(self.connection.positions()).filter(|id| *id != marks.last)
+        else {
             return false;
         };
         self.connection

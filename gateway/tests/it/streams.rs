@@ -19,7 +19,13 @@ use crate::token;
 /// A site that offers all of them.
 pub(crate) fn site(change: impl FnOnce(&mut Value)) -> Site {
     Site::with(|config| {
-        for section in ["http_stream", "sse", "uni_http_stream", "uni_sse", "uni_websocket"] {
+        for section in [
+            "http_stream",
+            "sse",
+            "uni_http_stream",
+            "uni_sse",
+            "uni_websocket",
+        ] {
             config[section] = json!({ "enabled": true });
         }
         change(config);
@@ -113,7 +119,9 @@ impl Reading {
     async fn read(&mut self) {
         let mut bytes = [0; 4096];
         let count = timeout(PATIENCE, self.socket.read(&mut bytes)).await;
-        let count = count.expect("the node neither writes nor ends").unwrap_or(0);
+        let count = count
+            .expect("the node neither writes nor ends")
+            .unwrap_or(0);
         assert!(count > 0, "cut off");
         self.raw.extend(&bytes[..count]);
         while let Some(at) = self.raw.windows(2).position(|window| window == b"\r\n") {

@@ -12,3 +12,4 @@ mod outage;
 mod scenario;
 mod secure;
 mod site;
+mod transports;

@@ -20,7 +20,12 @@ const ANSWERS: [(Fate, &str); 3] = [
 ];
 
 /// Passes a frame on to the node that has the session, and waits for what becomes of it there.
-pub(super) async fn pass_on(bus: &(impl Bus + ?Sized), node: Uuid, session: Uuid, frame: Bytes) -> Fate {
+pub(super) async fn pass_on(
+    bus: &(impl Bus + ?Sized),
+    node: Uuid,
+    session: Uuid,
+    frame: Bytes,
+) -> Fate {
     let question = Message {
         headers: vec![(SESSION.to_owned(), session.to_string())],
         data: frame,

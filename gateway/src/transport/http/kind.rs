@@ -19,7 +19,12 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 4] = [Self::HttpStream, Self::Sse, Self::UniHttpStream, Self::UniSse];
+    pub(crate) const ALL: [Self; 4] = [
+        Self::HttpStream,
+        Self::Sse,
+        Self::UniHttpStream,
+        Self::UniSse,
+    ];
 
     /// Its options.
     pub(crate) fn section(self, config: &Config) -> StreamSection<'_> {

@@ -50,8 +50,16 @@ pub(crate) fn statuses(config: &Config) -> Result<Statuses, Vec<String>> {
 
 fn parse(entry: &str) -> Option<(u32, StatusCode)> {
     let (code, status) = entry.split_once('=')?;
-    let code = code.trim().parse().ok().filter(|code| (3_000..5_000).contains(code))?;
-    let status = status.trim().parse().ok().filter(|status| (200..600).contains(status))?;
+    let code = code
+        .trim()
+        .parse()
+        .ok()
+        .filter(|code| (3_000..5_000).contains(code))?;
+    let status = status
+        .trim()
+        .parse()
+        .ok()
+        .filter(|status| (200..600).contains(status))?;
     Some((code, StatusCode::from_u16(status).ok()?))
 }
 
@@ -85,6 +93,9 @@ mod tests {
         assert!(read.of(Kind::UniHttpStream).is_empty());
         config.uni_http_stream.connect_code_to_http_status = vec!["x".to_owned()];
         let faults = statuses(&config).unwrap_err();
-        assert!(faults[0].starts_with("uni_http_stream.connect_code_to_http_status: `x`"), "{faults:?}");
+        assert!(
+            faults[0].starts_with("uni_http_stream.connect_code_to_http_status: `x`"),
+            "{faults:?}"
+        );
     }
 }

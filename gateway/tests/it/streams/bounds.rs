@@ -17,7 +17,11 @@ async fn a_client_that_never_reads_is_closed_as_slow_and_harms_nobody() {
     socket.set_recv_buffer_size(4_096).unwrap();
     let mut socket = socket.connect(site.address()).await.unwrap();
     let subs = json!({ "token": token::of("alice"), "subs": { "chat:a": {} } });
-    let request = post("/connection/uni_http_stream", "application/json", &subs.to_string());
+    let request = post(
+        "/connection/uni_http_stream",
+        "application/json",
+        &subs.to_string(),
+    );
     socket.write_all(request.as_bytes()).await.unwrap();
     site.until_metric("tidegate_subscriptions", 2).await;
     let mut writer = site.client(Format::Json, "bob").await;
@@ -52,11 +56,17 @@ async fn a_client_that_closes_half_way_has_gone() {
     site.until_metric("tidegate_connections", 0).await;
     // So has one that goes in the middle of its body.
     let mut socket = TcpStream::connect(site.address()).await.unwrap();
-    socket.write_all(&request.as_bytes()[..request.len() - 5]).await.unwrap();
+    socket
+        .write_all(&request.as_bytes()[..request.len() - 5])
+        .await
+        .unwrap();
     socket.shutdown().await.unwrap();
     let mut answer = Vec::new();
     let _read = socket.read_to_end(&mut answer).await;
-    assert!(!answer.starts_with(b"HTTP/1.1 200"), "half a request was served");
+    assert!(
+        !answer.starts_with(b"HTTP/1.1 200"),
+        "half a request was served"
+    );
     site.stop().await;
 }
 
@@ -66,7 +76,11 @@ async fn a_body_that_is_too_large_or_does_not_come_is_refused() {
         config["http_server"]["request_timeout"] = json!("500ms");
         config["http_stream"]["max_request_body_size"] = json!(1_000);
     });
-    let large = post("/connection/http_stream", "application/json", &"x".repeat(1_001));
+    let large = post(
+        "/connection/http_stream",
+        "application/json",
+        &"x".repeat(1_001),
+    );
     assert_eq!(status(site.address(), &large).await, 413);
     let chunked = format!(
         "POST /connection/http_stream HTTP/1.1\r\nHost: gateway.test\r\nTransfer-Encoding: chunked\r\n\r\n\
@@ -93,7 +107,10 @@ async fn connections_count_whatever_their_transport() {
     later.write_all(get.as_bytes()).await.unwrap();
     let mut text = String::new();
     later.read_to_string(&mut text).await.unwrap();
-    assert!(text.starts_with("HTTP/1.1 200") && text.contains("retry: "), "{text}");
+    assert!(
+        text.starts_with("HTTP/1.1 200") && text.contains("retry: "),
+        "{text}"
+    );
     drop(client);
     site.stop().await;
 }

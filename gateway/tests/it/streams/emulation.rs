@@ -25,9 +25,22 @@ async fn commands_by_request_are_answered_in_the_stream() {
     ] {
         assert_eq!(answer.header(name), Some(value));
     }
-    assert!(answer.header("cache-control").unwrap().contains("no-transform"));
-    assert_eq!(client.send(r#"{"id":2,"subscribe":{"channel":"chat:a"}}"#).await, 204);
-    assert_eq!(client.reading.line().await, json!({ "id": 2, "subscribe": {} }));
+    assert!(
+        answer
+            .header("cache-control")
+            .unwrap()
+            .contains("no-transform")
+    );
+    assert_eq!(
+        client
+            .send(r#"{"id":2,"subscribe":{"channel":"chat:a"}}"#)
+            .await,
+        204
+    );
+    assert_eq!(
+        client.reading.line().await,
+        json!({ "id": 2, "subscribe": {} })
+    );
     let both = "{\"id\":3,\"publish\":{\"channel\":\"chat:a\",\"data\":1}}\n{\"id\":4,\"publish\":{\"channel\":\"chat:a\",\"data\":2}}";
     assert_eq!(client.send(both).await, 204);
     let mut data = Vec::new();
@@ -48,8 +61,12 @@ async fn commands_by_request_are_answered_in_the_stream() {
 #[tokio::test]
 async fn events_carry_the_same() {
     let site = site(|_| {});
-    let query = connect().bytes().map(|byte| format!("%{byte:02x}")).collect::<String>();
-    let get = format!("GET /connection/sse?cf_connect={query} HTTP/1.1\r\nHost: gateway.test\r\n\r\n");
+    let query = connect()
+        .bytes()
+        .map(|byte| format!("%{byte:02x}"))
+        .collect::<String>();
+    let get =
+        format!("GET /connection/sse?cf_connect={query} HTTP/1.1\r\nHost: gateway.test\r\n\r\n");
     for request in [get, post("/connection/sse", "application/json", &connect())] {
         let mut reading = Reading::open(site.address(), &request).await;
         let content = reading.answer.header("content-type").unwrap();
@@ -123,8 +140,14 @@ async fn what_is_no_such_request_is_refused() {
     assert_eq!(status(address, get).await, 405);
     for (request, expected) in [
         (post("/connection/http_stream", "application/json", ""), 400),
-        ("GET /connection/http_stream HTTP/1.1\r\nHost: gateway.test\r\n\r\n".to_owned(), 405),
-        ("GET /connection/sse HTTP/1.1\r\nHost: gateway.test\r\n\r\n".to_owned(), 400),
+        (
+            "GET /connection/http_stream HTTP/1.1\r\nHost: gateway.test\r\n\r\n".to_owned(),
+            405,
+        ),
+        (
+            "GET /connection/sse HTTP/1.1\r\nHost: gateway.test\r\n\r\n".to_owned(),
+            400,
+        ),
     ] {
         assert_eq!(status(address, &request).await, expected, "{request}");
     }

@@ -25,10 +25,16 @@ async fn pushes_come_bare_in_lines_and_in_events() {
         let opened = next(&mut reading).await;
         let opened = &opened["connect"];
         assert_eq!(opened["subs"], json!({ "chat:a": {} }), "{opened}");
-        assert_eq!((&opened["ping"], &opened["pong"]), (&json!(25), &Value::Null));
+        assert_eq!(
+            (&opened["ping"], &opened["pong"]),
+            (&json!(25), &Value::Null)
+        );
         writer.publish("chat:a", "[1]").await;
         let push = next(&mut reading).await;
-        assert_eq!((&push["channel"], &push["pub"]["data"]), (&json!("chat:a"), &json!([1])));
+        assert_eq!(
+            (&push["channel"], &push["pub"]["data"]),
+            (&json!("chat:a"), &json!([1]))
+        );
     }
     writer.leave().await;
     site.stop().await;
@@ -40,7 +46,11 @@ async fn pings_need_no_answer() {
         config["client"]["ping_interval"] = json!("1s");
         config["client"]["pong_timeout"] = json!("500ms");
     });
-    let request = post("/connection/uni_http_stream", "application/json", &connect());
+    let request = post(
+        "/connection/uni_http_stream",
+        "application/json",
+        &connect(),
+    );
     let mut reading = Reading::open(site.address(), &request).await;
     reading.line().await;
     for _ in 0..3 {

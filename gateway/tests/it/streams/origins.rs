@@ -11,8 +11,12 @@ async fn allowed_origins_may_read_with_credentials_and_others_are_refused() {
     let site = site(|config| config["client"]["allowed_origins"] = json!([FRIEND]));
     let answer = async |method: &str, path: &str, origin: &str| {
         let request = post(path, "application/json", &connect()).replacen("POST", method, 1);
-        let headers = format!("Origin: {origin}\r\nAccess-Control-Request-Headers: x-a, content-type\r\nHost:");
-        Reading::open(site.address(), &request.replacen("Host:", &headers, 1)).await.answer
+        let headers = format!(
+            "Origin: {origin}\r\nAccess-Control-Request-Headers: x-a, content-type\r\nHost:"
+        );
+        Reading::open(site.address(), &request.replacen("Host:", &headers, 1))
+            .await
+            .answer
     };
     for path in [
         "/connection/http_stream",
@@ -26,11 +30,20 @@ async fn allowed_origins_may_read_with_credentials_and_others_are_refused() {
         let allowed = preflight.header("access-control-allow-headers");
         assert_eq!(allowed, Some("x-a, content-type"), "{path}");
         assert_eq!(preflight.header("access-control-max-age"), Some("300"));
-        assert!(preflight.header("access-control-allow-methods").unwrap().contains("POST"));
+        assert!(
+            preflight
+                .header("access-control-allow-methods")
+                .unwrap()
+                .contains("POST")
+        );
         // A refusal can be read too.
         for method in ["POST", "PUT"] {
             let read = answer(method, path, FRIEND).await;
-            assert_eq!(read.header("access-control-allow-origin"), Some(FRIEND), "{path}");
+            assert_eq!(
+                read.header("access-control-allow-origin"),
+                Some(FRIEND),
+                "{path}"
+            );
             let credentials = read.header("access-control-allow-credentials");
             assert_eq!(credentials, Some("true"), "{path}");
             assert_eq!(read.header("vary"), Some("Origin"), "{path}");
