@@ -16,6 +16,13 @@ pub(crate) fn configure(app: &mut web::ServiceConfig, node: &Node) {
             web::to(transport::upgrade_by_actix),
         );
     }
+    let one_way = &config.uni_websocket;
+    if one_way.enabled {
+        app.route(
+            &one_way.handler_prefix,
+            web::to(transport::upgrade_by_actix),
+        );
+    }
     for kind in transport::Kind::ALL {
         let section = kind.section(config);
         if section.enabled {

@@ -10,6 +10,7 @@ mod echo;
 mod emulation;
 mod ending;
 mod http;
+mod one_way;
 mod pipe;
 mod reference;
 mod request;

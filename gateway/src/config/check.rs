@@ -123,6 +123,20 @@ impl Config {
             "websocket.message_size_limit",
             self.websocket.message_size_limit,
         );
+        for (option, value) in [
+            ("http_stream", self.http_stream.max_request_body_size),
+            ("sse", self.sse.max_request_body_size),
+            ("emulation", self.emulation.max_request_body_size),
+            (
+                "uni_http_stream",
+                self.uni_http_stream.max_request_body_size,
+            ),
+            ("uni_sse", self.uni_sse.max_request_body_size),
+        ] {
+            findings.zero(&format!("{option}.max_request_body_size"), value);
+        }
+        let limit = self.uni_websocket.message_size_limit;
+        findings.zero("uni_websocket.message_size_limit", limit);
         let wrong = !(1..=9).contains(&self.websocket.compression_level);
         let message = "must be from 1 (fast) to 9 (small)";
         findings.when(wrong, "websocket.compression_level", message);

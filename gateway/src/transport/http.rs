@@ -21,7 +21,9 @@ use tokio::sync::oneshot;
 
 use super::body::body;
 use super::cors;
-use super::request::{Refusal, admit_past, check_entrance, content_format, entry, read_body};
+use super::request::{
+    Refusal, admit_past, check_entrance, connect_parameter, content_format, entry, read_body,
+};
 use super::stream::{Extras, Marks, Stream, Verdict};
 use crate::connection::Connection;
 use crate::seen::Seen;
@@ -159,19 +161,6 @@ async fn first(
         Refusal::Status(StatusCode::BAD_REQUEST)
     })?;
     Ok(First::Connect(Box::new(request)))
-}
-
-/// The parameter of the target that has the place of a body; empty when there is none.
-fn connect_parameter(head: &RequestHead) -> Result<Bytes, StatusCode> {
-    #[derive(serde::Deserialize)]
-    struct Parameters {
-        #[serde(default)]
-        cf_connect: String,
-    }
-    let query = head.uri.query().unwrap_or_default();
-    let parameters = web::Query::<Parameters>::from_query(query);
-    let parameters = parameters.map_err(|_| StatusCode::BAD_REQUEST)?;
-    Ok(parameters.into_inner().cf_connect.into())
 }
 
 /// Prepares a connection whose client does not answer, and of a browser one that remembers what it has seen.

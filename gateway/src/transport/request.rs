@@ -13,6 +13,7 @@ use tidegate_codec::Format;
 use tidegate_websocket::{Agreement, Decoder, DeflateOptions, Role};
 use tokio::time::timeout;
 
+use super::one_way::OneWay;
 use crate::admission::Admitted;
 use crate::auth::token_of_upgrade;
 use crate::config::WebSocketConfig;
@@ -85,7 +86,8 @@ fn check(head: &RequestHead, node: &Node) -> Result<(), Refusal> {
     if head.uri.path() == super::echo::PATH {
         return verify_handshake(head).map_err(Refusal::Handshake);
     }
-    if websocket.disabled || head.uri.path() != websocket.handler_prefix {
+    let is_known = !websocket.disabled && head.uri.path() == websocket.handler_prefix;
+    if !is_known && !OneWay::is_for(head, &node.config) {
         return Err(Refusal::NotFound);
     }
     check_entrance(head, node)?;
@@ -134,6 +136,18 @@ pub(super) async fn read_body(
     };
     let read = timeout(time, read).await;
     read.unwrap_or(Err(StatusCode::REQUEST_TIMEOUT))
+}
+
+/// The parameter of the target that has the place of a body; empty when there is none.
+pub(super) fn connect_parameter(head: &RequestHead) -> Result<Bytes, StatusCode> {
+    #[derive(serde::Deserialize)]
+    struct Parameters {
+        #[serde(default)]
+        cf_connect: String,
+    }
+    let parameters = web::Query::<Parameters>::from_query(query(head));
+    let parameters = parameters.map_err(|_| StatusCode::BAD_REQUEST)?;
+    Ok(parameters.into_inner().cf_connect.into())
 }
 
 /// The format of a request's body.

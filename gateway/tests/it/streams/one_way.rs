@@ -3,6 +3,8 @@
 use serde_json::{Value, json};
 
 use super::{Reading, post, site};
+use crate::http::Upgrade;
+use crate::raw::{self, End, Incoming, Raw};
 use crate::token;
 
 /// The connect of `alice`, who would like to hear one channel.
@@ -157,4 +159,62 @@ async fn an_event_id_brings_back_what_was_missed_once_and_in_order() {
     drop(reading);
     writer.leave().await;
     site.stop().await;
+}
+
+#[tokio::test]
+async fn a_websocket_may_only_listen() {
+    for engine in ["lean", "actix"] {
+        let site =
+            site(|config| config["websocket"] = json!({ "engine": engine, "compression": true }));
+        let mut writer = site.alice().await;
+        let encoded: String = connect()
+            .bytes()
+            .map(|byte| format!("%{byte:02x}"))
+            .collect();
+        for is_in_target in [true, false] {
+            let mut upgrade =
+                Upgrade::new(site.address()).with("Sec-WebSocket-Extensions", "permessage-deflate");
+            upgrade.target = match is_in_target {
+                true => format!("/connection/uni_websocket?cf_connect={encoded}"),
+                false => "/connection/uni_websocket".to_owned(),
+            };
+            let mut raw = Raw::upgrade(site.address(), &upgrade).await.unwrap();
+            if !is_in_target {
+                raw.write(&raw::text(connect())).await;
+            }
+            let mut next = async || match raw.next().await {
+                Incoming::Frame(raw::TEXT, payload) => {
+                    serde_json::from_slice::<Value>(&payload).unwrap()
+                }
+                other => panic!("{other:?}"),
+            };
+            let opened = next().await;
+            assert_eq!(
+                opened["connect"]["subs"],
+                json!({ "chat:a": {} }),
+                "{opened}"
+            );
+            for number in 0..3 {
+                writer.publish("chat:a", number.to_string()).await;
+            }
+            for number in 0..3 {
+                assert_eq!(next().await["pub"]["data"], number);
+            }
+            // What else it says does not count.
+            raw.write(&raw::text("anything")).await;
+            writer.publish("chat:a", "3").await;
+            assert!(matches!(raw.next().await, Incoming::Frame(..)));
+            raw.write(&raw::frame(raw::FINAL | raw::CLOSE, b"")).await;
+            raw.end().await;
+        }
+        for first in ["", "{", "[]"] {
+            let mut upgrade = Upgrade::new(site.address());
+            upgrade.target = "/connection/uni_websocket".to_owned();
+            let mut raw = Raw::upgrade(site.address(), &upgrade).await.unwrap();
+            raw.write(&raw::text(first)).await;
+            assert_eq!(raw.end().await, End::Close(3501), "{first}");
+        }
+        writer.leave().await;
+        site.stop().await;
+    }
 }
