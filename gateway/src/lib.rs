@@ -14,6 +14,7 @@ pub mod cli;
 pub mod config;
 mod connection;
 pub mod counters;
+mod http2;
 pub mod hub;
 pub mod interest;
 mod listener;

@@ -13,8 +13,8 @@ use crate::config::Config;
 use crate::counters::Counters;
 use crate::interest::Interest;
 use crate::rules::Rules;
-use crate::tls::Tls;
-use crate::transport::{Sessions, Statuses, statuses};
+use crate::tls::{Offer, Tls};
+use crate::transport::{Kind, Sessions, Statuses, statuses};
 
 /// One gateway node.
 pub struct Node {
@@ -61,7 +61,7 @@ impl Node {
             admission: Admission::new(&config.client, Instant::now()),
             sessions: Sessions::new(),
             statuses: statuses(&config)?,
-            tls: Tls::load(&config.http_server)?.map(Arc::new),
+            tls: Tls::load(&config.http_server, offer(&config))?.map(Arc::new),
             config,
             backbone,
             interest,
@@ -114,6 +114,14 @@ impl Node {
     #[must_use]
     pub fn is_ready(&self) -> bool {
         !self.is_draining() && self.backbone.is_ready()
+    }
+}
+
+/// HTTP/2 is of use to responses that do not end, and to nothing else here.
+fn offer(config: &Config) -> Offer {
+    match Kind::ALL.iter().any(|kind| kind.section(config).enabled) {
+        true => Offer::Both,
+        false => Offer::Http1,
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod bounds;
 mod emulation;
+mod http2;
 mod one_way;
 mod origins;
 
@@ -19,17 +20,21 @@ use crate::token;
 /// A site that offers all of them.
 pub(crate) fn site(change: impl FnOnce(&mut Value)) -> Site {
     Site::with(|config| {
-        for section in [
-            "http_stream",
-            "sse",
-            "uni_http_stream",
-            "uni_sse",
-            "uni_websocket",
-        ] {
-            config[section] = json!({ "enabled": true });
-        }
+        offer(config);
         change(config);
     })
+}
+
+fn offer(config: &mut Value) {
+    for section in [
+        "http_stream",
+        "sse",
+        "uni_http_stream",
+        "uni_sse",
+        "uni_websocket",
+    ] {
+        config[section] = json!({ "enabled": true });
+    }
 }
 
 /// A response that goes on, read by hand.

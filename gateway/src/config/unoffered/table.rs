@@ -101,7 +101,6 @@ pub(in crate::config) const UNOFFERED: &[Unoffered] = &[
     option("http_api", "", Later("the server API over HTTP")),
     option("http_api.disabled", "", Silent),
     option("http_api.handler_prefix", "/api", Later("the server API over HTTP")),
-    option("http_server.h2c_external", "", Missing("HTTP/2")),
     section("http_server.http3", "enabled", "", Missing("HTTP/3")),
     option("http_server.internal_address", "", Missing("a second address")),
     option("http_server.internal_port", "", Missing("a second port")),
