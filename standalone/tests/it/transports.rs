@@ -51,12 +51,12 @@ macro_rules! scenarios {
 
 scenarios! {
     http_stream, "http_stream" in Json:
-        expired_token bad_token refresh errors private_channel server_side publish many_subscriptions
+        expired_token bad_token refresh errors private_channel server_side publish many_channels
         subscribe_loop batch in_order recovery recovery_of_deltas deltas history;
     http_stream_protobuf, "http_stream" in Protobuf:
-        refresh errors server_side publish many_subscriptions batch in_order recovery recovery_of_deltas deltas;
+        refresh errors server_side publish many_channels batch in_order recovery recovery_of_deltas deltas;
     sse, "sse" in Json:
-        expired_token bad_token refresh errors private_channel server_side publish many_subscriptions
+        expired_token bad_token refresh errors private_channel server_side publish many_channels
         subscribe_loop batch in_order recovery recovery_of_deltas deltas history;
 }
 
@@ -76,6 +76,32 @@ async fn behind_a_proxy_without_websockets_the_sdk_finds_another_way() {
 async fn many_commands_at_once_are_all_answered() {
     for format in [Format::Json, Format::Protobuf] {
         play_freely("burst", format).await;
+    }
+}
+
+/// A gateway is killed under clients, who find it again and are given what they missed.
+async fn kill_quietly(transport: &str) {
+    let mut site = Site::start(Backbone::Nats, |config| {
+        offer(config);
+        scenario::keep(config);
+    })
+    .await;
+    let name = "recovery_after_a_kill";
+    let (near, far) = (site.near(), site.far());
+    let mut command = scenario::command(name, Sdk::JavaScript, Format::Json, near, far);
+    command.env("TIDEGATE_TRANSPORT", transport);
+    let mut script = Program::start(command).unwrap();
+    assert_eq!(script.next_line().await.unwrap(), "ready");
+    site.gateways[0].kill().unwrap();
+    site.gateways[0].restart().await.unwrap();
+    script.tell("back").unwrap();
+    scenario::succeed(script, &site).await;
+}
+
+#[tokio::test]
+async fn clients_recover_after_their_gateway_was_killed() {
+    for transport in ["http_stream", "sse"] {
+        kill_quietly(transport).await;
     }
 }
 

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 
 import { EventSource } from './event_source.mjs';
 import { proxy } from './proxy.mjs';
-import { client, connected, connectionToken, decode, encode, otherUrl, subscribed, url } from './stage.mjs';
+import { client, connected, connectionToken, decode, encode, otherUrl, subscribe, subscribed, url } from './stage.mjs';
 
 /** Behind a proxy that refuses WebSockets, and then streams too, the SDK finds a way by itself, whichever node is hit. */
 export async function fallback() {
@@ -30,6 +30,17 @@ export async function fallback() {
     assert.equal(alice.tape.count('connected'), 1, `${alice.tape}`);
     alice.disconnect();
   }
+}
+
+/** A hundred subscribes, each a request of its own, and then one connection that has them all. */
+export async function many_channels() {
+  const alice = client({ token: connectionToken({ sub: 'alice' }) });
+  const burst = Array.from({ length: 100 }, (_, number) => subscribe(alice, `chat:${number}`));
+  alice.connect();
+  for (const { tape } of burst) await tape.next('subscribed');
+  await Promise.all(burst.map((subscription, number) => subscription.publish(encode(number))));
+  for (const [number, { tape }] of burst.entries()) assert.equal(decode((await tape.next('publication')).data), number);
+  assert.equal(alice.tape.count('connecting'), 1);
 }
 
 /** What is published in order over a WebSocket is heard in order over another transport, on both gateways. */
