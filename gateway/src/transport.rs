@@ -10,6 +10,7 @@ mod echo;
 mod emulation;
 mod ending;
 mod http;
+mod marks;
 mod one_way;
 mod pipe;
 mod reference;

@@ -21,14 +21,15 @@ use tokio::sync::oneshot;
 
 use super::body::body;
 use super::cors;
+use super::marks::Marks;
 use super::request::{
     Refusal, admit_past, check_entrance, connect_parameter, content_format, entry, read_body,
 };
-use super::stream::{Extras, Marks, Stream, Verdict};
+use super::stream::{Extras, Stream, Verdict};
 use crate::connection::Connection;
 use crate::seen::Seen;
 use crate::session::{Entry, PingStyle};
-use crate::wire::{Envelope, Wire};
+use crate::wire::Wire;
 use crate::worker::Worker;
 pub(crate) use kind::Kind;
 pub(crate) use status::{Statuses, statuses};
@@ -82,31 +83,17 @@ async fn open(
     if !kind.takes(&head.method) {
         return Err(Refusal::Status(StatusCode::METHOD_NOT_ALLOWED));
     }
-    let admitted = admit_past(node)?;
+    let (writer, body) = body(admit_past(node)?);
     let format = match kind {
         Kind::HttpStream => content_format(head),
         Kind::Sse | Kind::UniSse | Kind::UniHttpStream => Format::Json,
     };
     let first = first(kind, format, head, payload, worker).await?;
-    let mut extras = Extras::default();
-    let mut entry = entry(head, &node.config.client.token_cookie);
-    if kind.is_one_way() {
-        see(kind, head, &mut entry, &mut extras);
-    } else {
-        let heard = node.sessions.hear(&*node.backbone).await;
-        heard.map_err(|_| Refusal::Status(StatusCode::SERVICE_UNAVAILABLE))?;
-        let (inbox, address) = node.sessions.open();
-        (extras.inbox, entry.address) = (Some(inbox), Some(address));
-    }
+    let (entry, mut extras) = prepare(kind, head, worker).await?;
     let statuses = node.statuses.of(kind);
     let (verdict, waiting) = oneshot::channel();
     extras.verdict = (!statuses.is_empty()).then_some(verdict);
-    let (writer, body) = body(admitted);
-    let envelope = match kind.is_one_way() {
-        true => Envelope::Bare,
-        false => Envelope::Reply,
-    };
-    let wire = Wire::new(format, kind.framing(), envelope);
+    let wire = Wire::new(format, kind.framing(), kind.envelope());
     let mut connection = Connection::new(worker, entry, wire);
     connection.outbox().begin_with(preamble(kind).as_bytes());
     match first {
@@ -120,12 +107,37 @@ async fn open(
     {
         return Err(Refusal::Status(*status));
     }
-    let mut response = HttpResponse::Ok()
-        .message_body(BodyStream::new(body))
-        .map_err(|_| Refusal::Status(StatusCode::INTERNAL_SERVER_ERROR))?
-        .map_into_boxed_body();
+    let mut response = HttpResponse::Ok().body(BodyStream::new(body));
     set_headers(kind, format, &mut response);
     Ok(response)
+}
+
+/// What a connection starts with: a session that can be told commands, or one whose client does not answer.
+async fn prepare(
+    kind: Kind,
+    head: &RequestHead,
+    worker: &Rc<Worker>,
+) -> Result<(Entry, Extras), Refusal> {
+    let node = &worker.node;
+    let mut entry = entry(head, &node.config.client.token_cookie);
+    let mut extras = Extras::default();
+    match kind {
+        Kind::HttpStream | Kind::Sse => {
+            let heard = node.sessions.hear(&*node.backbone).await;
+            heard.map_err(|_| Refusal::Status(StatusCode::SERVICE_UNAVAILABLE))?;
+            let (inbox, address) = node.sessions.open();
+            (extras.inbox, entry.address) = (Some(inbox), Some(address));
+        }
+        Kind::UniHttpStream => entry.pings = PingStyle::OneWay,
+        Kind::UniSse => {
+            entry.pings = PingStyle::OneWay;
+            extras.marks = Some(Marks::default());
+            let last = head.headers.get(LAST_EVENT_ID);
+            let seen = last.and_then(|id| Seen::parse(id.to_str().ok()?));
+            entry.seen = seen.unwrap_or_default();
+        }
+    }
+    Ok((entry, extras))
 }
 
 /// What the client says in its request.
@@ -161,17 +173,6 @@ async fn first(
         Refusal::Status(StatusCode::BAD_REQUEST)
     })?;
     Ok(First::Connect(Box::new(request)))
-}
-
-/// Prepares a connection whose client does not answer, and of a browser one that remembers what it has seen.
-fn see(kind: Kind, head: &RequestHead, entry: &mut Entry, extras: &mut Extras) {
-    entry.pings = PingStyle::OneWay;
-    if kind == Kind::UniSse {
-        extras.marks = Some(Marks::default());
-        let last = head.headers.get(LAST_EVENT_ID);
-        let seen = last.and_then(|id| Seen::parse(id.to_str().ok()?));
-        entry.seen = seen.unwrap_or_default();
-    }
 }
 
 /// What precedes the first message: something, so that the client learns at once that it came through.

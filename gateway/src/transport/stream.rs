@@ -4,6 +4,7 @@
 //! In: the outbox of a connection, its inbox, the time. Out: bytes of the body, and at the end the reason as a last push.
 //! It is to a response what `websocket` is to a socket.
 
+use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -17,6 +18,7 @@ use super::body::Writer;
 use super::conversation::Conversation;
 use super::emulation::Inbox;
 use super::ending::Ending;
+use super::marks::{Due, Marks};
 use crate::connection::Connection;
 use crate::outbox::Outbox;
 use crate::seen::Seen;
@@ -58,14 +60,6 @@ pub(super) struct Extras {
 pub(super) enum Verdict {
     Open,
     Refused(DisconnectCode),
-}
-
-/// Whether the client has to be told what it has seen.
-#[derive(Debug, Default)]
-pub(super) struct Marks {
-    /// Something was written since it was told.
-    is_due: bool,
-    last: String,
 }
 
 /// What remains to be done.
@@ -117,7 +111,7 @@ impl Stream {
     fn serve(&mut self, context: &mut Context<'_>) -> Turn {
         let is_due = self.alarm.ring(&mut self.connection);
         if let Some(code) = self.outbox().take_asked_to_close() {
-            self.connection.close(code);
+            self.dismiss(code);
         }
         let has_progressed = self.connection.progress(context);
         let has_read = self.read(context);
@@ -163,14 +157,19 @@ impl Stream {
         true
     }
 
-    /// Moves what waits into the body, as much as it takes.
-    fn flush(&mut self) -> std::io::Result<()> {
+    /// Moves what waits into the body, as much as it takes. With nothing left that is how far the client's channels are, which
+    /// it is then told.
+    fn flush(&mut self) -> io::Result<()> {
         let outbox = Rc::clone(self.outbox());
-        if let Some(marks) = &mut self.marks {
-            marks.is_due |= outbox.waiting() > 0;
-        }
         loop {
-            match outbox.poll_flush(&mut |bytes| self.writer.poll_write(bytes)) {
+            let flushed = outbox.poll_flush(&mut |bytes| {
+                let written = self.writer.poll_write(bytes);
+                if let (Poll::Ready(Ok(count)), Some(marks)) = (&written, &mut self.marks) {
+                    marks.written(*count);
+                }
+                written
+            });
+            match flushed {
                 Poll::Ready(Ok(())) if self.mark() => {}
                 Poll::Ready(Ok(())) | Poll::Pending => return Ok(()),
                 Poll::Ready(Err(error)) => return Err(error),
@@ -178,21 +177,36 @@ impl Stream {
         }
     }
 
-    /// Adds the id of what was written, if that is new: with nothing waiting, that is how far its channels are.
+    /// Adds an id to what was written, if it is time for one.
     fn mark(&mut self) -> bool {
-        let Some(marks) = self.marks.as_mut().filter(|marks| marks.is_due) else {
+        let Some(marks) = &mut self.marks else {
             return false;
         };
-        marks.is_due = false;
-        let Some(id) = Seen::text(self.connection.positions()).filter(|id| *id != marks.last)
-        else {
-            return false;
-        };
-        self.connection
-            .outbox()
-            .extend(|bytes| bytes.extend_from_slice(format!("id: {id}\n\n").as_bytes()));
-        marks.last = id;
-        true
+        let (now, wheel) = (now(), &self.connection.worker().wheel);
+        let outbox = self.connection.outbox();
+        match marks.due(now) {
+            Due::Never => return false,
+            Due::At(at) => {
+                wheel.set(wheel.tick(at), outbox);
+                return false;
+            }
+            Due::Now => {}
+        }
+        let mark = marks.mark(Seen::text(self.connection.positions()), now);
+        if let Some(mark) = &mark {
+            outbox.extend(|bytes| bytes.extend_from_slice(mark.as_bytes()));
+        }
+        mark.is_some()
+    }
+
+    /// Ends the session from outside. The client is told first how far it is.
+    fn dismiss(&mut self, code: DisconnectCode) {
+        if let Some(marks) = &mut self.marks {
+            marks.hurry();
+        }
+        // If nobody reads, that is found out next.
+        let _flushed = self.flush();
+        self.connection.close(code);
     }
 
     /// Tells whether the client could connect, once that is known.

@@ -3,7 +3,7 @@
 use actix_web::http::Method;
 
 use crate::config::{Config, StreamSection};
-use crate::wire::Framing;
+use crate::wire::{Envelope, Framing};
 
 /// A transport whose messages leave in a response that does not end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +45,13 @@ impl Kind {
         match self {
             Self::HttpStream | Self::UniHttpStream => Framing::Stream,
             Self::Sse | Self::UniSse => Framing::Events,
+        }
+    }
+
+    pub(super) fn envelope(self) -> Envelope {
+        match self.is_one_way() {
+            true => Envelope::Bare,
+            false => Envelope::Reply,
         }
     }
 
