@@ -3,6 +3,9 @@
 //! A topic is the end of a subject: `<prefix>.<topic>` on NATS, the same text inside one process. Each thing that is
 //! said has one constructor here, and only this file and `subject` spell what is said on.
 
+mod events;
+mod presence;
+
 use std::fmt;
 
 /// Where NATS asks services about themselves; the one place that does not begin with the prefix.
@@ -29,6 +32,18 @@ impl Topic {
     #[must_use]
     pub fn emulation(node: &str) -> Self {
         Self::of(&["node", node, "emulation"])
+    }
+
+    /// Signs of life of nodes.
+    #[must_use]
+    pub fn node_beats() -> Self {
+        Self::of(&["node", "beat"])
+    }
+
+    /// What every node is asked by another.
+    #[must_use]
+    pub fn node_questions() -> Self {
+        Self::of(&["node", "ask"])
     }
 
     /// What services are asked about themselves, by `verb`; those of a name, or one of them.

@@ -16,6 +16,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, timeout};
 
+use crate::api::Api;
 use crate::http2::{self, Rewound, is_http2};
 use crate::node::Node;
 use crate::tls::{Scratch, Stream, Tls};
@@ -34,19 +35,21 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
 /// The listener cannot be used.
 pub(crate) async fn accept(
     worker: Rc<Worker>,
+    api: Api,
     listener: std::net::TcpListener,
     stop: watch::Receiver<bool>,
 ) -> io::Result<()> {
     let node = Arc::clone(&worker.node);
+    let site = (worker, api);
     match node.tls.clone() {
         None if node.config.http_server.h2c_external => {
             let time = node.config.http_server.request_timeout;
-            serve(worker, listener, stop, Either { time }).await
+            serve(site, listener, stop, Either { time }).await
         }
-        None => serve(worker, listener, stop, Plain).await,
+        None => serve(site, listener, stop, Plain).await,
         Some(tls) => {
             let scratch = Scratch::new();
-            serve(worker, listener, stop, Secure { tls, node, scratch }).await
+            serve(site, listener, stop, Secure { tls, node, scratch }).await
         }
     }
 }
@@ -116,18 +119,19 @@ impl Entrance for Secure {
 }
 
 async fn serve<E: Entrance>(
-    worker: Rc<Worker>,
+    parts: (Rc<Worker>, Api),
     listener: std::net::TcpListener,
     mut stop: watch::Receiver<bool>,
     entrance: E,
 ) -> io::Result<()> {
     let listener = TcpListener::from_std(listener)?;
-    let site = site(Rc::clone(&worker)).new_service(()).await;
+    let (worker, api) = parts;
+    let site = site(Rc::clone(&worker), api.clone()).new_service(()).await;
     let site = site.map_err(|()| io::Error::other("the site cannot be set up"))?;
     let doors = Rc::new(Doors {
         node: Arc::clone(&worker.node),
         site: Rc::new(site),
-        http1: service::<E::Io>(worker).await?,
+        http1: service::<E::Io>(worker, api).await?,
     });
     // Each task holds a sender: they have all ended when nothing more can come.
     let (task, mut tasks) = mpsc::channel::<()>(1);
@@ -190,6 +194,7 @@ impl<S: http2::Site, H> Doors<S, H> {
 /// What serves HTTP/1.1 on a worker's sockets.
 async fn service<T: AsyncRead + AsyncWrite + Unpin + 'static>(
     worker: Rc<Worker>,
+    api: Api,
 ) -> io::Result<impl Service<(T, Protocol, Option<SocketAddr>)>> {
     let node = Arc::clone(&worker.node);
     let is_lean = node.config.websocket.engine == "lean";
@@ -199,7 +204,7 @@ async fn service<T: AsyncRead + AsyncWrite + Unpin + 'static>(
         .client_disconnect_timeout(Duration::ZERO)
         // Who sends nothing more has gone: a response that does not end would not notice otherwise.
         .h1_allow_half_closed(false)
-        .finish(site(Rc::clone(&worker)))
+        .finish(site(Rc::clone(&worker), api))
         .upgrade(is_lean.then(|| transport::Upgrade::new(worker)));
     let service = service.new_service(()).await;
     service.map_err(|()| io::Error::other("the site cannot be set up"))
@@ -208,6 +213,7 @@ async fn service<T: AsyncRead + AsyncWrite + Unpin + 'static>(
 /// What answers requests, whatever version of HTTP they come by.
 fn site(
     worker: Rc<Worker>,
+    api: Api,
 ) -> impl ServiceFactory<
     Request,
     Config = (),
@@ -221,6 +227,7 @@ fn site(
     let app = App::new()
         .app_data(node)
         .app_data(web::Data::new(worker))
+        .app_data(web::Data::new(api))
         .configure(move |app| site::configure(app, &app_node))
         .into_factory()
         .map_err(|error: actix_web::Error| error.error_response());

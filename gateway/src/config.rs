@@ -15,6 +15,7 @@ mod load;
 mod nats;
 mod nearest;
 mod overlay;
+mod presence;
 mod print;
 mod schema;
 mod secret;
@@ -31,17 +32,19 @@ use schema::options;
 pub use channel::{ChannelConfig, Namespace, NamespaceOptions};
 pub use check::Finding;
 pub use client::{ClientConfig, PersonalChannel, SubscriptionTokenConfig, TokenConfig};
-pub use embedded::{EmbeddedConfig, HistoryServiceConfig};
+pub use embedded::{EmbeddedConfig, HistoryServiceConfig, PresenceServiceConfig};
 pub use fault::{Fault, Faults, Source};
 pub use file::Format;
 pub use load::{Loaded, load};
 pub use nats::{NatsConfig, NatsTlsConfig};
 pub use overlay::Setting;
+pub use presence::PresenceConfig;
 pub use print::default_config;
 pub use secret::Secret;
 pub use server::{
-    HealthConfig, HttpServerConfig, LogConfig, PlaygroundConfig, PrometheusConfig, ServerTlsConfig,
-    ShutdownConfig, WebSocketConfig,
+    GrpcApiConfig, HealthConfig, HttpApiConfig, HttpServerConfig, LogConfig, NatsApiConfig,
+    NodeConfig, PlaygroundConfig, PrometheusConfig, ServerTlsConfig, ShutdownConfig, SwaggerConfig,
+    WebSocketConfig,
 };
 pub use transport::{
     EmulationConfig, HttpStreamConfig, SseConfig, StreamSection, UniHttpStreamConfig, UniSseConfig,
@@ -77,8 +80,22 @@ options! {
         pub nats: NatsConfig,
         /// What is kept without NATS.
         pub embedded: EmbeddedConfig,
+        /// Who is where.
+        pub presence: PresenceConfig,
         /// The history service in the same process.
         pub history_service: HistoryServiceConfig,
+        /// The presence service in the same process.
+        pub presence_service: PresenceServiceConfig,
+        /// The node among others.
+        pub node: NodeConfig,
+        /// The server API over HTTP.
+        pub http_api: HttpApiConfig,
+        /// The server API over gRPC.
+        pub grpc_api: GrpcApiConfig,
+        /// The server API over NATS.
+        pub nats_api: NatsApiConfig,
+        /// The description of the server API.
+        pub swagger: SwaggerConfig,
         /// How the node stops.
         pub shutdown: ShutdownConfig,
         /// The page at `/`.

@@ -4,6 +4,7 @@
 mod landing;
 mod one_way;
 mod operation;
+mod presence;
 mod work;
 
 use std::rc::Rc;
@@ -15,16 +16,20 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use tidegate_backbone::{Channel, Error, Position};
 use tidegate_codec::{
-    Command, ConnectRequest, DisconnectCode, EncodeError, Format, Frame, Push, Reply, Request,
+    Command, ConnectRequest, Disconnect, DisconnectCode, EncodeError, Format, Frame, Push, Reply,
+    Request,
 };
 use tidegate_websocket::{Opcode, write_frame};
 
 use crate::admission::AdmittedUser;
 use crate::by_channel::ByChannel;
+use crate::control::{Connected, Errand, Task};
 use crate::hub::Membership;
 use crate::node::Node;
 use crate::outbox::Outbox;
+use crate::presence::Seen;
 use crate::session::{Action, Actions, Entry, Landing, Moment, OpenError, PingStyle, Session};
+use crate::users::Seat;
 use crate::wire::{Envelope, Wire};
 use crate::worker::Worker;
 use operation::{Finished, Joined};
@@ -40,7 +45,11 @@ pub(crate) struct Connection {
     work: Option<Box<Work>>,
     memberships: ByChannel<Membership>,
     user: Option<AdmittedUser>,
-    closing: Option<DisconnectCode>,
+    /// Among the connections of its user.
+    seat: Option<Seat>,
+    /// What others are told of it; `None` while that is nothing.
+    seen: Option<Box<Seen>>,
+    closing: Option<Box<Disconnect>>,
 }
 
 impl Connection {
@@ -54,6 +63,8 @@ impl Connection {
             work: None,
             memberships: ByChannel::default(),
             user: None,
+            seat: None,
+            seen: None,
             closing: None,
         }
     }
@@ -88,9 +99,9 @@ impl Connection {
         self.closing.is_none() && self.work.as_ref().is_none_or(|work| work.takes_frames())
     }
 
-    /// The code to close with, once what waits has been written.
-    pub(crate) fn closing(&self) -> Option<DisconnectCode> {
-        self.closing
+    /// What to close with, once what waits has been written.
+    pub(crate) fn closing(&self) -> Option<Disconnect> {
+        self.closing.as_deref().cloned()
     }
 
     /// When [`Connection::tick`] has something to do.
@@ -165,6 +176,10 @@ impl Connection {
             self.step(|session, _, actions| session.lost(&channel, actions));
             has_progressed = true;
         }
+        for errand in self.outbox.take_errands() {
+            self.run(&errand);
+            has_progressed = true;
+        }
         while let Some(finished) = self.work.as_mut().and_then(|work| work.poll(context)) {
             self.finish(finished);
             self.advance();
@@ -191,6 +206,7 @@ impl Connection {
                     landings.collect::<Result<_, _>>().map_err(OpenError::Join)
                 });
                 self.step(|session, now, actions| session.opened(result, now, actions));
+                self.take_seat();
             }
             Finished::Joined(channel, result) => {
                 let result = result.and_then(|joined| self.take_landing(joined));
@@ -201,6 +217,9 @@ impl Connection {
                 let format = self.format();
                 self.step(|session, now, actions| session.read(id, result, format, now, actions));
             }
+            Finished::Asked(id, result) => {
+                self.step(|session, _, actions| session.presence_answered(id, result, actions));
+            }
             Finished::Sent(id, Ok(confirmation)) => {
                 let confirmed = confirmation.map(move |result| Finished::Published(id, result));
                 self.work().begin(confirmed);
@@ -210,6 +229,44 @@ impl Connection {
         }
         // What the session did not keep, because it has ended meanwhile or misses something, is let go.
         self.work().landed.clear();
+    }
+
+    /// From here on backends find the connection by its user.
+    fn take_seat(&mut self) {
+        if let (Some(user), None) = (self.session.user(), &self.closing) {
+            self.seat = Some(self.worker.users.seat(user, &self.outbox));
+        }
+    }
+
+    /// Does what a backend wants of it, if it is one of those that are meant.
+    fn run(&mut self, errand: &Errand) {
+        let is_meant = |user| errand.whom.is(user, self.client());
+        if self.closing.is_some() || !self.user().is_some_and(is_meant) {
+            return;
+        }
+        match &errand.task {
+            Task::Order(order) => {
+                let mut has_obeyed = false;
+                self.step(|session, now, actions| has_obeyed = session.obey(order, now, actions));
+                if has_obeyed {
+                    errand.tally.reached();
+                }
+                self.advance();
+            }
+            Task::Describe => errand.tally.found(self.client(), self.describe()),
+        }
+    }
+
+    fn describe(&self) -> Connected {
+        Connected {
+            user: self.user().unwrap_or_default().to_owned(),
+            format: match self.format() {
+                Format::Json => "json",
+                Format::Protobuf => "protobuf",
+            }
+            .to_owned(),
+            channels: self.memberships.len(),
+        }
     }
 
     fn take_landing(&mut self, joined: Joined) -> Result<(Channel, Landing), Error> {
@@ -268,19 +325,31 @@ impl Connection {
             Action::Attach(channel) => {
                 let membership = self.work().take_landed(&channel);
                 let membership = membership.expect("a session keeps only what it joined");
+                self.show(&channel);
                 self.memberships.insert(channel, membership);
             }
             Action::Detach(channel) => {
+                self.hide(&channel);
                 self.memberships.remove(channel.as_str());
             }
+            Action::Introduce { name, version } => self.introduce(&name, &version),
             Action::Open { user, channels } => {
                 let (node, hub) = (Arc::clone(self.node()), Rc::clone(&self.worker.hub));
                 self.work()
                     .wait_for(operation::open(node, hub, user, channels));
             }
             Action::Join(join) => {
-                let join = operation::join(Rc::clone(&self.worker.hub), join);
-                self.work().begin(join);
+                let (node, hub) = (Arc::clone(self.node()), Rc::clone(&self.worker.hub));
+                self.work().begin(operation::join(node, hub, join));
+            }
+            Action::Presence {
+                id,
+                channel,
+                question,
+            } => {
+                let (node, format) = (Arc::clone(self.node()), self.format());
+                let ask = operation::ask(node, id, channel, question, format);
+                self.work().begin(ask);
             }
             Action::Read { id, channel, range } => {
                 let read = operation::read(Arc::clone(self.node()), id, channel, range);
@@ -296,12 +365,18 @@ impl Connection {
                     .wait_for(operation::send(node, id, channel, publication));
             }
             Action::SkipFrame => self.work().backlog.clear(),
-            Action::Close(code) => {
-                self.closing = Some(code);
-                self.work().backlog.clear();
-                self.memberships = ByChannel::default();
-            }
+            Action::Close(code) => self.begin_closing(code.into()),
+            Action::Dismiss(with) => self.begin_closing(with),
         }
+    }
+
+    fn begin_closing(&mut self, with: Disconnect) {
+        self.closing = Some(Box::new(with));
+        self.seat = None;
+        self.seen = None;
+        self.outbox.take_errands();
+        self.work().backlog.clear();
+        self.memberships = ByChannel::default();
     }
 
     fn send_reply(&mut self, reply: Reply) {

@@ -7,12 +7,17 @@
 
 mod accept;
 mod admission;
+mod api;
 pub mod auth;
+mod backends;
+pub mod bookmark;
 pub mod broadcast;
 mod by_channel;
 pub mod cli;
+mod cluster;
 pub mod config;
 mod connection;
+mod control;
 pub mod counters;
 mod http2;
 pub mod hub;
@@ -22,16 +27,18 @@ pub mod logging;
 pub mod node;
 pub mod outbox;
 mod playground;
+pub mod presence;
 pub mod program;
 pub mod rules;
 mod run;
-pub mod seen;
+
 pub mod server;
 pub mod session;
 mod signal;
 mod site;
 mod tls;
 mod transport;
+mod users;
 mod wheel;
 pub mod wire;
 mod worker;

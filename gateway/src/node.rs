@@ -10,8 +10,10 @@ use tokio::sync::{Notify, watch};
 use crate::admission::Admission;
 use crate::auth::OriginPolicy;
 use crate::config::Config;
+use crate::control::Local;
 use crate::counters::Counters;
 use crate::interest::Interest;
+use crate::presence::Presence;
 use crate::rules::Rules;
 use crate::tls::{Offer, Tls};
 use crate::transport::{Kind, Sessions, Statuses, statuses};
@@ -30,6 +32,12 @@ pub struct Node {
     pub(crate) sessions: Arc<Sessions>,
     /// How connects over HTTP are refused.
     pub(crate) statuses: Statuses,
+    /// Of the machine and the process.
+    default_name: String,
+    /// Its workers, for what backends want of connections.
+    pub(crate) local: Local,
+    /// Where anything of it is switched on.
+    pub(crate) presence: Option<Arc<Presence>>,
     /// Clients speak TLS, if there is any.
     pub(crate) tls: Option<Arc<Tls>>,
     /// Told when the last connection of a node that is stopping has ended.
@@ -54,6 +62,7 @@ impl Node {
         backbone: Arc<dyn Backbone>,
         interest: Arc<Interest>,
         counters: Arc<Counters>,
+        local: Local,
     ) -> Result<Self, Vec<String>> {
         Ok(Self {
             rules: Arc::new(Rules::new(&config)?),
@@ -62,13 +71,24 @@ impl Node {
             sessions: Sessions::new(),
             statuses: statuses(&config)?,
             tls: Tls::load(&config.http_server, offer(&config))?.map(Arc::new),
+            presence: Presence::new(&config, &backbone, &counters),
             config,
             backbone,
             interest,
             counters,
+            local,
+            default_name: default_name(),
             deserted: Notify::new(),
             drain: watch::Sender::new(None),
         })
+    }
+
+    /// What operators know it by.
+    pub(crate) fn name(&self) -> &str {
+        match self.config.node.name.as_str() {
+            "" => &self.default_name,
+            name => name,
+        }
     }
 
     /// Counts a connection in.
@@ -123,6 +143,11 @@ fn offer(config: &Config) -> Offer {
         true => Offer::Both,
         false => Offer::Http1,
     }
+}
+
+fn default_name() -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    format!("{}_{}", host.trim(), std::process::id())
 }
 
 impl fmt::Debug for Node {

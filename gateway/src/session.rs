@@ -7,8 +7,10 @@
 
 mod action;
 mod connect;
+mod control;
 mod heartbeat;
 mod history;
+mod presence;
 mod publish;
 mod rate;
 mod recovery;
@@ -24,18 +26,19 @@ use std::time::{Instant, SystemTime};
 use bytes::Bytes;
 use tidegate_backbone::{Channel, ClientInfo};
 use tidegate_codec::{
-    Command, DisconnectCode, ErrorCode, Event, Frame, Push, Reply, Request, UnsubscribeCode,
-    Unsubscribed,
+    Command, Disconnect, DisconnectCode, ErrorCode, Event, Frame, Push, Reply, Request,
+    UnsubscribeCode, Unsubscribed,
 };
 
+use crate::bookmark::Bookmark;
 use crate::by_channel::ByChannel;
 use crate::rules::Rules;
-use crate::seen::Seen;
 pub use action::{Action, Actions, Join, Landing, OpenError};
 use connect::Connecting;
 use heartbeat::Heartbeat;
 pub use heartbeat::PingStyle;
 use history::Reading;
+pub use presence::{PresenceAnswer, PresenceError, PresenceQuestion, Standing};
 use rate::{CommandRate, Verdict};
 use subscribe::Subscribing;
 use term::{Term, seconds_of};
@@ -66,7 +69,7 @@ pub struct Entry {
     /// What its client names it by, on transports that need that.
     pub address: Option<Address>,
     /// Up to where the client has seen its channels, where the transport keeps that for it.
-    pub seen: Seen,
+    pub bookmark: Bookmark,
 }
 
 /// What a client names its session by in requests of their own.
@@ -117,7 +120,7 @@ struct Fresh {
     /// Spreads the first ping.
     phase: f64,
     address: Option<Address>,
-    seen: Seen,
+    bookmark: Bookmark,
 }
 
 /// Who the client is.
@@ -139,6 +142,8 @@ struct Subscription {
     deadline: Option<Instant>,
     /// Subscribed by the server.
     server_side: bool,
+    /// What others are told of it.
+    standing: Standing,
 }
 
 /// How a command failed: with a reply, or with the end of the connection.
@@ -170,7 +175,7 @@ impl Session {
             token: entry.token,
             phase: entry.phase,
             address: entry.address,
-            seen: entry.seen,
+            bookmark: entry.bookmark,
         };
         Self {
             client: entry.client.into(),
@@ -283,6 +288,13 @@ impl Session {
         }
     }
 
+    /// Ends the session with what the application says.
+    fn dismiss(&mut self, with: Disconnect, actions: &mut Actions) {
+        let user = self.user().map(str::to_owned);
+        self.state = State::Closed(user);
+        actions.push(Action::Dismiss(with));
+    }
+
     fn command(&mut self, Command { id, request }: Command, now: Moment, actions: &mut Actions) {
         let result = match (&self.state, request) {
             (State::Closed(_), _) => return,
@@ -320,23 +332,17 @@ impl Session {
             Request::Subscribe(request) => self.subscribe(id, *request, now, actions),
             Request::Unsubscribe { channel } => self.unsubscribe(id, &channel, actions),
             Request::Publish(request) => self.publish(id, request, actions),
-            Request::Presence { channel } | Request::PresenceStats { channel } => {
-                self.without_feature(&channel)
+            Request::Presence { channel } => {
+                self.presence(id, &channel, PresenceQuestion::Members, actions)
+            }
+            Request::PresenceStats { channel } => {
+                self.presence(id, &channel, PresenceQuestion::Counts, actions)
             }
             Request::History(request) => self.history(id, request, actions),
             Request::Rpc(_) => Err(ErrorCode::NotAvailable.into()),
             Request::Refresh(request) => self.refresh(id, &request, now, actions),
             Request::SubRefresh(request) => self.sub_refresh(id, &request, now, actions),
         }
-    }
-
-    /// The answer of a channel feature that no namespace can switch on: "not available", once the channel is known.
-    fn without_feature(&self, channel: &str) -> Result<(), Refusal> {
-        if channel.is_empty() {
-            return Err(DisconnectCode::BadRequest.into());
-        }
-        self.rules.channel(channel)?;
-        Err(ErrorCode::NotAvailable.into())
     }
 
     fn refuse(&mut self, id: u32, refusal: Refusal, actions: &mut Actions) {
@@ -404,17 +410,30 @@ impl Session {
         matches!(self.state, State::Closed(_))
     }
 
+    /// What others are told of a subscription.
+    #[must_use]
+    pub fn standing(&self, channel: &Channel) -> Standing {
+        let subscription = self.subscriptions.get(channel.as_str());
+        subscription.map_or_else(Standing::default, |it| it.standing)
+    }
+
     /// The client as subscribers of a channel see it.
-    fn client_info(&self, channel: &Channel) -> ClientInfo {
+    pub(crate) fn client_info(&self, channel: &Channel) -> ClientInfo {
+        let subscription = self.subscriptions.get(channel.as_str());
+        ClientInfo {
+            chan_info: subscription.map_or_else(Bytes::new, |it| it.info.clone()),
+            ..self.own_info()
+        }
+    }
+
+    /// The client as others see it anywhere.
+    pub(crate) fn own_info(&self) -> ClientInfo {
         let identity = self.identity();
         ClientInfo {
             user: identity.user.to_string(),
             client: self.client.to_string(),
             conn_info: identity.info.clone(),
-            chan_info: self
-                .subscriptions
-                .get(channel.as_str())
-                .map_or_else(Bytes::new, |it| it.info.clone()),
+            chan_info: Bytes::new(),
         }
     }
 }

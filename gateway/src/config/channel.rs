@@ -122,6 +122,9 @@ options! {
         pub history_replicas: usize = 1,
         /// Whether NATS compresses what it keeps.
         pub history_compression: bool,
+        /// NATS streams over which the channels are spread, by a hash of their subjects; decided once. More than one needs a
+        /// mapping in the servers' configuration, which the log tells where it is missing, and cannot be archived.
+        pub history_partitions: usize = 1,
         /// How long the id of a publication is remembered, so that one that is sent again is stored once.
         #[serde(with = "duration")]
         pub history_duplicate_window: Duration = Duration::from_secs(120),
@@ -157,12 +160,22 @@ options! {
         pub recovery_max_size: usize = 4_194_304,
         /// Ways to send a publication as a patch of the one before it that clients may ask for: `fossil`.
         pub allowed_delta_types: Vec<String>,
-        /// Who is in a channel. Accepted, without effect in this version.
+        /// Whether the presence service is told who is in a channel, and clients may ask.
         pub presence: bool,
-        /// Whether joining and leaving are published. Accepted, without effect in this version.
+        /// Whether joins and leaves are told to subscribers that ask for them with `join_leave: true` and may ask for presence.
         pub join_leave: bool,
-        /// Whether every subscriber receives joins and leaves. Accepted, without effect in this version.
+        /// Whether every subscriber is told of joins and leaves.
         pub force_push_join_leave: bool,
+        /// How long a leave waits before subscribers are told. When the user (or client, if anonymous) joins again meanwhile, on
+        /// whatever node, they are told of neither. At most 1 minute.
+        #[serde(with = "duration")]
+        pub join_leave_debounce: Duration,
+        /// Whether every authenticated user may ask for presence.
+        pub allow_presence_for_client: bool,
+        /// Whether subscribers may ask for presence.
+        pub allow_presence_for_subscriber: bool,
+        /// Whether anonymous users may ask for presence as well.
+        pub allow_presence_for_anonymous: bool,
     }
 }
 
@@ -187,6 +200,12 @@ impl NamespaceOptions {
         self.history_size > 0 && !self.history_ttl.is_zero()
     }
 
+    /// Whether anybody outside a channel's subscribers is told who they are.
+    #[must_use]
+    pub fn tells_presence(&self) -> bool {
+        self.presence || self.join_leave
+    }
+
     /// How the publications of this namespace are kept; `None` if they are not.
     #[must_use]
     pub fn stream(&self, namespace: Option<&str>) -> Option<StreamOptions> {
@@ -201,6 +220,7 @@ impl NamespaceOptions {
             replicas: u8::try_from(self.history_replicas).unwrap_or(u8::MAX),
             compression: self.history_compression,
             duplicate_window: self.history_duplicate_window,
+            partitions: u32::try_from(self.history_partitions).unwrap_or(u32::MAX),
             required: match self.require_durability.as_str() {
                 "synced" => Durability::Synced,
                 "replicated" => Durability::Replicated,

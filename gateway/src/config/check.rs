@@ -3,15 +3,16 @@
 mod channel;
 mod client;
 mod nats;
+mod presence;
 mod tls;
 
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use regex::Regex;
 
-use super::Config;
+use super::{Config, StreamSection};
 
 /// One thing that is wrong with a configuration as a whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,9 +100,11 @@ impl Config {
         self.server(&mut findings);
         findings.server_tls(&self.http_server.tls);
         self.paths(&mut findings);
+        self.server_api(&mut findings);
         findings.client(&self.client);
         self.personal_channel(&mut findings);
         findings.channel(&self.channel);
+        findings.presence_of_all(&self.presence);
         findings.nats(&self.nats);
         self.embedded(&mut findings);
         findings.0
@@ -123,18 +126,12 @@ impl Config {
             "websocket.message_size_limit",
             self.websocket.message_size_limit,
         );
-        for (option, value) in [
-            ("http_stream", self.http_stream.max_request_body_size),
-            ("sse", self.sse.max_request_body_size),
-            ("emulation", self.emulation.max_request_body_size),
-            (
-                "uni_http_stream",
-                self.uni_http_stream.max_request_body_size,
-            ),
-            ("uni_sse", self.uni_sse.max_request_body_size),
-        ] {
-            findings.zero(&format!("{option}.max_request_body_size"), value);
+        for stream in self.streams() {
+            let option = format!("{}.max_request_body_size", stream.name);
+            findings.zero(&option, stream.max_request_body_size);
         }
+        let limit = self.emulation.max_request_body_size;
+        findings.zero("emulation.max_request_body_size", limit);
         let limit = self.uni_websocket.message_size_limit;
         findings.zero("uni_websocket.message_size_limit", limit);
         let wrong = !(1..=9).contains(&self.websocket.compression_level);
@@ -151,6 +148,22 @@ impl Config {
         findings.between(wrong, &options, "must not be longer than shutdown.timeout");
     }
 
+    fn server_api(&self, findings: &mut Findings) {
+        let (http, grpc) = (&self.http_api, &self.grpc_api);
+        findings.one_of("http_api.error_mode", &http.error_mode, &["", "transport"]);
+        findings.zero("http_api.request_size_limit", http.request_size_limit);
+        let address = grpc.address.parse::<IpAddr>();
+        let wrong = grpc.enabled && address.is_err();
+        findings.when(wrong, "grpc_api.address", "must be an IP address");
+        let is_open = address.is_ok_and(|it| !it.is_loopback());
+        let wrong = grpc.enabled && is_open && grpc.key.is_empty();
+        findings.between(
+            wrong,
+            &["grpc_api.address", "grpc_api.key"],
+            "needs grpc_api.key, or an address of this machine only",
+        );
+    }
+
     fn embedded(&self, findings: &mut Findings) {
         let embedded = &self.embedded;
         findings.one_of("embedded.sync", &embedded.sync, &["always", "interval"]);
@@ -163,6 +176,30 @@ impl Config {
             "contradicts nats.url: NATS keeps the streams",
         );
         self.history_service(findings);
+        self.presence_service(findings);
+    }
+
+    fn presence_service(&self, findings: &mut Findings) {
+        let address = &self.presence_service.address;
+        let option = "presence_service.address";
+        let parsed = address.parse::<SocketAddr>();
+        let wrong = !address.is_empty() && parsed.is_err();
+        findings.when(wrong, option, "must be an IP address and a port");
+        let wrong = !address.is_empty() && !self.nats.url.is_empty();
+        let options = [option, "nats.url"];
+        findings.between(
+            wrong,
+            &options,
+            "contradicts nats.url: over NATS run tidegate-presence",
+        );
+        let is_open = parsed.is_ok_and(|it| !it.ip().is_loopback());
+        let wrong = is_open && self.presence_service.api_key.is_empty();
+        let options = [option, "presence_service.api_key"];
+        findings.between(
+            wrong,
+            &options,
+            "needs presence_service.api_key, or an address of this machine only",
+        );
     }
 
     fn history_service(&self, findings: &mut Findings) {
@@ -207,55 +244,40 @@ impl Config {
         if self.playground.enabled {
             taken.insert("");
         }
-        let (websocket, prometheus) = (&self.websocket, &self.prometheus);
-        let emulates = self.http_stream.enabled || self.sse.enabled;
-        let uni_websocket = &self.uni_websocket;
-        for (option, served, path) in [
-            (
-                "websocket.handler_prefix",
-                !websocket.disabled,
-                &websocket.handler_prefix,
-            ),
-            (
-                "prometheus.handler_prefix",
-                prometheus.enabled,
-                &prometheus.handler_prefix,
-            ),
-            (
-                "http_stream.handler_prefix",
-                self.http_stream.enabled,
-                &self.http_stream.handler_prefix,
-            ),
-            (
-                "sse.handler_prefix",
-                self.sse.enabled,
-                &self.sse.handler_prefix,
-            ),
-            (
-                "emulation.handler_prefix",
-                emulates,
-                &self.emulation.handler_prefix,
-            ),
-            (
-                "uni_http_stream.handler_prefix",
-                self.uni_http_stream.enabled,
-                &self.uni_http_stream.handler_prefix,
-            ),
-            (
-                "uni_sse.handler_prefix",
-                self.uni_sse.enabled,
-                &self.uni_sse.handler_prefix,
-            ),
-            (
-                "uni_websocket.handler_prefix",
-                uni_websocket.enabled,
-                &uni_websocket.handler_prefix,
-            ),
-        ] {
-            findings.when(!path.starts_with('/'), option, "must start with `/`");
+        for (section, served, path) in self.endpoints() {
+            let option = format!("{section}.handler_prefix");
+            findings.when(!path.starts_with('/'), &option, "must start with `/`");
             let free = !served || taken.insert(path.trim_end_matches('/'));
-            findings.when(!free, option, "is the path of another endpoint");
+            findings.when(!free, &option, "is the path of another endpoint");
         }
+    }
+
+    /// The sections of endpoints that have a path, whether they are served, and where.
+    fn endpoints(&self) -> impl Iterator<Item = (&str, bool, &str)> {
+        let (websocket, one_way) = (&self.websocket, &self.uni_websocket);
+        let (prometheus, api, swagger) = (&self.prometheus, &self.http_api, &self.swagger);
+        let emulates = self.http_stream.enabled || self.sse.enabled;
+        let endpoints: [(&str, bool, &str); 6] = [
+            ("websocket", !websocket.disabled, &websocket.handler_prefix),
+            ("uni_websocket", one_way.enabled, &one_way.handler_prefix),
+            ("emulation", emulates, &self.emulation.handler_prefix),
+            ("prometheus", prometheus.enabled, &prometheus.handler_prefix),
+            ("http_api", !api.disabled, &api.handler_prefix),
+            ("swagger", swagger.enabled, &swagger.handler_prefix),
+        ];
+        let streams = self.streams().map(|it| (it.name, it.enabled, it.path));
+        endpoints.into_iter().chain(streams)
+    }
+
+    /// The transports over HTTP responses.
+    fn streams(&self) -> impl Iterator<Item = StreamSection<'_>> {
+        let streams = [
+            self.http_stream.section(),
+            self.sse.section(),
+            self.uni_http_stream.section(),
+            self.uni_sse.section(),
+        ];
+        streams.into_iter()
     }
 
     fn personal_channel(&self, findings: &mut Findings) {

@@ -14,10 +14,10 @@ use super::heartbeat::announced_seconds;
 use super::recovery::Recovery;
 use super::{
     Action, Actions, Identity, Join, Landing, Moment, OpenError, PingStyle, Refusal, Session,
-    State, Subscription, Term, VERSION,
+    Standing, State, Subscription, Term, VERSION,
 };
 use crate::auth::{ConnectionClaims, Expiry, SubscriptionOptions, TokenError};
-use crate::rules::Asker;
+use crate::rules::{Asker, ChannelRules};
 
 /// A connect that waits for its channels to be joined.
 #[derive(Debug)]
@@ -26,6 +26,8 @@ pub(super) struct Connecting {
     identity: Identity,
     term: Term,
     subscriptions: BTreeMap<Channel, ServerSide>,
+    /// Name and version that the client gave itself.
+    names: (String, String),
 }
 
 /// A server-side subscription.
@@ -33,6 +35,18 @@ pub(super) struct Connecting {
 struct ServerSide {
     options: SubscriptionOptions,
     recovery: Recovery,
+    standing: Standing,
+}
+
+impl ServerSide {
+    fn new(options: SubscriptionOptions, recovery: Recovery, rules: &ChannelRules) -> Self {
+        let standing = Standing::new(rules, &options.overrides, false);
+        Self {
+            options,
+            recovery,
+            standing,
+        }
+    }
 }
 
 impl Session {
@@ -50,6 +64,7 @@ impl Session {
                     channel: channel.clone(),
                     wish: it.recovery.wish(),
                     is_delta: false,
+                    is_hearing: it.standing.is_hearing,
                 };
                 let channels = connecting.subscriptions.iter().map(join).collect();
                 self.connecting = Some(Box::new(connecting));
@@ -74,6 +89,7 @@ impl Session {
             identity,
             term,
             subscriptions,
+            names: (name, version),
         } = *connecting;
         if self.is_closed() {
             return;
@@ -100,11 +116,13 @@ impl Session {
             id,
             outcome: Ok(Success::Connect(Box::new(result))),
         }));
+        actions.push(Action::Introduce { name, version });
         for (channel, it) in subscriptions {
             let subscription = Subscription {
                 info: it.options.info,
                 deadline: None,
                 server_side: true,
+                standing: it.standing,
             };
             self.subscriptions.insert(channel.clone(), subscription);
             actions.push(Action::Attach(channel));
@@ -134,6 +152,7 @@ impl Session {
             identity,
             term,
             subscriptions,
+            names: (request.name.clone(), request.version.clone()),
         })
     }
 
@@ -183,17 +202,20 @@ impl Session {
         let mut subscriptions = BTreeMap::new();
         let since = |name: &str| {
             let asked = request.subs.get(name).filter(|it| it.recover);
-            asked.map(|it| &it.position).or_else(|| self.seen(name))
+            asked
+                .map(|it| &it.position)
+                .or_else(|| self.bookmarked(name))
         };
         for (name, options) in from_token {
             let (channel, rules) = self.rules.channel(&name)?;
             let recovery = Recovery::server_side(since(&name), rules);
-            subscriptions.insert(channel, ServerSide { options, recovery });
+            let it = ServerSide::new(options, recovery, rules);
+            subscriptions.insert(channel, it);
         }
         if let Some(name) = self.personal_channel(user) {
             let (channel, rules) = self.rules.channel(&name)?;
             let recovery = Recovery::server_side(since(&name), rules);
-            subscriptions.entry(channel).or_default().recovery = recovery;
+            wish(&mut subscriptions, channel, recovery, rules);
         }
         let asker = Asker {
             user,
@@ -207,7 +229,7 @@ impl Session {
             };
             if rules.accepts_name(&channel) && self.rules.may_subscribe(asker, &channel, rules) {
                 let recovery = Recovery::server_side(since(name), rules);
-                subscriptions.entry(channel).or_default().recovery = recovery;
+                wish(&mut subscriptions, channel, recovery, rules);
             }
         }
         if subscriptions.len() > self.rules.client.channel_limit {
@@ -217,9 +239,9 @@ impl Session {
     }
 
     /// Up to where the client has seen a channel, as far as its transport knows.
-    fn seen(&self, channel: &str) -> Option<&StreamPosition> {
+    fn bookmarked(&self, channel: &str) -> Option<&StreamPosition> {
         match &self.state {
-            State::Fresh(fresh) => fresh.seen.position(channel),
+            State::Fresh(fresh) => fresh.bookmark.position(channel),
             State::Refused(_) | State::Open(_) | State::Closed(_) => None,
         }
     }
@@ -281,6 +303,17 @@ impl Session {
         self.refuse(id, refusal, actions);
         actions.push(Action::SkipFrame);
     }
+}
+
+/// Adds a subscription without options of a token, or only what is recovered if there is one already.
+fn wish(
+    subscriptions: &mut BTreeMap<Channel, ServerSide>,
+    channel: Channel,
+    recovery: Recovery,
+    rules: &ChannelRules,
+) {
+    let new = || ServerSide::new(SubscriptionOptions::default(), Recovery::default(), rules);
+    subscriptions.entry(channel).or_insert_with(new).recovery = recovery;
 }
 
 fn anonymous() -> ConnectionClaims {

@@ -6,18 +6,22 @@ use tidegate_codec::{
     DisconnectCode, ErrorCode, Reply, SubscribeRequest, SubscribeResult, Success,
 };
 
+use super::control::push_subscription;
 use super::recovery::Recovery;
-use super::{Action, Actions, Join, Landing, Moment, Refusal, Session, Subscription, Term};
-use crate::auth::{Expiry, SubscriptionClaims, TokenError};
+use super::{
+    Action, Actions, Join, Landing, Moment, Refusal, Session, Standing, Subscription, Term,
+};
+use crate::auth::{Expiry, Override, SubscriptionClaims, TokenError};
 use crate::rules::{Asker, ChannelRules};
 
 /// A subscribe that waits for its channel to be joined.
 #[derive(Debug)]
 pub(super) struct Subscribing {
-    id: u32,
-    subscription: Subscription,
-    result: SubscribeResult,
-    recovery: Recovery,
+    /// Of the client's command; `None` where a backend wants it.
+    pub(super) id: Option<u32>,
+    pub(super) subscription: Subscription,
+    pub(super) result: SubscribeResult,
+    pub(super) recovery: Recovery,
 }
 
 /// What allows a subscription, and what comes with it.
@@ -25,6 +29,7 @@ struct Grant {
     info: Bytes,
     data: Bytes,
     expiry: Expiry,
+    overrides: Override,
 }
 
 impl Session {
@@ -49,10 +54,17 @@ impl Session {
         }
         let grace = self.rules.client.expired_sub_close_delay;
         let term = Term::new(grant.expiry, grace, now).ok_or(ErrorCode::Expired)?;
+        let asker = Asker {
+            user: &self.identity().user,
+            subscribed: true,
+        };
+        let may_hear = request.join_leave && self.rules.may_ask_presence(asker, rules);
+        let standing = Standing::new(rules, &grant.overrides, may_hear);
         let subscription = Subscription {
             info: grant.info,
             deadline: term.deadline,
             server_side: false,
+            standing,
         };
         let result = SubscribeResult {
             expires: term.expires(),
@@ -60,19 +72,16 @@ impl Session {
             data: grant.data,
             ..SubscribeResult::default()
         };
-        let asker = Asker {
-            user: &self.identity().user,
-            subscribed: true,
-        };
         let may_read = self.rules.may_read_history(asker, rules);
         let recovery = Recovery::new(&request, rules, may_read);
         actions.push(Action::Join(Join {
             channel: channel.clone(),
             wish: recovery.wish(),
             is_delta: recovery.is_delta,
+            is_hearing: standing.is_hearing,
         }));
         let subscribing = Subscribing {
-            id,
+            id: Some(id),
             subscription,
             result,
             recovery,
@@ -103,15 +112,20 @@ impl Session {
         let told = result
             .map_err(|_| ErrorCode::Internal)
             .and_then(|landing| recovery.tell(landing, &mut reply));
-        if let Err(code) = told {
-            return self.refuse(id, code.into(), actions);
+        match (told, id) {
+            (Ok(()), Some(id)) => {
+                let outcome = Ok(Success::Subscribe(Box::new(reply)));
+                actions.push(Action::Reply(Reply { id, outcome }));
+            }
+            (Ok(()), None) => push_subscription(&channel, reply, actions),
+            (Err(code), Some(id)) => return self.refuse(id, code.into(), actions),
+            (Err(code), None) => {
+                tracing::warn!(client = self.client(), channel = channel.as_str(), %code, "a subscription that a backend wants failed");
+                return;
+            }
         }
         self.subscriptions.insert(channel.clone(), subscription);
-        let outcome = Ok(Success::Subscribe(Box::new(reply)));
-        actions.extend([
-            Action::Reply(Reply { id, outcome }),
-            Action::Attach(channel),
-        ]);
+        actions.push(Action::Attach(channel));
     }
 
     pub(super) fn unsubscribe(
@@ -179,6 +193,7 @@ impl Session {
                 info: options.info,
                 data: options.data,
                 expiry,
+                overrides: options.overrides,
             });
         }
         let asker = Asker {
@@ -192,6 +207,7 @@ impl Session {
             info: Bytes::new(),
             data: Bytes::new(),
             expiry: Expiry::Never,
+            overrides: Override::default(),
         })
     }
 

@@ -26,8 +26,8 @@ use super::request::{
     Refusal, admit_past, check_entrance, connect_parameter, content_format, entry, read_body,
 };
 use super::stream::{Extras, Stream, Verdict};
+use crate::bookmark::Bookmark;
 use crate::connection::Connection;
-use crate::seen::Seen;
 use crate::session::{Entry, PingStyle};
 use crate::wire::Wire;
 use crate::worker::Worker;
@@ -103,7 +103,7 @@ async fn open(
     Stream::start(connection, writer, extras);
     if !statuses.is_empty()
         && let Ok(Verdict::Refused(code)) = waiting.await
-        && let Some(status) = statuses.get(&code.code())
+        && let Some(status) = statuses.get(&code)
     {
         return Err(Refusal::Status(*status));
     }
@@ -133,8 +133,8 @@ async fn prepare(
             entry.pings = PingStyle::OneWay;
             extras.marks = Some(Marks::default());
             let last = head.headers.get(LAST_EVENT_ID);
-            let seen = last.and_then(|id| Seen::parse(id.to_str().ok()?));
-            entry.seen = seen.unwrap_or_default();
+            let bookmark = last.and_then(|id| Bookmark::parse(id.to_str().ok()?));
+            entry.bookmark = bookmark.unwrap_or_default();
         }
     }
     Ok((entry, extras))

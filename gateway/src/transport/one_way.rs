@@ -5,7 +5,7 @@ use std::task::Context;
 use std::time::Instant;
 
 use actix_http::RequestHead;
-use tidegate_codec::{ConnectRequest, DisconnectCode, Format};
+use tidegate_codec::{ConnectRequest, Disconnect, DisconnectCode, Format};
 use tidegate_websocket::{Limits, Message};
 
 use super::conversation::Conversation;
@@ -120,7 +120,7 @@ impl Conversation for OneWay {
         self.connection.close(code);
     }
 
-    fn closing(&self) -> Option<DisconnectCode> {
+    fn closing(&self) -> Option<Disconnect> {
         self.connection.closing()
     }
 

@@ -16,9 +16,9 @@ use tokio::time::timeout;
 use super::one_way::OneWay;
 use crate::admission::Admitted;
 use crate::auth::token_of_upgrade;
+use crate::bookmark::Bookmark;
 use crate::config::WebSocketConfig;
 use crate::node::Node;
-use crate::seen::Seen;
 use crate::session::{Entry, PingStyle};
 use crate::wire::Wire;
 
@@ -266,7 +266,7 @@ pub(super) fn entry(head: &RequestHead, token_cookie: &str) -> Entry {
         },
         phase: rand::random(),
         address: None,
-        seen: Seen::default(),
+        bookmark: Bookmark::default(),
     }
 }
 

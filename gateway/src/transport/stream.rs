@@ -19,9 +19,9 @@ use super::conversation::Conversation;
 use super::emulation::Inbox;
 use super::ending::Ending;
 use super::marks::{Due, Marks};
+use crate::bookmark::Bookmark;
 use crate::connection::Connection;
 use crate::outbox::Outbox;
-use crate::seen::Seen;
 use crate::worker::Worker;
 
 /// Time for the last messages to leave. What the client has not taken by then is dropped.
@@ -59,11 +59,12 @@ pub(super) struct Extras {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
     Open,
-    Refused(DisconnectCode),
+    /// With this code.
+    Refused(u32),
 }
 
 /// What remains to be done.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 enum End {
     /// The client is gone; what it said before is done first.
     Leaving,
@@ -99,10 +100,10 @@ impl Stream {
     }
 
     fn turn(&mut self, context: &mut Context<'_>) -> Turn {
-        match self.end {
+        match self.end.clone() {
             None => self.serve(context),
             Some(End::Leaving) => self.leave(context),
-            Some(End::Settling(ending)) => self.settle(ending, context),
+            Some(End::Settling(ending)) => self.settle(&ending, context),
             Some(End::Closing(until)) => self.close(until),
         }
     }
@@ -192,7 +193,7 @@ impl Stream {
             }
             Due::Now => {}
         }
-        let mark = marks.mark(Seen::text(self.connection.positions()), now);
+        let mark = marks.mark(Bookmark::text(self.connection.positions()), now);
         if let Some(mark) = &mark {
             outbox.extend(|bytes| bytes.extend_from_slice(mark.as_bytes()));
         }
@@ -211,7 +212,8 @@ impl Stream {
 
     /// Tells whether the client could connect, once that is known.
     fn judge(&mut self) {
-        let refused = self.connection.closing().map(Verdict::Refused);
+        let closing = self.connection.closing();
+        let refused = closing.map(|with| Verdict::Refused(with.code.into()));
         let open = self.connection.user().map(|_| Verdict::Open);
         if let Some(verdict) = refused.or(open)
             && let Some(waiting) = self.verdict.take()
@@ -224,7 +226,7 @@ impl Stream {
     fn ending(&self) -> Option<Ending> {
         if self.outbox().has_overflowed() {
             self.worker().node.counters.closed_slow.add(1);
-            return Some(Ending::Disconnect(DisconnectCode::Slow));
+            return Some(Ending::Disconnect(DisconnectCode::Slow.into()));
         }
         self.connection.closing().map(Ending::Disconnect)
     }
@@ -247,7 +249,7 @@ impl Stream {
         self.end = Some(End::Settling(ending));
     }
 
-    fn settle(&mut self, ending: Ending, context: &mut Context<'_>) -> Turn {
+    fn settle(&mut self, ending: &Ending, context: &mut Context<'_>) -> Turn {
         self.connection.progress(context);
         if self.connection.is_working() {
             return Turn::Rest;

@@ -1,6 +1,7 @@
 //! The history service against real parts.
 
 mod carrier;
+mod cassandra;
 mod grpc;
 mod history;
 mod ingest;

@@ -5,10 +5,13 @@
     reason = "helpers of tests fail the test, as tests do themselves"
 )]
 
+mod backends;
 mod embedded;
 mod history;
 mod nats;
 mod outage;
+mod presence;
+mod presence_service;
 mod scenario;
 mod secure;
 mod site;

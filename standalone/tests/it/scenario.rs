@@ -53,6 +53,13 @@ macro_rules! scenarios {
             }
         })+
     };
+    (python on $backbone:ident, $function:path: $($name:ident)+) => {
+        $(mod $name {
+            mod python {
+                $crate::scenario::scenarios! { @tests $function, $name, Python, $backbone }
+            }
+        })+
+    };
     (both on $backbone:ident, $function:path: $($name:ident)+) => {
         $(mod $name {
             mod javascript {
@@ -125,10 +132,15 @@ pub(crate) fn command(
     command
 }
 
-/// Adds namespaces whose publications are kept: many of them, and five.
+/// Adds namespaces whose publications are kept: many of them, five, and many of which clients that come back are given
+/// the newest.
 pub(crate) fn keep(config: &mut Value) {
     let namespaces = config["channel"]["namespaces"].as_array_mut().unwrap();
-    for (name, size) in [("kept", 1_000), ("short", 5)] {
+    for (name, size, mode) in [
+        ("kept", 1_000, "stream"),
+        ("short", 5, "stream"),
+        ("newest", 1_000, "cache"),
+    ] {
         namespaces.push(json!({
             "name": name,
             "allow_subscribe_for_client": true,
@@ -138,6 +150,7 @@ pub(crate) fn keep(config: &mut Value) {
             "allow_history_for_subscriber": true,
             "allow_positioning": true,
             "allow_recovery": true,
+            "force_recovery_mode": mode,
             "allowed_delta_types": ["fossil"],
         }));
     }
@@ -148,6 +161,11 @@ pub(crate) fn configure(name: &str, config: &mut Value) {
     if matches!(name, "heartbeat" | "no_pong") {
         config["client"]["ping_interval"] = json!("1s");
         config["client"]["pong_timeout"] = json!("500ms");
+    }
+    if name.starts_with("server_api") {
+        config["http_api"] = json!({ "key": SECRET, "request_size_limit": 65_536 });
+        config["client"]["subscribe_to_user_personal_channel"]["enabled"] = json!(false);
+        keep(config);
     }
     if name.contains("recovery") || matches!(name, "deltas" | "history") {
         keep(config);

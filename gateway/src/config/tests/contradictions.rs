@@ -128,10 +128,56 @@ fn what_is_kept_without_nats_is_checked() {
         ],
     );
     check(
+        &[
+            ("presence_service.address", "0.0.0.0:8500"),
+            ("nats.url", "nats://127.0.0.1:4222"),
+        ],
+        &[
+            "presence_service.address (--set): contradicts nats.url: over NATS run tidegate-presence",
+            "presence_service.address (--set): needs presence_service.api_key, or an address of this machine only",
+        ],
+    );
+    check(
         &[("channel.without_namespace.archive", "true")],
         &[
             "channel.without_namespace.archive (--set): needs history_size and history_ttl",
             "channel.without_namespace.archive (--set): needs history_service.address",
         ],
     );
+}
+
+#[test]
+fn what_presence_needs_is_checked() {
+    check(
+        &[
+            ("presence.lease", "100ms"),
+            ("presence.partitions", "2000"),
+            ("presence.timeout", "0"),
+        ],
+        &[
+            "presence.timeout (--set): must be longer than zero",
+            "presence.lease (--set): must be from 500ms to 2m",
+            "presence.partitions (--set): must be from 1 to 1024",
+        ],
+    );
+    let of = "channel.without_namespace";
+    check(
+        &[
+            (&format!("{of}.allow_presence_for_client"), "true"),
+            (&format!("{of}.force_push_join_leave"), "true"),
+            (&format!("{of}.join_leave_debounce"), "2m"),
+        ],
+        &[
+            "channel.without_namespace.join_leave_debounce (--set): must be 1m or less",
+            "channel.without_namespace.join_leave_debounce (--set): needs join_leave",
+            "channel.without_namespace.force_push_join_leave (--set): needs join_leave",
+            "channel.without_namespace.allow_presence_for_client (--set): needs presence",
+        ],
+    );
+    config(load_options(&[
+        (&format!("{of}.join_leave"), "true"),
+        (&format!("{of}.allow_presence_for_subscriber"), "true"),
+        (&format!("{of}.join_leave_debounce"), "5s"),
+        ("presence.users", "true"),
+    ]));
 }

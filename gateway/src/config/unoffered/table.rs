@@ -1,7 +1,7 @@
 //! The table of options that Tidegate knows of and does not offer.
 
 use super::Unoffered;
-use super::Verdict::{self, Idle, Instead, Later, Missing, Silent};
+use super::Verdict::{self, Idle, Instead, Missing, Silent};
 
 const fn option(path: &'static str, default: &'static str, verdict: Verdict) -> Unoffered {
     Unoffered {
@@ -34,7 +34,6 @@ const MAPS: Verdict = Missing("map subscriptions");
 const ONE_WAY: Verdict = Missing("one-way transports");
 const PEM: Verdict = Instead("name files: http_server.tls.cert_pem_file and key_pem_file");
 const POLL: Verdict = Missing("shared poll subscriptions");
-const PRESENCE: Verdict = Later("presence");
 const STATUSES: Verdict = Instead("write `3500=401` in connect_code_to_http_status");
 const TRANSPORT: Verdict = Missing("this transport");
 
@@ -43,19 +42,13 @@ const TRANSPORT: Verdict = Missing("this transport");
 pub(in crate::config) const UNOFFERED: &[Unoffered] = &[
     section("admin", "enabled", "", Missing("the admin page")),
     section("broker", "enabled", "", JOINED),
-    option("channel.*.allow_presence_for_anonymous", "", PRESENCE),
-    option("channel.*.allow_presence_for_client", "", PRESENCE),
-    option("channel.*.allow_presence_for_subscriber", "", PRESENCE),
     option("channel.*.allow_tags_filter", "", Missing("filters on tags")),
     option("channel.*.auto_cache_recover", "", Missing("recovery at a first subscribe")),
     option("channel.*.delta_publish", "", Idle("every publication is a patch for clients that ask for them")),
-    option("channel.*.force_push_join_leave", "", PRESENCE),
     option("channel.*.history_meta_ttl", "", Idle("positions are those of the stream")),
-    option("channel.*.join_leave", "", PRESENCE),
     option("channel.*.map", "", Silent),
     option("channel.*.map_clients_presence_channel_prefix", "", MAPS),
     option("channel.*.map_users_presence_channel_prefix", "", MAPS),
-    option("channel.*.presence", "", PRESENCE),
     option("channel.*.publication_data_format", "", Missing("checks of payloads")),
     option("channel.*.publish_proxy_enabled", "", BACKEND),
     option("channel.*.publish_proxy_name", "", Silent),
@@ -80,7 +73,7 @@ pub(in crate::config) const UNOFFERED: &[Unoffered] = &[
     section("client.connect_code_to_unidirectional_disconnect", "enabled", "", ONE_WAY),
     option("client.disallow_anonymous_connection_tokens", "", Missing("this check")),
     option("client.insecure_skip_token_signature_verify", "", Instead("tokens are always verified")),
-    option("client.presence_update_interval", "27s", PRESENCE),
+    option("client.presence_update_interval", "27s", Instead("nodes say that they live, not each client: set presence.lease")),
     section("client.proxy.connect", "enabled", "", BACKEND),
     section("client.proxy.refresh", "enabled", "", BACKEND),
     option("client.recovery_max_publication_limit", "300", Idle("recovery_max_publications of the namespace bounds recovery")),
@@ -96,11 +89,12 @@ pub(in crate::config) const UNOFFERED: &[Unoffered] = &[
     option("enable_unreleased_features", "", Missing("unreleased features")),
     section("engine", "type", "memory", JOINED),
     section("graphite", "enabled", "", Instead("set prometheus.enabled")),
-    section("grpc_api", "enabled", "", Later("the server API over gRPC")),
+    option("grpc_api.error_mode", "", Missing("gRPC statuses for errors")),
+    option("grpc_api.max_receive_message_size", "", Idle("requests are bounded by 4 MiB")),
+    option("grpc_api.reflection", "", Idle("reflection is always on")),
+    section("grpc_api.tls", "enabled", "", Missing("TLS of gRPC")),
     option("health.handler_prefix", "/health", Instead("the paths are always /health and /ready")),
-    option("http_api", "", Later("the server API over HTTP")),
-    option("http_api.disabled", "", Silent),
-    option("http_api.handler_prefix", "/api", Later("the server API over HTTP")),
+    option("http_api.external", "", Idle("there is one port for everything")),
     section("http_server.http3", "enabled", "", Missing("HTTP/3")),
     option("http_server.internal_address", "", Missing("a second address")),
     option("http_server.internal_port", "", Missing("a second port")),
@@ -123,7 +117,6 @@ pub(in crate::config) const UNOFFERED: &[Unoffered] = &[
     option("log.file", "", Instead("logs go to the standard streams: redirect them")),
     section("map_broker", "type", "memory", JOINED),
     option("node.info_metrics_aggregate_interval", "60s", Idle("nodes exchange no metrics")),
-    option("node.name", "", Idle("nodes name themselves")),
     section("opentelemetry", "enabled", "", Missing("export of traces")),
     option("pid_file", "", Instead("run Tidegate under a supervisor that knows its process")),
     section("presence_manager", "enabled", "", JOINED),
@@ -137,7 +130,6 @@ pub(in crate::config) const UNOFFERED: &[Unoffered] = &[
     option("rpc.proxy", "", Silent),
     section("rpc.without_namespace", "proxy_enabled", "", BACKEND),
     section("shared_poll", "hmac_secret_key", "", POLL),
-    section("swagger", "enabled", "", Missing("this page")),
     section("uni_grpc", "enabled", "", ONE_WAY),
     option("uni_http_stream.connect_code_to_http_response", "", STATUSES),
     option("uni_sse.connect_code_to_http_response", "", STATUSES),

@@ -23,10 +23,10 @@ const LIMIT: usize = 8 * 1024;
 
 /// What one client has seen.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Seen(HashMap<[u8; PART], StreamPosition>);
+pub struct Bookmark(HashMap<[u8; PART], StreamPosition>);
 
-impl Seen {
-    /// Reads a text of [`Seen::text`]; `None` for any other.
+impl Bookmark {
+    /// Reads a text of [`Bookmark::text`]; `None` for any other.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         if text.len() > LIMIT {
@@ -152,8 +152,8 @@ mod tests {
             ("", "", 7),
         ];
         let positions = table.map(|(channel, epoch, offset)| (channel, position(epoch, offset)));
-        let text = Seen::text(positions.into_iter()).unwrap();
-        let seen = Seen::parse(&text).unwrap();
+        let text = Bookmark::text(positions.into_iter()).unwrap();
+        let seen = Bookmark::parse(&text).unwrap();
         for (channel, epoch, offset) in table {
             let epoch = epoch.to_owned();
             assert_eq!(
@@ -162,21 +162,21 @@ mod tests {
             );
         }
         assert_eq!(seen.position("chat:d"), None);
-        assert_eq!(Seen::text(std::iter::empty()), None);
+        assert_eq!(Bookmark::text(std::iter::empty()), None);
     }
 
     #[test]
     fn any_change_is_noticed() {
-        let text = Seen::text([("chat:a", position("e1", 300))].into_iter()).unwrap();
+        let text = Bookmark::text([("chat:a", position("e1", 300))].into_iter()).unwrap();
         for at in 0..text.len() {
             let mut changed = text.clone().into_bytes();
             changed[at] = if changed[at] == b'A' { b'B' } else { b'A' };
             let changed = String::from_utf8(changed).unwrap();
             // The last letter has bits that mean nothing, which must be zero.
-            assert_eq!(Seen::parse(&changed), None, "{changed}");
-            assert_eq!(Seen::parse(&text[..at]), None, "{at}");
+            assert_eq!(Bookmark::parse(&changed), None, "{changed}");
+            assert_eq!(Bookmark::parse(&text[..at]), None, "{at}");
         }
-        assert_eq!(Seen::parse(&"A".repeat(LIMIT + 1)), None);
+        assert_eq!(Bookmark::parse(&"A".repeat(LIMIT + 1)), None);
     }
 
     #[test]
@@ -193,7 +193,7 @@ mod tests {
             &[VERSION, 0, 1, 1, 2, 3, 4, 5, 6, 7, 8],
         ] {
             let text = BASE64.encode([content, &part(content)].concat());
-            assert_eq!(Seen::parse(&text), None, "{content:?}");
+            assert_eq!(Bookmark::parse(&text), None, "{content:?}");
         }
     }
 
@@ -201,7 +201,7 @@ mod tests {
     fn more_than_fits_has_no_text() {
         let names: Vec<_> = (0..1_000).map(|number| number.to_string()).collect();
         let text = |count| {
-            Seen::text(
+            Bookmark::text(
                 names
                     .iter()
                     .take(count)
