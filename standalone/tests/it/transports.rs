@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use tidegate_testkit::chromium::chromium;
 use tidegate_testkit::program::Program;
 
+use super::presence;
 use super::scenario::{self, Format, Sdk};
 use super::site::{Backbone, Site};
 
@@ -102,6 +103,25 @@ async fn kill_quietly(transport: &str) {
 async fn clients_recover_after_their_gateway_was_killed() {
     for transport in ["http_stream", "sse"] {
         kill_quietly(transport).await;
+    }
+}
+
+#[tokio::test]
+async fn who_is_there_over_a_stream_is_seen_and_missed_as_over_a_websocket() {
+    for (transport, name) in [
+        ("http_stream", "presence"),
+        ("http_stream", "joins_and_leaves"),
+        ("sse", "presence"),
+    ] {
+        let site = Site::start(Backbone::Embedded, |config| {
+            offer(config);
+            presence::see(config);
+        });
+        let site = site.await;
+        let (near, far) = (site.near(), site.far());
+        let mut command = scenario::command(name, Sdk::JavaScript, Format::Json, near, far);
+        command.env("TIDEGATE_TRANSPORT", transport);
+        scenario::succeed(Program::start(command).unwrap(), &site).await;
     }
 }
 
