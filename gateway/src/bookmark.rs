@@ -211,4 +211,14 @@ mod tests {
         assert!(text(128).unwrap().len() < 2_000);
         assert_eq!(text(1_000), None);
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_content_is_read_or_refused(mut content: Vec<u8>) {
+            content.insert(0, VERSION);
+            let text = BASE64.encode([&*content, &part(&content)].concat());
+            let _read = Bookmark::parse(&text);
+            let _refused = Bookmark::parse(&BASE64.encode(&content));
+        }
+    }
 }

@@ -96,9 +96,11 @@ async fn take(
     let Ok(session) = Uuid::parse_str(&request.session) else {
         return Ok(Fate::Gone);
     };
-    let sessions = &node.sessions;
-    Ok(match owner == sessions.node() {
-        true => sessions.post(session, request.data).fate().await,
-        false => relay::pass_on(&*node.backbone, owner, session, request.data).await,
-    })
+    let (sessions, frame) = (&node.sessions, request.data);
+    node.counters.emulation_frames.add(1);
+    if owner == sessions.node() {
+        return Ok(sessions.post(session, frame).fate().await);
+    }
+    node.counters.emulation_passed_on.add(1);
+    Ok(relay::pass_on(&*node.backbone, owner, session, frame).await)
 }

@@ -66,6 +66,18 @@ async fn play_freely(name: &str, format: Format) {
     let site = Site::start(Backbone::Nats, offer).await;
     let script = scenario::start(name, Sdk::JavaScript, format, site.near(), site.far());
     scenario::succeed(script, &site).await;
+    let (mut frames, mut passed_on) = (0, 0);
+    for gateway in &site.gateways {
+        frames += gateway.metric("tidegate_emulation_frames").await.unwrap();
+        passed_on += gateway
+            .metric("tidegate_emulation_passed_on")
+            .await
+            .unwrap();
+    }
+    assert!(
+        2 * passed_on > frames,
+        "{passed_on} of {frames} to the wrong gateway"
+    );
 }
 
 #[tokio::test]
