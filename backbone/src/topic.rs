@@ -22,6 +22,12 @@ impl Topic {
         Self::of(&["req", service, endpoint])
     }
 
+    /// That publications of a channel were removed on purpose; the message is its name.
+    #[must_use]
+    pub fn removed() -> Self {
+        Self::of(&["history", "removed"])
+    }
+
     /// What services are asked about themselves, by `verb`; those of a name, or one of them.
     pub(crate) fn micro(verb: &str, service: Option<&str>, id: Option<&str>) -> Self {
         let mut text = format!("{MICRO}{verb}");

@@ -22,13 +22,13 @@ use super::mark::Mark;
 use super::options::{OpenError, Sync};
 use super::tables::{Failure, Rows, Table, Tables, View};
 use crate::{
-    Channel, Confirmation, Epoch, Error, From, Page, Place, Position, Publication, Range,
+    Channel, Confirmation, Epoch, Error, From, Page, Place, Position, Publication, Range, Removal,
     StreamOptions, Top,
 };
 pub(super) use feed::LogFeed;
 use group::{Head, Kept, Total};
 use ids::Ids;
-use writer::{Job, Message, Writer};
+use writer::{Job, Message, Removing, Writer};
 
 /// Time in which a publication must be stored.
 const PATIENCE: Duration = Duration::from_secs(4);
@@ -148,6 +148,29 @@ impl Log {
                 "too many publications wait for the disk".to_owned(),
             )),
         }
+    }
+
+    /// Removes publications of a channel; returns how many there were.
+    pub(super) async fn remove(&self, channel: &Channel, removal: &Removal) -> Result<u64, Error> {
+        let offsets = match removal {
+            Removal::All => 0..=u64::MAX,
+            Removal::Offsets(epoch, _) if *epoch != self.epoch => return Ok(0),
+            Removal::Offsets(_, offsets) => offsets.clone(),
+        };
+        let (done, removed) = oneshot::channel();
+        let removing = Removing {
+            channel: channel.clone(),
+            offsets,
+            done,
+        };
+        let removal = async {
+            let message = Message::Remove(Box::new(removing));
+            self.messages.send(message).await.map_err(|_| closed())?;
+            removed.await.unwrap_or_else(|_| Err(closed()))
+        };
+        let slow = || Error::Unavailable("the disk is too slow".to_owned());
+        let removed = timeout_at(Instant::now() + PATIENCE, removal).await;
+        removed.unwrap_or_else(|_| Err(slow()))
     }
 
     /// The newest place of each channel.

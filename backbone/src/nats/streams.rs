@@ -7,6 +7,7 @@
 mod feed;
 mod publishing;
 mod reading;
+mod removing;
 mod settings;
 
 use std::collections::HashMap;
@@ -27,6 +28,7 @@ pub(super) use feed::NatsFeed;
 use publishing::Sent;
 pub(super) use publishing::publish;
 pub(super) use reading::{read, tops};
+pub(super) use removing::remove;
 use settings::Info;
 pub(super) use settings::{keep, milliseconds};
 

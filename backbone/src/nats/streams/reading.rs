@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
+use super::removing::{self, Marks};
 use super::settings;
 use super::{KeptStream, PATIENCE, PAUSE, Wants, ask, parse};
 use crate::nats::inbox::Answer;
@@ -108,18 +109,34 @@ async fn of_leader(
     request: &Value,
     deadline: Instant,
 ) -> Result<Option<u64>, Error> {
+    let found = message(node, stream, request, deadline).await?;
+    Ok(found.map(|message| message.seq))
+}
+
+/// A stored message, as the stream's leader tells of it.
+#[derive(Deserialize)]
+pub(super) struct Stored {
+    pub(super) seq: u64,
+    /// The payload, in base64.
+    #[serde(default)]
+    pub(super) data: String,
+}
+
+/// The message that is asked for, by the stream's leader.
+pub(super) async fn message(
+    node: &Node,
+    stream: &KeptStream,
+    request: &Value,
+    deadline: Instant,
+) -> Result<Option<Stored>, Error> {
     #[derive(Deserialize)]
     struct Found {
-        message: Message,
-    }
-    #[derive(Deserialize)]
-    struct Message {
-        seq: u64,
+        message: Stored,
     }
     let subject = format!("$JS.API.STREAM.MSG.GET.{}", stream.name);
     let answers = ask(node, &subject, request, Wants::One, deadline).await?;
     match parse::<Found>(&answers[0]) {
-        Ok(found) => Ok(Some(found.message.seq)),
+        Ok(found) => Ok(Some(found.message)),
         Err(error) if error.code == NO_MESSAGE => Ok(None),
         Err(error) => Err(error.into()),
     }
@@ -131,6 +148,14 @@ pub(in crate::nats) async fn read(
     channel: &Channel,
     range: Range,
 ) -> Result<Page, Error> {
+    let reading = begin(node, channel).await?;
+    match range.from {
+        From::After(offset) => reading.forward(offset, range).await,
+        From::Before(offset) => reading.backward(offset, range).await,
+    }
+}
+
+pub(super) async fn begin<'a>(node: &'a Node, channel: &'a Channel) -> Result<Reading<'a>, Error> {
     let deadline = Instant::now() + PATIENCE;
     let stream = node
         .streams
@@ -138,27 +163,24 @@ pub(in crate::nats) async fn read(
         .ok_or_else(|| Error::NotKept(channel.clone()))?;
     let top = tops_until(node, slice::from_ref(channel), deadline).await?;
     let top = top.into_iter().next().expect("one for each channel");
-    let reading = Reading {
+    Ok(Reading {
         node,
         stream,
         channel,
         subject: node.subjects.publication(channel),
         top,
         deadline,
-    };
-    match range.from {
-        From::After(offset) => reading.forward(offset, range).await,
-        From::Before(offset) => reading.backward(offset, range).await,
-    }
+    })
 }
 
-struct Reading<'a> {
-    node: &'a Node,
-    stream: &'a KeptStream,
-    channel: &'a Channel,
+/// One read of a channel, with the channel's top as of when it began.
+pub(super) struct Reading<'a> {
+    pub(super) node: &'a Node,
+    pub(super) stream: &'a KeptStream,
+    pub(super) channel: &'a Channel,
     subject: String,
-    top: Top,
-    deadline: Instant,
+    pub(super) top: Top,
+    pub(super) deadline: Instant,
 }
 
 impl Reading<'_> {
@@ -180,16 +202,18 @@ impl Reading<'_> {
             has_more = self.walk(after + 1, top, batch, take).await?.is_break();
         }
         let is_gapless = match after.cmp(&top) {
-            Ordering::Greater if !is_empty => false,
+            // Only by removal does a channel's newest go before those in front of it.
+            Ordering::Greater if !is_empty => removing::reaches(&self, after).await?,
             Ordering::Equal if !is_empty => true,
             _ => self.is_whole(after).await?,
         };
         Ok(self.page(publications, is_gapless, has_more))
     }
 
-    /// Whether nothing behind an offset has gone until now. A channel lets its oldest go first, so everything behind one that
-    /// is held is there. Or nothing ever went: neither by its age, which takes the stream's oldest first, nor to make
-    /// room in its channel, which always had some left.
+    /// Whether nothing behind an offset has gone by itself until now. A channel lets its oldest go first, so everything behind
+    /// one that is held is there, or was removed. Or nothing ever went: neither by its age, which takes the stream's oldest
+    /// first, nor to make room in its channel, which always had some left, what was removed counted in. What was purged
+    /// cannot be missed, so it is as good as had.
     async fn is_whole(&self, after: u64) -> Result<bool, Error> {
         let request = json!({ "seq": 1, "next_by_subj": self.subject });
         let oldest = of_leader(self.node, self.stream, &request, self.deadline).await?;
@@ -203,8 +227,10 @@ impl Reading<'_> {
             .and_then(|it| it.get(&self.subject))
             .copied()
             .unwrap_or(0);
-        let state = &info.state;
-        Ok(state.first_seq <= after + 1 && after <= state.last_seq && count <= info.least_size())
+        let Marks { removed, purged } = removing::marks(self).await?;
+        let (state, had) = (&info.state, after.max(purged));
+        let is_small = count.saturating_add(removed) <= info.least_size();
+        Ok(state.first_seq <= had + 1 && after <= state.last_seq && is_small)
     }
 
     async fn backward(self, before: u64, range: Range) -> Result<Page, Error> {
@@ -240,7 +266,7 @@ impl Reading<'_> {
     }
 
     /// Gives each publication from one sequence to another to `take`, until it wants no more.
-    async fn walk(
+    pub(super) async fn walk(
         &self,
         from: u64,
         to: u64,
