@@ -169,6 +169,9 @@ pub struct Page {
     /// Of [`From::After`]: whether it is proved that nothing is missing between the offset and the first of these (or the
     /// top, if there are none). What was removed on purpose is not missing.
     pub is_gapless: bool,
+    /// Where nothing is proved: publications of the channel that may have been removed on purpose, at least as many as were
+    /// behind the offset. Who has another proof by their number has to count them in.
+    pub removed: u64,
     /// Whether there is more in the direction of the read.
     pub has_more: bool,
 }

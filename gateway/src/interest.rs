@@ -6,6 +6,7 @@
 //! noticed and read from the stream, and from which clients that come back are given what they missed.
 
 mod kept;
+mod removals;
 mod repairs;
 mod ring;
 mod route;
@@ -16,7 +17,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use tidegate_backbone::{Backbone, Channel, Error, Listener, Position, Subscription, Top};
+use tidegate_backbone::{
+    Backbone, Channel, Error, From, Listener, Position, Range, Removed, Subscription, Top,
+};
 use tokio::sync::OnceCell;
 use tokio::sync::mpsc::Receiver;
 use tokio::time::{Instant, sleep};
@@ -24,6 +27,7 @@ use tokio::time::{Instant, sleep};
 use crate::broadcast::Broadcast;
 use crate::counters::Counters;
 use kept::{Kept, Reach};
+pub(crate) use removals::heed;
 use repairs::Repairs;
 pub(crate) use repairs::keep;
 use ring::Limits;
@@ -176,6 +180,19 @@ impl Interest {
             .fetch_sub(bytes, Ordering::Relaxed);
     }
 
+    /// Lets go of what is at hand of channels where publications were removed.
+    fn forget(&self, removed: &Removed) {
+        let topics = match removed {
+            Removed::In(channel) => self.kept_topics(&BTreeSet::from([channel.clone()])),
+            Removed::Anywhere => self.all_kept_topics(),
+        };
+        for topic in topics {
+            if let Some(kept) = &topic.route.kept {
+                kept.forget(&topic.route);
+            }
+        }
+    }
+
     fn kept_topics(&self, channels: &BTreeSet<Channel>) -> Vec<Arc<Topic>> {
         let topics = self.topics();
         let found = channels.iter().filter_map(|it| topics.get(it)?.upgrade());
@@ -226,48 +243,60 @@ impl Topic {
         Ok(subscription)
     }
 
-    /// Makes ready what a client wishes that comes back; false if it cannot be given.
+    /// Makes ready what a client wishes that comes back; gives the wish as it can be fulfilled, if it can.
     ///
     /// # Errors
     /// The backbone's [`Error`].
-    pub async fn prepare(&self, wish: &Wish) -> Result<bool, Error> {
+    pub async fn prepare(&self, wish: &Wish) -> Result<Option<Wish>, Error> {
         let (Some(kept), Some(interest)) = (&self.route.kept, self.interest.upgrade()) else {
-            return Ok(false);
+            return Ok(None);
         };
         let backbone = &*interest.backbone;
         let Some(position) = kept.position() else {
-            return Ok(false);
+            return Ok(None);
         };
         match wish {
-            Wish::Since(since) if !is_of(since, &position) => Ok(false),
+            Wish::Since(since) if !is_of(since, &position) => Ok(None),
             Wish::Since(since) => {
-                if since.offset > position.offset && !self.await_offset(since.offset).await? {
-                    return Ok(false);
+                let mut since = since.clone();
+                if since.offset > position.offset {
+                    match self.await_offset(&since).await? {
+                        Some(offset) => since.offset = offset,
+                        None => return Ok(None),
+                    }
                 }
                 let reach = kept.reach(&self.route, backbone, since.offset).await?;
-                Ok(reach == Reach::Whole)
+                Ok((reach == Reach::Whole).then_some(Wish::Since(since)))
             }
             Wish::Newest(_) => {
                 if kept.newest().is_none() {
                     let before = position.offset.saturating_sub(1);
                     kept.reach(&self.route, backbone, before).await?;
                 }
-                Ok(true)
+                Ok(Some(wish.clone()))
             }
         }
     }
 
-    /// Waits until this node has heard of an offset that a client has had from another; false if there is none such.
-    async fn await_offset(&self, offset: u64) -> Result<bool, Error> {
+    /// Waits until this node has heard of an offset that a client has had from another. Gives the offset behind which the
+    /// client goes on; none if it cannot be right.
+    async fn await_offset(&self, since: &Position) -> Result<Option<u64>, Error> {
         let (Some(kept), Some(interest)) = (&self.route.kept, self.interest.upgrade()) else {
-            return Ok(false);
+            return Ok(None);
         };
-        let tops = interest
-            .backbone
-            .tops(std::slice::from_ref(self.channel()))
-            .await?;
+        let (backbone, offset) = (&interest.backbone, since.offset);
+        let tops = backbone.tops(std::slice::from_ref(self.channel())).await?;
         if tops[0].position.offset < offset {
-            return Ok(false);
+            // What the client had last may have been removed since.
+            let range = Range {
+                from: From::After(offset),
+                limit: 1,
+                max_bytes: 0,
+            };
+            let page = backbone.read(self.channel(), range).await?;
+            let position = kept.position().filter(|_| page.is_gapless);
+            let position = position.filter(|it| is_of(since, it));
+            return Ok(position.map(|it| it.offset.min(offset)));
         }
         let end = Instant::now() + PATIENCE;
         while kept.position().is_some_and(|it| it.offset < offset) {
@@ -278,7 +307,7 @@ impl Topic {
             }
             sleep(LOOK).await;
         }
-        Ok(true)
+        Ok(Some(offset))
     }
 
     /// Everything behind one offset up to another, of a kept channel; `None` if that is not at hand.
@@ -377,14 +406,15 @@ impl fmt::Debug for Topic {
 
 #[cfg(test)]
 mod tests {
-    use tidegate_backbone::Publication;
+    use tidegate_backbone::embedded::{Embedded, EmbeddedOptions};
+    use tidegate_backbone::{Durability, Publication, Removal, Storage, StreamOptions, remove};
 
     use super::*;
 
     #[test]
     fn a_worker_queue_is_bounded_in_bytes_until_they_are_taken() {
         let counters = Arc::new(Counters::default());
-        let backbone = tidegate_backbone::embedded::Embedded::new();
+        let backbone = Embedded::new();
         let (interest, mut queues) = Interest::new(
             Arc::new(backbone),
             1,
@@ -411,5 +441,73 @@ mod tests {
         assert_eq!(counters.worker_queue_full.get(), 1);
         deliver();
         assert_eq!(counters.worker_queue_full.get(), 2);
+    }
+
+    fn kept() -> (Arc<dyn Backbone>, Arc<Interest>, Channel) {
+        let stream = StreamOptions {
+            namespace: Some("kept".to_owned()),
+            size: 100,
+            ttl: Duration::from_secs(600),
+            storage: Storage::Memory,
+            replicas: 1,
+            compression: false,
+            duplicate_window: Duration::from_secs(120),
+            required: Durability::Accepted,
+        };
+        let backbone = Embedded::open(EmbeddedOptions {
+            streams: vec![stream],
+            ..EmbeddedOptions::default()
+        });
+        let backbone: Arc<dyn Backbone> = Arc::new(backbone.unwrap());
+        let windows = Windows::new(1_000_000);
+        let (interest, _) = Interest::new(Arc::clone(&backbone), 1, Arc::default(), windows);
+        (backbone, interest, Channel::parse("kept:room").unwrap())
+    }
+
+    fn texts(found: &[Broadcast]) -> Vec<String> {
+        let text = |it: &Broadcast| String::from_utf8(it.data().to_vec()).unwrap();
+        found.iter().map(text).collect()
+    }
+
+    /// From every place: what was removed is given to nobody, and nobody is told that something is missing.
+    #[tokio::test]
+    async fn what_was_removed_is_not_at_hand_any_more() {
+        let (backbone, interest, room) = kept();
+        let heed = heed(Arc::downgrade(&interest));
+        let all = async {
+            let topic = interest.topic(&room);
+            topic.ready().await.unwrap();
+            let mut positions = Vec::new();
+            for number in 0..6 {
+                let publication = Publication {
+                    data: number.to_string().into(),
+                    ..Publication::default()
+                };
+                let position = backbone.publish(&room, publication).await.unwrap();
+                positions.push(position.unwrap());
+            }
+            let top = positions[5].offset;
+            let mut left: Vec<_> = (0..6).collect();
+            for gone in [2, 5, 0] {
+                let wish = Wish::Since(positions[1].clone());
+                assert_eq!(topic.prepare(&wish).await, Ok(Some(wish)));
+                let removal = Removal::one(&positions[gone]);
+                remove(&*backbone, &room, &removal).await.unwrap();
+                left.retain(|it| *it != gone);
+                assert!(topic.between(positions[1].offset, top).is_none());
+                for (had, position) in positions.iter().enumerate() {
+                    let wish = Wish::Since(position.clone());
+                    assert_eq!(topic.prepare(&wish).await, Ok(Some(wish)), "from {had}");
+                    let found = topic.between(position.offset, top).unwrap();
+                    let expected = left.iter().filter(|it| **it > had);
+                    let expected: Vec<_> = expected.map(usize::to_string).collect();
+                    assert_eq!(texts(&found), expected, "from {had} without {gone}");
+                }
+            }
+        };
+        tokio::select! {
+            () = heed => panic!("it heeds as long as there is a node"),
+            () = all => {}
+        }
     }
 }

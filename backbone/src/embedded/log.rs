@@ -286,10 +286,16 @@ fn page(view: &dyn View, epoch: &Epoch, channel: &Channel, range: Range) -> Resu
             ..publication
         });
     }
+    let is_gapless = is_gapless(range.from, head, kept);
     Ok(Page {
         top: top(epoch, head, kept),
         publications,
-        is_gapless: is_gapless(range.from, head, kept),
+        is_gapless,
+        // How far a channel was trimmed is known exactly, so that there is no other proof.
+        removed: match kept {
+            Some(_) if !is_gapless => u64::MAX,
+            Some(_) | None => 0,
+        },
         has_more,
     })
 }

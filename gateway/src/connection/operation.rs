@@ -51,15 +51,17 @@ pub(super) async fn join(hub: Rc<Hub>, join: Join) -> Finished {
 }
 
 /// Makes sure that this node receives a channel, and has at hand what a client missed.
-async fn prepare(hub: &Hub, join: Join) -> Result<Joined, Error> {
+async fn prepare(hub: &Hub, mut join: Join) -> Result<Joined, Error> {
     let topic = hub.join(&join.channel).await?;
-    let is_prepared = match &join.wish {
-        None => false,
+    let prepared = match &join.wish {
+        None => None,
         Some(wish) => topic.prepare(wish).await?,
     };
-    if is_prepared && let Some(Wish::Since(since)) = &join.wish {
+    let is_prepared = prepared.is_some();
+    if let Some(Wish::Since(since)) = &prepared {
         await_worker(hub, &topic, since.offset).await?;
     }
+    join.wish = prepared.or(join.wish);
     Ok(Joined {
         join,
         topic,
@@ -96,6 +98,7 @@ pub(super) async fn read(
                 top: tops.remove(0),
                 publications: Vec::new(),
                 is_gapless: false,
+                removed: 0,
                 has_more: false,
             })
         }

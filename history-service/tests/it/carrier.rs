@@ -181,6 +181,7 @@ impl Carrier {
             top,
             publications: all,
             is_gapless,
+            removed: 0,
             has_more,
         })
     }

@@ -183,6 +183,15 @@ pub(super) struct Reading<'a> {
     pub(super) deadline: Instant,
 }
 
+/// Whether it is proved that nothing is missing.
+enum Proof {
+    Whole,
+    None {
+        /// See [`Page::removed`].
+        removed: u64,
+    },
+}
+
 impl Reading<'_> {
     async fn forward(self, after: u64, range: Range) -> Result<Page, Error> {
         let (is_empty, top) = (self.top.is_empty, self.top.position.offset);
@@ -201,24 +210,27 @@ impl Reading<'_> {
             };
             has_more = self.walk(after + 1, top, batch, take).await?.is_break();
         }
-        let is_gapless = match after.cmp(&top) {
+        let proof = match after.cmp(&top) {
             // Only by removal does a channel's newest go before those in front of it.
-            Ordering::Greater if !is_empty => removing::reaches(&self, after).await?,
-            Ordering::Equal if !is_empty => true,
-            _ => self.is_whole(after).await?,
+            Ordering::Greater if !is_empty => match removing::reaches(&self, after).await? {
+                true => Proof::Whole,
+                false => Proof::None { removed: 0 },
+            },
+            Ordering::Equal if !is_empty => Proof::Whole,
+            _ => self.prove(after).await?,
         };
-        Ok(self.page(publications, is_gapless, has_more))
+        Ok(self.page(publications, proof, has_more))
     }
 
     /// Whether nothing behind an offset has gone by itself until now. A channel lets its oldest go first, so everything behind
     /// one that is held is there, or was removed. Or nothing ever went: neither by its age, which takes the stream's oldest
     /// first, nor to make room in its channel, which always had some left, what was removed counted in. What was purged
     /// cannot be missed, so it is as good as had.
-    async fn is_whole(&self, after: u64) -> Result<bool, Error> {
+    async fn prove(&self, after: u64) -> Result<Proof, Error> {
         let request = json!({ "seq": 1, "next_by_subj": self.subject });
         let oldest = of_leader(self.node, self.stream, &request, self.deadline).await?;
         if oldest.is_some_and(|oldest| oldest <= after) {
-            return Ok(true);
+            return Ok(Proof::Whole);
         }
         let subject = Some(&*self.subject);
         let info = settings::info(self.node, self.stream, subject, self.deadline).await?;
@@ -230,7 +242,12 @@ impl Reading<'_> {
         let Marks { removed, purged } = removing::marks(self).await?;
         let (state, had) = (&info.state, after.max(purged));
         let is_small = count.saturating_add(removed) <= info.least_size();
-        Ok(state.first_seq <= had + 1 && after <= state.last_seq && is_small)
+        if state.first_seq <= had + 1 && after <= state.last_seq && is_small {
+            return Ok(Proof::Whole);
+        }
+        Ok(Proof::None {
+            removed: if purged > after { u64::MAX } else { removed },
+        })
     }
 
     async fn backward(self, before: u64, range: Range) -> Result<Page, Error> {
@@ -262,7 +279,7 @@ impl Reading<'_> {
         let mut has_more = found.len() > range.limit;
         found.truncate(range.limit);
         has_more |= cut(&mut found, range.max_bytes);
-        Ok(self.page(found, false, has_more))
+        Ok(self.page(found, Proof::None { removed: 0 }, has_more))
     }
 
     /// Gives each publication from one sequence to another to `take`, until it wants no more.
@@ -320,11 +337,16 @@ impl Reading<'_> {
         Ok(messages.filter_map(read).collect())
     }
 
-    fn page(self, publications: Vec<Publication>, is_gapless: bool, has_more: bool) -> Page {
+    fn page(self, publications: Vec<Publication>, proof: Proof, has_more: bool) -> Page {
+        let (is_gapless, removed) = match proof {
+            Proof::Whole => (true, 0),
+            Proof::None { removed } => (false, removed),
+        };
         Page {
             top: self.top,
             publications,
             is_gapless,
+            removed,
             has_more,
         }
     }
