@@ -8,6 +8,7 @@
 
 #![warn(missing_docs)]
 
+pub mod archive;
 mod bus;
 mod channel;
 #[cfg(feature = "conformance")]

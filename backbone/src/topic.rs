@@ -28,6 +28,21 @@ impl Topic {
         Self::of(&["history", "removed"])
     }
 
+    /// What a history service is asked about the channels of a namespace, `None` for those without one.
+    #[must_use]
+    pub fn archive(namespace: Option<&str>) -> Self {
+        Self::of(&["req", "history", "read", namespace.unwrap_or("_")])
+    }
+
+    /// Whose turn it is to take a namespace's stream into an archive that several processes share.
+    #[must_use]
+    pub fn turn(archive: &str, namespace: Option<&str>) -> Self {
+        // The name of an archive may be anything.
+        let archive: String = archive.bytes().map(|byte| format!("{byte:02x}")).collect();
+        let tokens = ["history", "turn", &archive, namespace.unwrap_or("_")];
+        Self::of(&tokens)
+    }
+
     /// What services are asked about themselves, by `verb`; those of a name, or one of them.
     pub(crate) fn micro(verb: &str, service: Option<&str>, id: Option<&str>) -> Self {
         let mut text = format!("{MICRO}{verb}");

@@ -11,7 +11,7 @@ mod repairs;
 mod ring;
 mod route;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -24,6 +24,7 @@ use tokio::sync::OnceCell;
 use tokio::sync::mpsc::Receiver;
 use tokio::time::{Instant, sleep};
 
+use crate::archive::Archive;
 use crate::broadcast::Broadcast;
 use crate::counters::Counters;
 use kept::{Kept, Reach};
@@ -50,6 +51,8 @@ pub struct Windows {
     shared: Arc<Shared>,
     /// Publications and bytes of a channel, by namespace.
     namespaces: HashMap<Option<String>, (usize, usize)>,
+    /// Those of which a history service may have more.
+    archived: HashSet<Option<String>>,
 }
 
 impl Windows {
@@ -59,6 +62,7 @@ impl Windows {
         Self {
             shared: Shared::new(bytes),
             namespaces: HashMap::new(),
+            archived: HashSet::new(),
         }
     }
 
@@ -66,6 +70,11 @@ impl Windows {
     pub fn set(&mut self, namespace: Option<&str>, count: usize, bytes: usize) {
         self.namespaces
             .insert(namespace.map(str::to_owned), (count, bytes));
+    }
+
+    /// Says that a history service may have what the streams of a namespace do not have any more.
+    pub fn set_archived(&mut self, namespace: Option<&str>) {
+        self.archived.insert(namespace.map(str::to_owned));
     }
 
     fn limits(&self, channel: &Channel) -> Limits {
@@ -87,6 +96,7 @@ pub struct Interest {
     queues: Arc<[Queue]>,
     counters: Arc<Counters>,
     windows: Windows,
+    archive: Archive,
     repairs: Arc<Repairs>,
     topics: Mutex<HashMap<Channel, Weak<Topic>>>,
 }
@@ -121,7 +131,9 @@ impl Interest {
             "a node has 1 to {MAX_WORKERS} workers"
         );
         let (queues, receivers): (Vec<_>, Vec<_>) = (0..workers).map(|_| Queue::new()).unzip();
+        let archive = Archive::new(Arc::clone(&backbone), windows.archived.clone());
         let interest = Self {
+            archive,
             backbone,
             queues: queues.into(),
             counters,
@@ -159,6 +171,11 @@ impl Interest {
         topics.insert(channel.clone(), Arc::downgrade(&topic));
         self.counters.channels.add(1);
         topic
+    }
+
+    /// What the streams do not have any more.
+    pub(crate) fn archive(&self) -> &Archive {
+        &self.archive
     }
 
     /// Channels that this node listens to.
@@ -265,13 +282,15 @@ impl Topic {
                         None => return Ok(None),
                     }
                 }
-                let reach = kept.reach(&self.route, backbone, since.offset).await?;
+                let sources = (backbone, &interest.archive);
+                let reach = kept.reach(&self.route, sources, since.offset).await?;
                 Ok((reach == Reach::Whole).then_some(Wish::Since(since)))
             }
             Wish::Newest(_) => {
                 if kept.newest().is_none() {
                     let before = position.offset.saturating_sub(1);
-                    kept.reach(&self.route, backbone, before).await?;
+                    let sources = (backbone, &interest.archive);
+                    kept.reach(&self.route, sources, before).await?;
                 }
                 Ok(Some(wish.clone()))
             }

@@ -7,6 +7,7 @@
 
 mod accept;
 mod admission;
+mod archive;
 pub mod auth;
 pub mod broadcast;
 mod by_channel;

@@ -1,23 +1,30 @@
 //! The service as a whole: feeds into the archive, retention, and the server, from start to end.
 
 use std::future::Future;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
+use tidegate_backbone::service::Served;
 use tidegate_backbone::{Backbone, Feed, Position};
 use tokio::net::TcpListener;
 use tokio::task::{JoinError, JoinSet};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
+use crate::bus;
 use crate::grpc::{ApiKey, ServeError, serve};
 use crate::history::History;
 use crate::ingest::ingest;
 use crate::lag::Lags;
 use crate::retention::{self, Retention};
 use crate::store::{Store, StoreError};
+use crate::turn::Turns;
 
 /// Time for calls that are under way at the end.
 const DRAIN: Duration = Duration::from_secs(10);
+
+/// Between two attempts to be heard on the bus.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// A namespace to archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,7 +76,10 @@ impl Service {
     ) -> Result<(), ServiceError> {
         let lags = Lags::default();
         let mut tasks = self.start(&lags).await?;
+        let backbone = Arc::clone(&self.backbone);
         let history = History::new(self.store, self.backbone, lags);
+        let names = self.namespaces.into_iter().map(|it| it.namespace);
+        tasks.spawn(offer(backbone, history.clone(), names.collect()));
         let (stopper, server) = serve(listener, history, self.key);
         let mut server = tokio::spawn(server);
         let ended = tokio::select! {
@@ -92,19 +102,40 @@ impl Service {
     /// Takes in each namespace, and trims those that are not archived for good.
     async fn start(&self, lags: &Lags) -> Result<JoinSet<StoreError>, ServiceError> {
         let mut tasks = JoinSet::new();
+        let id = id();
         for archived in &self.namespaces {
-            let mut feed = self.feed(archived.namespace.as_deref()).await?;
-            let (store, lags) = (Arc::clone(&self.store), lags.clone());
-            tasks.spawn(async move { ingest(&mut *feed, &store, &lags).await });
+            let taking = Taking {
+                store: Arc::clone(&self.store),
+                backbone: Arc::clone(&self.backbone),
+                namespace: archived.namespace.clone(),
+                lags: lags.clone(),
+            };
+            // What cannot be fed is told before anything begins.
+            let feed = taking.feed().await?;
+            match self.store.shared_name() {
+                None => tasks.spawn(taking.from(feed)),
+                Some(name) => tasks.spawn(taking.in_turn(name, id)),
+            };
         }
         let retentions = self.namespaces.iter().filter_map(Archived::retention);
         let (retentions, store): (Vec<_>, _) = (retentions.collect(), Arc::clone(&self.store));
         tasks.spawn(async move { retention::keep(&store, &retentions).await });
         Ok(tasks)
     }
+}
 
-    /// A stream from where the archive is.
-    async fn feed(&self, namespace: Option<&str>) -> Result<Box<dyn Feed>, ServiceError> {
+/// Takes one namespace in.
+struct Taking {
+    store: Arc<dyn Store>,
+    backbone: Arc<dyn Backbone>,
+    namespace: Option<String>,
+    lags: Lags,
+}
+
+impl Taking {
+    /// The stream from where the archive is.
+    async fn feed(&self) -> Result<Box<dyn Feed>, ServiceError> {
+        let namespace = self.namespace.as_deref();
         let streams = self.store.streams().await?;
         let newest = streams
             .into_iter()
@@ -116,6 +147,53 @@ impl Service {
         let not_kept = || ServiceError::NotKept(namespace.unwrap_or_default().to_owned());
         self.backbone.feed(namespace, position).ok_or_else(not_kept)
     }
+
+    async fn from(self, mut feed: Box<dyn Feed>) -> StoreError {
+        ingest(&mut *feed, &self.store, &self.lags).await
+    }
+
+    /// While it is this replica's turn, each time from where the archive is then.
+    async fn in_turn(self, archive: String, id: u64) -> StoreError {
+        let namespace = self.namespace.as_deref();
+        let turns = Turns::new(&self.backbone, &archive, namespace, id);
+        loop {
+            let turn = turns.next().await;
+            tracing::info!(namespace, "it is this replica's turn to archive");
+            let taking = async {
+                match self.feed().await {
+                    Ok(mut feed) => ingest(&mut *feed, &self.store, &self.lags).await,
+                    Err(ServiceError::Store(error)) => error,
+                    Err(error) => StoreError::Broken(error.to_string()),
+                }
+            };
+            tokio::select! {
+                error = taking => return error,
+                () = turn.lost() => tracing::info!(namespace, "another replica archives"),
+            }
+        }
+    }
+}
+
+/// What tells this replica from others.
+fn id() -> u64 {
+    // The order of ids is of no meaning, so any that differ will do.
+    RandomState::new().hash_one(std::process::id())
+}
+
+/// Answers on the bus, as soon as that can be reached, until it is dropped.
+async fn offer(
+    backbone: Arc<dyn Backbone>,
+    history: History,
+    namespaces: Vec<Option<String>>,
+) -> StoreError {
+    let _served: Served = loop {
+        match bus::serve(&backbone, &history, &namespaces).await {
+            Ok(served) => break served,
+            Err(error) => tracing::debug!(%error, "cannot answer on the bus yet, trying again"),
+        }
+        sleep(AGAIN).await;
+    };
+    std::future::pending().await
 }
 
 impl Archived {

@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use futures_util::future::try_join_all;
-use tidegate_backbone::{Channel, Confirmation, Error, Page, Position, Publication, Range};
+use tidegate_backbone::{Channel, Confirmation, Error, From, Page, Position, Publication, Range};
 use tokio::time::{Duration, Instant, sleep};
 
 use crate::admission::AdmittedUser;
@@ -91,7 +91,13 @@ pub(super) async fn read(
 ) -> Finished {
     let backbone = &node.backbone;
     let page = match range {
-        Some(range) => backbone.read(&channel, range).await,
+        Some(range) => {
+            let page = backbone.read(&channel, range).await;
+            match page {
+                Ok(page) => Ok(read_further(&node, &channel, range, page).await),
+                Err(error) => Err(error),
+            }
+        }
         None => {
             let tops = backbone.tops(std::slice::from_ref(&channel)).await;
             tops.map(|mut tops| Page {
@@ -104,6 +110,26 @@ pub(super) async fn read(
         }
     };
     Finished::Read(id, page)
+}
+
+/// The page with what the stream does not have any more, where that is archived.
+async fn read_further(node: &Node, channel: &Channel, range: Range, page: Page) -> Page {
+    let reaches = match range.from {
+        From::After(_) => page.is_gapless,
+        From::Before(_) => page.has_more || page.publications.len() == range.limit,
+    };
+    if reaches {
+        return page;
+    }
+    let archive = node.interest.archive();
+    let epoch = &page.top.position.epoch;
+    match archive.page(channel, epoch, range).await {
+        Some(publications) => Page {
+            publications,
+            ..page
+        },
+        None => page,
+    }
 }
 
 /// Hands a publication to the backbone. The next command of the connection follows when this has ended, which keeps the

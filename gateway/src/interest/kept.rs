@@ -12,6 +12,7 @@ use tidegate_backbone::{Backbone, Epoch, Error, From, Page, Position, Publicatio
 
 use super::ring::{Limits, Ring, Step};
 use super::route::Route;
+use crate::archive::Archive;
 use crate::broadcast::Broadcast;
 
 /// Publications that are heard while something is missing and wait for it; when there are more, they are read too.
@@ -280,12 +281,12 @@ impl Kept {
         matches!(self.state().phase, Phase::Lost)
     }
 
-    /// Makes the ring reach back to an offset. Callers at the same time share one read of the stream, unless one needs less
-    /// than it can be given.
+    /// Makes the ring reach back to an offset, with what the stream has, or else the archive. Callers at the same time share
+    /// one read, unless one needs less than it can be given.
     pub(super) async fn reach(
         &self,
         route: &Route,
-        backbone: &dyn Backbone,
+        (backbone, archive): (&dyn Backbone, &Archive),
         after: u64,
     ) -> Result<Reach, Error> {
         let _want = Want::new(&self.wanted, after);
@@ -297,10 +298,36 @@ impl Kept {
         if self.lower(route, backbone, lowest).await? == Reach::Whole {
             return Ok(Reach::Whole);
         }
-        match lowest < after {
-            true => self.lower(route, backbone, after).await,
-            false => Ok(Reach::Broken),
+        if lowest < after && self.lower(route, backbone, after).await? == Reach::Whole {
+            return Ok(Reach::Whole);
         }
+        Ok(self.lower_further(route, archive, after).await)
+    }
+
+    /// Takes what lies between an offset and the ring's floor from the archive.
+    async fn lower_further(&self, route: &Route, archive: &Archive, after: u64) -> Reach {
+        let (epoch, floor, removals) = {
+            let state = self.state();
+            let Some(ring) = state.ring() else {
+                return Reach::Broken;
+            };
+            (Arc::clone(ring.epoch()), ring.floor(), state.removals)
+        };
+        let bounds = (self.limits.count, self.limits.bytes);
+        let stretch = archive.stretch(&route.channel, &epoch, (after, floor), bounds);
+        let Some(stretch) = stretch.await else {
+            return Reach::Broken;
+        };
+        let mut state = self.state();
+        match state.ring() {
+            Some(ring) if *ring.epoch() == epoch && ring.floor() <= stretch.end => {}
+            Some(_) | None => return Reach::Broken,
+        }
+        if state.removals != removals {
+            return Reach::Broken;
+        }
+        route.counters.recovered_from_archive.add(1);
+        state.lower_by(route, after, stretch.publications)
     }
 
     /// Reads from an offset up to the ring's floor.
@@ -386,7 +413,7 @@ impl State {
 
     /// Adds a page that begins behind an offset below the ring.
     fn lower(&mut self, route: &Route, after: u64, page: Page) -> Reach {
-        let Some(ring) = self.ring_mut() else {
+        let Some(ring) = self.ring() else {
             return Reach::Broken;
         };
         let last = page.publications.last().and_then(|it| it.place.as_ref());
@@ -394,8 +421,16 @@ impl State {
         if *ring.epoch() != page.top.position.epoch || !page.is_gapless || !reaches {
             return Reach::Broken;
         }
+        self.lower_by(route, after, page.publications)
+    }
+
+    /// Adds what is not missing anything between an offset and the ring's floor, or beyond.
+    fn lower_by(&mut self, route: &Route, after: u64, publications: Vec<Publication>) -> Reach {
+        let Some(ring) = self.ring_mut() else {
+            return Reach::Broken;
+        };
         let floor = ring.floor();
-        let below = page.publications.into_iter();
+        let below = publications.into_iter();
         let below = below.take_while(|it| it.place.as_ref().is_some_and(|it| it.offset <= floor));
         let below = chain(below.map(|publication| route.broadcast(publication)));
         ring.lower(after, below);

@@ -1,8 +1,10 @@
 //! The history service against real parts.
 
+mod bus;
 mod carrier;
 mod grpc;
 mod history;
 mod ingest;
 mod program;
+mod sharing;
 mod store;

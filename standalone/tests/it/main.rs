@@ -5,10 +5,12 @@
     reason = "helpers of tests fail the test, as tests do themselves"
 )]
 
+mod archive;
 mod embedded;
 mod history;
 mod nats;
 mod outage;
+mod redaction;
 mod scenario;
 mod secure;
 mod site;
