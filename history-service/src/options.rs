@@ -1,10 +1,12 @@
 //! What the program is told on its command line.
 
+pub(crate) mod cassandra;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use tidegate_backbone::is_namespace_name;
 use tidegate_history_service::service::Archived;
 
@@ -24,18 +26,39 @@ pub(crate) struct Options {
     #[arg(long, value_name = "FILE")]
     pub(crate) nats_credentials: Option<PathBuf>,
 
+    /// A user of NATS, whose password is in `--nats-password-file`.
+    #[arg(
+        long,
+        value_name = "NAME",
+        requires = "nats_password_file",
+        conflicts_with = "nats_credentials"
+    )]
+    pub(crate) nats_user: Option<String>,
+
+    /// A file with the password of `--nats-user`.
+    #[arg(long, value_name = "FILE", requires = "nats_user")]
+    pub(crate) nats_password_file: Option<PathBuf>,
+
     /// A PEM file of certificate authorities for NATS, trusted instead of the system's.
     #[arg(long, value_name = "FILE")]
     pub(crate) nats_ca: Option<PathBuf>,
 
     /// A namespace to archive, and for how long: `chat=90d`, or `chat` for good; `_` stands for channels without a
     /// namespace. May be given several times. Gateways make its stream; this only reads it.
-    #[arg(long = "namespace", value_name = "NAME[=TIME]", required = true, value_parser = archived)]
+    #[arg(long = "namespace", value_name = "NAME[=TIME]", required_unless_present = "print_cassandra_schema", value_parser = archived)]
     pub(crate) namespaces: Vec<Archived>,
 
-    /// The folder of the archive; a new or empty one becomes one.
+    /// Where the archive is.
+    #[arg(long, value_enum, default_value_t = Place::Embedded)]
+    pub(crate) store: Place,
+
+    /// The folder of an embedded archive; a new or empty one becomes one.
     #[arg(long, value_name = "FOLDER", default_value = "tidegate-archive")]
     pub(crate) archive: PathBuf,
+
+    /// What is said of a cluster.
+    #[command(flatten)]
+    pub(crate) cassandra: cassandra::Arguments,
 
     /// Where gRPC is answered. What can be reached from other machines needs a key.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8400")]
@@ -44,6 +67,15 @@ pub(crate) struct Options {
     /// A file with the API key that callers show, at least 16 visible ASCII characters.
     #[arg(long, value_name = "FILE")]
     pub(crate) api_key: Option<PathBuf>,
+}
+
+/// Where an archive is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Place {
+    /// In a folder of this machine.
+    Embedded,
+    /// In a cluster.
+    Cassandra,
 }
 
 /// Why a text names nothing to archive.

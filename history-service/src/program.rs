@@ -13,27 +13,32 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use tidegate_history_service::grpc::ApiKey;
 use tidegate_history_service::service::Service;
+use tidegate_history_service::store::Store;
+use tidegate_history_service::store::cassandra::{Cassandra, SCHEMA};
 use tidegate_history_service::store::embedded::Embedded;
 
-use crate::options::Options;
+use crate::options::{Options, Place};
 
 /// Runs until a signal asks for the end.
 ///
 /// # Errors
 /// What keeps it from starting, or ends it.
 pub(crate) async fn run(options: Options) -> Result<()> {
+    if options.cassandra.print_cassandra_schema {
+        write!(std::io::stdout(), "{SCHEMA}")?;
+        return Ok(());
+    }
     let key = key(&options)?;
-    let path = options.archive.clone();
-    let archive = tokio::task::spawn_blocking(move || Embedded::open(&path)).await??;
+    let store = store(&options).await?;
     let namespaces = options.namespaces.iter().map(|it| it.namespace.clone());
-    let nats = Nats::observe(nats(&options), namespaces).await;
+    let nats = Nats::observe(nats(&options)?, namespaces).await;
     let nats: Arc<dyn Backbone> = Arc::new(nats.context("cannot use NATS")?);
     let listener = TcpListener::bind(options.listen).await;
     let listener = listener.with_context(|| format!("cannot listen on {}", options.listen))?;
     // Who started this may have asked for any port.
     let address = listener.local_addr()?;
     let service = Service {
-        store: Arc::new(archive),
+        store,
         backbone: Arc::clone(&nats),
         namespaces: options.namespaces,
         key,
@@ -42,6 +47,20 @@ pub(crate) async fn run(options: Options) -> Result<()> {
     let ended = service.run(listener, asked_to_end()).await;
     nats.shutdown().await;
     Ok(ended?)
+}
+
+async fn store(options: &Options) -> Result<Arc<dyn Store>> {
+    Ok(match options.store {
+        Place::Embedded => {
+            let path = options.archive.clone();
+            let opened = tokio::task::spawn_blocking(move || Embedded::open(&path)).await?;
+            Arc::new(opened?)
+        }
+        Place::Cassandra => {
+            let cluster = options.cassandra.options(&options.namespaces)?;
+            Arc::new(Cassandra::open(cluster).await?)
+        }
+    })
 }
 
 fn key(options: &Options) -> Result<Option<ApiKey>> {
@@ -63,7 +82,7 @@ fn read_key(path: &Path) -> Result<ApiKey> {
     Ok(ApiKey::parse(std::fs::read_to_string(path)?.trim())?)
 }
 
-fn nats(options: &Options) -> NatsOptions {
+fn nats(options: &Options) -> Result<NatsOptions> {
     let mut nats = NatsOptions::new(&options.nats);
     nats.prefix.clone_from(&options.nats_prefix);
     nats.name = "tidegate-history".to_owned();
@@ -71,7 +90,15 @@ fn nats(options: &Options) -> NatsOptions {
     if let Some(path) = &options.nats_credentials {
         nats.authentication = Authentication::Credentials(path.clone());
     }
-    nats
+    if let (Some(user), Some(path)) = (&options.nats_user, &options.nats_password_file) {
+        let password = std::fs::read_to_string(path)
+            .with_context(|| format!("cannot read the password in {}", path.display()))?;
+        nats.authentication = Authentication::UserPassword {
+            user: user.clone(),
+            password: password.trim_end_matches(['\r', '\n']).to_owned(),
+        };
+    }
+    Ok(nats)
 }
 
 async fn asked_to_end() {

@@ -22,7 +22,7 @@ pub struct Retention {
     pub ttl: Duration,
 }
 
-/// Trims for as long as the archive lets itself be trimmed.
+/// Trims for as long as the archive lets itself be trimmed; one that does not answer is asked again at the next look.
 ///
 /// # Errors
 /// What the archive said.
@@ -32,8 +32,12 @@ pub async fn keep(store: &Arc<dyn Store>, retentions: &[Retention]) -> StoreErro
     loop {
         looks.tick().await;
         for retention in retentions {
-            if let Err(error) = trim(store, retention).await {
-                return error;
+            match trim(store, retention).await {
+                Ok(()) => {}
+                Err(StoreError::Unavailable(reason)) => {
+                    tracing::warn!(reason, "what is too old is trimmed later");
+                }
+                Err(error) => return error,
             }
         }
     }

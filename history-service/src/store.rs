@@ -8,11 +8,13 @@
 //!
 //! [`conformance`] states each promise of [`Store`] once.
 
+pub mod cassandra;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod coverage;
 pub mod embedded;
 mod spans;
+mod stored;
 
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -132,7 +134,7 @@ pub trait Store: Send + Sync + fmt::Debug {
         None
     }
 
-    /// Archives a batch; returns when it is durable.
+    /// Archives a batch; returns when it is durable. While an archive elsewhere does not answer this waits for it.
     fn append(&self, batch: Batch) -> BoxFuture<'_, Result<(), StoreError>>;
 
     /// Reads a channel in an epoch; one that is not known has nothing.
@@ -196,7 +198,7 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// The streams that are archived, a namespace's oldest first.
     fn streams(&self) -> BoxFuture<'_, Result<Vec<ArchivedStream>, StoreError>>;
 
-    /// Bytes on disk.
+    /// Bytes on disk; of an archive elsewhere, bytes of what was given to it.
     fn disk_bytes(&self) -> BoxFuture<'_, Result<u64, StoreError>>;
 }
 
@@ -206,6 +208,9 @@ pub enum StoreError {
     /// What is stored, or where, can no longer be used; nothing repairs that but an operator.
     #[error("archive cannot be used: {0}")]
     Broken(String),
+    /// It does not answer; later it may.
+    #[error("archive does not answer: {0}")]
+    Unavailable(String),
     /// The epoch is longer than [`MAX_EPOCH_BYTES`].
     #[error("epoch is longer than {MAX_EPOCH_BYTES} bytes")]
     EpochTooLong,

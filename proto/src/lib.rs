@@ -5,7 +5,7 @@
 
 include!(concat!(env!("OUT_DIR"), "/tidegate.client.v1.rs"));
 
-/// `schema/archive.proto`: what the history service's embedded archive holds.
+/// `schema/archive.proto`: what the history service's archives hold.
 #[cfg(feature = "history")]
 pub mod archive {
     include!(concat!(env!("OUT_DIR"), "/tidegate.archive.v1.rs"));

@@ -1,11 +1,12 @@
 //! What tests need from outside the workspace: the programs they run and the servers they talk to.
 //!
-//! [`tools`] fetches programs once, [`nats`] runs NATS servers that a test can stop, freeze and start again, and
+//! [`tools`] fetches programs once, [`nats`] and [`cassandra`] run servers that a test can stop, freeze and start again, and
 //! [`deadline`] awaits what has no event to await. [`gateway`] runs Tidegate's own binaries. Only tests may depend on this
 //! crate, and it depends on none of Tidegate's.
 
 pub mod authority;
 pub mod autobahn;
+pub mod cassandra;
 pub mod chromium;
 pub mod deadline;
 pub mod gateway;

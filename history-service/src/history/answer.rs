@@ -60,7 +60,7 @@ pub enum HistoryError {
         /// The newest.
         newest: u64,
     },
-    /// The stream does not answer.
+    /// The stream or the archive does not answer.
     #[error("{0}")]
     Unavailable(String),
     /// The archive cannot be read.
@@ -82,7 +82,7 @@ impl From<StoreError> for HistoryError {
         match error {
             StoreError::Broken(_) => Self::Broken(error.to_string()),
             StoreError::EpochTooLong => Self::UnknownEpoch,
-            StoreError::Closed => Self::Unavailable(error.to_string()),
+            StoreError::Unavailable(_) | StoreError::Closed => Self::Unavailable(error.to_string()),
         }
     }
 }

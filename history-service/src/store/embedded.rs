@@ -6,7 +6,6 @@
 mod appending;
 mod archive;
 mod change;
-mod encoding;
 mod keys;
 mod opening;
 mod reading;

@@ -2,6 +2,7 @@
 
 mod bus;
 mod carrier;
+mod cassandra;
 mod grpc;
 mod history;
 mod ingest;

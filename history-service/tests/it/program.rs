@@ -1,6 +1,5 @@
 //! The program over a real NATS server, and what kills do to both.
 
-use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,14 +21,14 @@ use tonic::transport::{Channel as Connection, Endpoint};
 const COUNT: usize = 10_000;
 
 /// A server that keeps `chat`, its publisher, and a folder for an archive.
-struct World {
-    server: NatsServer,
-    publisher: Arc<Nats>,
+pub(crate) struct World {
+    pub(crate) server: NatsServer,
+    pub(crate) publisher: Arc<Nats>,
     folder: TempDir,
 }
 
 impl World {
-    async fn new() -> Result<Self> {
+    pub(crate) async fn new() -> Result<Self> {
         let server = NatsServer::start_with("jetstream: enabled\n").await?;
         let stream = StreamOptions {
             namespace: Some("chat".to_owned()),
@@ -56,11 +55,24 @@ impl World {
     }
 
     async fn start(&self) -> Result<(Program, HistoryClient<Connection>)> {
-        start(&self.server.url(), self.folder.path()).await
+        self.start_with(&self.embedded()?).await
+    }
+
+    /// Starts the service with an archive that these arguments tell.
+    pub(crate) async fn start_with(
+        &self,
+        archive: &[&str],
+    ) -> Result<(Program, HistoryClient<Connection>)> {
+        start(&self.server.url(), archive).await
+    }
+
+    fn embedded(&self) -> Result<[&str; 2]> {
+        let folder = self.folder.path().to_str();
+        Ok(["--archive", folder.context("a folder with a name")?])
     }
 }
 
-async fn start(nats: &str, archive: &Path) -> Result<(Program, HistoryClient<Connection>)> {
+async fn start(nats: &str, archive: &[&str]) -> Result<(Program, HistoryClient<Connection>)> {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate-history"));
     command
         .args([
@@ -71,8 +83,7 @@ async fn start(nats: &str, archive: &Path) -> Result<(Program, HistoryClient<Con
             "--listen",
             "127.0.0.1:0",
         ])
-        .arg("--archive")
-        .arg(archive);
+        .args(archive);
     let mut program = Program::start(command)?;
     let line = program.next_line().await?;
     let address = line.strip_prefix("listening on ");
@@ -82,8 +93,8 @@ async fn start(nats: &str, archive: &Path) -> Result<(Program, HistoryClient<Con
 }
 
 /// Publishes numbers until each is confirmed, whatever happens meanwhile.
-async fn publish_all(publisher: &Nats, room: &Channel) {
-    for number in 0..COUNT {
+pub(crate) async fn publish_all(publisher: &Nats, room: &Channel, count: usize) {
+    for number in 0..count {
         let publication = Publication {
             data: number.to_string().into(),
             id: format!("id-{number}"),
@@ -96,7 +107,7 @@ async fn publish_all(publisher: &Nats, room: &Channel) {
 }
 
 /// Everything in a channel, page by page; each page must be proved whole.
-async fn everything(client: &mut HistoryClient<Connection>) -> Result<Vec<usize>> {
+pub(crate) async fn everything(client: &mut HistoryClient<Connection>) -> Result<Vec<usize>> {
     let mut request = proto::ReadRequest {
         channel: "chat:room".to_owned(),
         limit: 1_000,
@@ -117,7 +128,7 @@ async fn everything(client: &mut HistoryClient<Connection>) -> Result<Vec<usize>
 }
 
 /// Waits until so much is archived, or more; how much that is.
-async fn archived(client: &HistoryClient<Connection>, count: usize) -> Result<u64> {
+pub(crate) async fn archived(client: &HistoryClient<Connection>, count: usize) -> Result<u64> {
     let probe = async || {
         let stats = client.clone().stats(proto::StatsRequest {}).await.ok()?;
         let stats = stats.into_inner();
@@ -132,12 +143,19 @@ async fn archived(client: &HistoryClient<Connection>, count: usize) -> Result<u6
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn kills_lose_nothing_and_double_nothing() -> Result<()> {
     let mut world = World::new().await?;
+    let archive = world.embedded()?.map(str::to_owned);
+    let archive: Vec<_> = archive.iter().map(String::as_str).collect();
+    survive_kills(&mut world, &archive).await
+}
+
+/// Publishes while both are killed, and looks at what there is then.
+pub(crate) async fn survive_kills(world: &mut World, archive: &[&str]) -> Result<()> {
     let room = Channel::parse("chat:room")?;
     let publisher = Arc::clone(&world.publisher);
-    let publishing = tokio::spawn(async move { publish_all(&publisher, &room).await });
+    let publishing = tokio::spawn(async move { publish_all(&publisher, &room, COUNT).await });
     let mut kills = 0;
     while !publishing.is_finished() || kills < 3 {
-        let (mut program, _client) = world.start().await?;
+        let (mut program, _client) = world.start_with(archive).await?;
         let lives = rand::rng().random_range(20..400);
         sleep(Duration::from_millis(lives)).await;
         program.kill()?;
@@ -148,7 +166,7 @@ async fn kills_lose_nothing_and_double_nothing() -> Result<()> {
         }
     }
     publishing.await?;
-    let (mut program, mut client) = world.start().await?;
+    let (mut program, mut client) = world.start_with(archive).await?;
     let expected: Vec<_> = (0..COUNT).collect();
     let is_there = async || client.clone().stats(proto::StatsRequest {}).await.ok();
     until_some("the service answers", is_there).await?;

@@ -30,6 +30,7 @@ scenarios! { both on Embedded, crate::scenario::play:
 scenarios! { both on Embedded, crate::scenario::play:
     recovery
     recovery_of_deltas
+    recovery_of_the_newest
     recovery_of_too_much
 }
 scenarios! { javascript on Embedded, crate::scenario::play: deltas history }

@@ -23,6 +23,7 @@ scenarios! { both on Nats, crate::scenario::play:
 scenarios! { both on Nats, crate::scenario::play:
     recovery
     recovery_of_deltas
+    recovery_of_the_newest
     recovery_of_too_much
 }
 scenarios! { javascript on Nats, crate::scenario::play: deltas history }

@@ -120,10 +120,15 @@ pub(crate) fn command(
     command
 }
 
-/// Adds namespaces whose publications are kept: many of them, and five.
+/// Adds namespaces whose publications are kept: many of them, five, and many of which clients that come back are given
+/// the newest.
 pub(crate) fn keep(config: &mut Value) {
     let namespaces = config["channel"]["namespaces"].as_array_mut().unwrap();
-    for (name, size) in [("kept", 1_000), ("short", 5)] {
+    for (name, size, mode) in [
+        ("kept", 1_000, "stream"),
+        ("short", 5, "stream"),
+        ("newest", 1_000, "cache"),
+    ] {
         namespaces.push(json!({
             "name": name,
             "allow_subscribe_for_client": true,
@@ -133,6 +138,7 @@ pub(crate) fn keep(config: &mut Value) {
             "allow_history_for_subscriber": true,
             "allow_positioning": true,
             "allow_recovery": true,
+            "force_recovery_mode": mode,
             "allowed_delta_types": ["fossil"],
         }));
     }

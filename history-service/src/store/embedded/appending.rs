@@ -8,8 +8,8 @@ use tidegate_proto::archive::StoredEntry;
 
 use super::archive::{Archive, broken};
 use super::change::Change;
-use super::{encoding, keys};
-use crate::store::{Batch, Record, StoreError, StreamId};
+use super::keys;
+use crate::store::{Batch, Record, StoreError, StreamId, stored};
 use fjall::Readable;
 
 /// Appends batches, durably, all of them or none.
@@ -64,7 +64,7 @@ impl Appending<'_> {
         if self.is_known(stream, channel, offset, &key)? {
             return Ok(());
         }
-        let value = encoding::publication(record);
+        let value = stored::publication(record);
         let bytes = value.len() as u64;
         let entry = StoredEntry {
             channel: channel.as_str().to_owned(),

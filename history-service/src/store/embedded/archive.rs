@@ -3,8 +3,8 @@
 use fjall::{Database, Keyspace, Readable, Snapshot};
 use tidegate_backbone::{Channel, Epoch};
 
-use super::encoding::StreamState;
 use super::keys;
+use crate::store::stored::StreamState;
 use crate::store::{StoreError, StreamId};
 
 /// The open archive.

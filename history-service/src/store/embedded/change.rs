@@ -9,8 +9,8 @@ use tidegate_backbone::{Channel, Epoch};
 use tidegate_proto::archive::{StoredChannel, StoredCount};
 
 use super::archive::{Archive, broken};
-use super::encoding::{StreamState, decode};
 use super::keys;
+use crate::store::stored::{StreamState, decode};
 use crate::store::{Count, StoreError, StreamId};
 
 /// Stretches of a stream that are remembered as seen. Of more the oldest are forgotten, and prove nothing any more.

@@ -7,8 +7,8 @@ use tidegate_backbone::{Channel, Epoch, From, Range};
 use tidegate_proto::archive::{StoredChannel, StoredEntry};
 
 use super::archive::{Archive, broken};
-use super::encoding::{StreamState, decode, record};
 use super::keys;
+use crate::store::stored::{StreamState, decode, record};
 use crate::store::{
     ArchivedChannel, ArchivedStream, Count, Page, Record, Spans, StoreError, StreamId,
 };

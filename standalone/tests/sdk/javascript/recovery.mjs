@@ -1,4 +1,5 @@
-/** Clients that come back, in channels whose publications are kept: `kept:` many of them, `short:` five. */
+/** Clients that come back, in channels whose publications are kept: `kept:` many of them, `short:` five, `newest:` many, of
+ * which a client that comes back is given the newest. */
 
 import assert from 'node:assert/strict';
 
@@ -80,6 +81,26 @@ export async function recovery_of_too_much() {
   await publish(bob, 'short:recovery', [24]);
   await hear(subscription, [24]);
   assert.equal(subscription.tape.count('publication'), 4);
+}
+
+/** Of what was missed the newest comes alone; with nothing missed nothing does; the first time there is the newest at once. */
+export async function recovery_of_the_newest() {
+  const { bob, subscription, recovered } = await comesBack('newest:recovery', recoverable, 20);
+  assert.equal(recovered, true);
+  await hear(subscription, [23]);
+  const carol = await connected('carol');
+  const first = subscribe(carol, 'newest:recovery', { ...recoverable, since: { offset: 0, epoch: '' } });
+  assert.equal((await first.tape.next('subscribed')).recovered, true);
+  await hear(first, [23]);
+  carol.disconnect();
+  await carol.tape.next('disconnected');
+  carol.connect();
+  assert.equal((await first.tape.next('subscribed')).recovered, true);
+  await publish(bob, 'newest:recovery', [24]);
+  await hear(first, [24]);
+  await hear(subscription, [24]);
+  assert.equal(subscription.tape.count('publication'), 5);
+  assert.equal(first.tape.count('publication'), 2);
 }
 
 /** Publications that were confirmed outlive the gateway, and so do positions. */

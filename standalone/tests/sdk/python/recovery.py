@@ -1,4 +1,5 @@
-"""Clients that come back, in channels whose publications are kept: `kept:` many of them, `short:` five."""
+"""Clients that come back, in channels whose publications are kept: `kept:` many of them, `short:` five, `newest:` many, of
+which a client that comes back is given the newest."""
 
 from stage import OTHER_URL, connected, decode, encode, equal, say, subscribe, subscribed, told
 
@@ -63,6 +64,16 @@ async def recovery_of_too_much():
     await publish_numbers(bob, "short:recovery", [24])
     await hear(subscription, [24])
     equal(subscription.tape.count("publication"), 4)
+
+
+async def recovery_of_the_newest():
+    """Of what was missed the newest comes alone."""
+    bob, subscription, recovered = await comes_back("newest:recovery", RECOVERABLE, 20)
+    equal(recovered, True)
+    await hear(subscription, [23])
+    await publish_numbers(bob, "newest:recovery", [24])
+    await hear(subscription, [24])
+    equal(subscription.tape.count("publication"), 5)
 
 
 async def recovery_after_a_kill():
