@@ -12,7 +12,7 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::{sleep, timeout};
 
 use crate::bus;
-use crate::grpc::{ApiKey, ServeError, serve};
+use crate::grpc::{Access, ServeError, serve};
 use crate::history::History;
 use crate::ingest::ingest;
 use crate::lag::Lags;
@@ -43,8 +43,8 @@ pub struct Service {
     pub backbone: Arc<dyn Backbone>,
     /// What is archived.
     pub namespaces: Vec<Archived>,
-    /// What callers must show; `None` for nothing.
-    pub key: Option<ApiKey>,
+    /// Who may call over gRPC.
+    pub access: Access,
 }
 
 /// Why a service did not start, or ended.
@@ -80,7 +80,7 @@ impl Service {
         let history = History::new(self.store, self.backbone, lags);
         let names = self.namespaces.into_iter().map(|it| it.namespace);
         tasks.spawn(offer(backbone, history.clone(), names.collect()));
-        let (stopper, server) = serve(listener, history, self.key);
+        let (stopper, server) = serve(listener, history, self.access);
         let mut server = tokio::spawn(server);
         let ended = tokio::select! {
             ended = &mut server => return Ok(ended??),
@@ -160,10 +160,16 @@ impl Taking {
             let turn = turns.next().await;
             tracing::info!(namespace, "it is this replica's turn to archive");
             let taking = async {
-                match self.feed().await {
-                    Ok(mut feed) => ingest(&mut *feed, &self.store, &self.lags).await,
-                    Err(ServiceError::Store(error)) => error,
-                    Err(error) => StoreError::Broken(error.to_string()),
+                loop {
+                    match self.feed().await {
+                        Ok(mut feed) => return ingest(&mut *feed, &self.store, &self.lags).await,
+                        Err(ServiceError::Store(StoreError::Unavailable(reason))) => {
+                            tracing::warn!(reason, "the archive is not reached, trying again");
+                            sleep(AGAIN).await;
+                        }
+                        Err(ServiceError::Store(error)) => return error,
+                        Err(error) => return StoreError::Broken(error.to_string()),
+                    }
                 }
             };
             tokio::select! {

@@ -6,7 +6,7 @@ use std::thread::{self, JoinHandle};
 
 use tidegate_backbone::Backbone;
 use tidegate_gateway::config::Config;
-use tidegate_history_service::grpc::ApiKey;
+use tidegate_history_service::grpc::{Access, ApiKey};
 use tidegate_history_service::service::{Archived, Service};
 use tidegate_history_service::store::embedded::Embedded;
 use tokio::net::TcpListener;
@@ -51,7 +51,7 @@ pub fn start(config: &Config, backbone: &Arc<dyn Backbone>) -> Result<Option<Run
         store: Arc::new(store),
         backbone: Arc::clone(backbone),
         namespaces: namespaces.collect(),
-        key,
+        access: Access { key, tls: None },
     };
     run(service, socket).map_err(|it| at_fault(&it))
 }

@@ -11,6 +11,7 @@ use tidegate_backbone::embedded::{Embedded as Carrier, EmbeddedOptions};
 use tidegate_backbone::{
     Backbone, Channel, Durability, Epoch, From, Publication, Range, Storage, StreamOptions,
 };
+use tidegate_history_service::grpc::Access;
 use tidegate_history_service::service::{Archived, Service};
 use tidegate_history_service::store::embedded::Embedded;
 use tidegate_history_service::store::{
@@ -128,7 +129,7 @@ impl Replica {
                 namespace: Some("kept".to_owned()),
                 ttl: None,
             }],
-            key: None,
+            access: Access::default(),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let run = async move {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::json;
 use tempfile::TempDir;
 use tidegate_backbone::nats::{Nats, NatsOptions};
+use tidegate_history_service::grpc::Access;
 use tidegate_history_service::service::{Archived, Service};
 use tidegate_history_service::store::embedded::Embedded;
 use tidegate_proto::history::StatsRequest;
@@ -43,7 +44,7 @@ pub(crate) async fn serve_beside(nats: &str, address: &str) -> Beside {
                 ttl: None,
             })
             .into(),
-        key: None,
+        access: Access::default(),
     };
     let listener = TcpListener::bind(address).await.unwrap();
     let task = tokio::spawn(async move {
