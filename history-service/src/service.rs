@@ -1,12 +1,14 @@
 //! The service as a whole: feeds into the archive, retention, and the server, from start to end.
 
+mod taking;
+
 use std::future::Future;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
+use tidegate_backbone::Backbone;
 use tidegate_backbone::service::Served;
-use tidegate_backbone::{Backbone, Feed, Position};
 use tokio::net::TcpListener;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{sleep, timeout};
@@ -14,16 +16,15 @@ use tokio::time::{sleep, timeout};
 use crate::bus;
 use crate::grpc::{Access, ServeError, serve};
 use crate::history::History;
-use crate::ingest::ingest;
 use crate::lag::Lags;
 use crate::retention::{self, Retention};
 use crate::store::{Store, StoreError};
-use crate::turn::Turns;
+use taking::Taking;
 
 /// Time for calls that are under way at the end.
 const DRAIN: Duration = Duration::from_secs(10);
 
-/// Between two attempts to be heard on the bus.
+/// Between two attempts at what cannot be reached.
 const AGAIN: Duration = Duration::from_secs(1);
 
 /// A namespace to archive.
@@ -121,62 +122,6 @@ impl Service {
         let (retentions, store): (Vec<_>, _) = (retentions.collect(), Arc::clone(&self.store));
         tasks.spawn(async move { retention::keep(&store, &retentions).await });
         Ok(tasks)
-    }
-}
-
-/// Takes one namespace in.
-struct Taking {
-    store: Arc<dyn Store>,
-    backbone: Arc<dyn Backbone>,
-    namespace: Option<String>,
-    lags: Lags,
-}
-
-impl Taking {
-    /// The stream from where the archive is.
-    async fn feed(&self) -> Result<Box<dyn Feed>, ServiceError> {
-        let namespace = self.namespace.as_deref();
-        let streams = self.store.streams().await?;
-        let newest = streams
-            .into_iter()
-            .rfind(|it| it.stream.namespace.as_deref() == namespace);
-        let position = newest.map(|it| Position {
-            epoch: it.stream.epoch,
-            offset: it.watermark,
-        });
-        let not_kept = || ServiceError::NotKept(namespace.unwrap_or_default().to_owned());
-        self.backbone.feed(namespace, position).ok_or_else(not_kept)
-    }
-
-    async fn from(self, mut feed: Box<dyn Feed>) -> StoreError {
-        ingest(&mut *feed, &self.store, &self.lags).await
-    }
-
-    /// While it is this replica's turn, each time from where the archive is then.
-    async fn in_turn(self, archive: String, id: u64) -> StoreError {
-        let namespace = self.namespace.as_deref();
-        let turns = Turns::new(&self.backbone, &archive, namespace, id);
-        loop {
-            let turn = turns.next().await;
-            tracing::info!(namespace, "it is this replica's turn to archive");
-            let taking = async {
-                loop {
-                    match self.feed().await {
-                        Ok(mut feed) => return ingest(&mut *feed, &self.store, &self.lags).await,
-                        Err(ServiceError::Store(StoreError::Unavailable(reason))) => {
-                            tracing::warn!(reason, "the archive is not reached, trying again");
-                            sleep(AGAIN).await;
-                        }
-                        Err(ServiceError::Store(error)) => return error,
-                        Err(error) => return StoreError::Broken(error.to_string()),
-                    }
-                }
-            };
-            tokio::select! {
-                error = taking => return error,
-                () = turn.lost() => tracing::info!(namespace, "another replica archives"),
-            }
-        }
     }
 }
 

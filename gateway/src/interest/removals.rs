@@ -38,3 +38,6 @@ pub(crate) async fn heed(interest: Weak<Interest>) {
     };
     std::future::pending().await
 }
+
+#[cfg(test)]
+mod tests;
