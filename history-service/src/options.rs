@@ -152,6 +152,42 @@ mod tests {
     }
 
     #[test]
+    fn certificates_come_with_their_keys() {
+        let parse = |more: &[&str]| {
+            let all = [&["tidegate-history", "--namespace", "chat"], more].concat();
+            Options::try_parse_from(all)
+        };
+        for (alone, other) in [
+            ("--tls-certificate", "--tls-key"),
+            ("--tls-key", "--tls-certificate"),
+            ("--tls-client-ca", "--tls-certificate"),
+            ("--nats-certificate", "--nats-key"),
+            ("--nats-key", "--nats-certificate"),
+        ] {
+            let error = parse(&[alone, "a.pem"]).unwrap_err().to_string();
+            assert!(error.contains(other), "{alone}: {error}");
+        }
+        let tls = [
+            "--tls-certificate",
+            "c",
+            "--tls-key",
+            "k",
+            "--tls-client-ca",
+            "a",
+        ];
+        let nats = ["--nats-certificate", "nc", "--nats-key", "nk"];
+        let options = parse(&[&tls[..], &nats].concat()).unwrap();
+        let files = options.tls.files().unwrap();
+        assert_eq!(files.client_ca, Some("a".into()));
+        assert_eq!((files.certificate, files.key), ("c".into(), "k".into()));
+        let shown = options.client_certificate().unwrap();
+        assert_eq!(
+            (shown.certificate_file, shown.key_file),
+            ("nc".into(), "nk".into())
+        );
+    }
+
+    #[test]
     fn namespaces_are_read_with_their_time() {
         let days = |number| Some(Duration::from_secs(number * 86_400_u64));
         for (text, expected) in [

@@ -7,6 +7,7 @@ use tidegate_history_service::grpc::TlsFiles;
 
 /// What is said of TLS on the port of gRPC.
 #[derive(Debug, Clone, Args)]
+#[group(id = "tls")]
 pub(crate) struct Arguments {
     /// A PEM file with the certificate of this server, and those between it and the authority; with it gRPC is answered
     /// over TLS only.

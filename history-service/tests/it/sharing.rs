@@ -8,6 +8,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use rand::RngExt;
 use tidegate_backbone::embedded::{Embedded as Carrier, EmbeddedOptions};
+use tidegate_backbone::nats::{Nats, NatsOptions};
 use tidegate_backbone::{
     Backbone, Channel, Durability, Epoch, From, Publication, Range, Storage, StreamOptions,
 };
@@ -17,9 +18,12 @@ use tidegate_history_service::store::embedded::Embedded;
 use tidegate_history_service::store::{
     ArchivedChannel, ArchivedStream, Batch, Page, Record, Spans, Store, StoreError, StreamId,
 };
+use tidegate_history_service::turn::Turns;
 use tidegate_testkit::deadline::until_some;
+use tidegate_testkit::nats::NatsServer;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 const COUNT: usize = 5_000;
 
@@ -255,4 +259,26 @@ async fn replicas_do_not_do_the_same_work() {
         .await
         .expect("in time");
     assert_eq!((first.kill().await, second.kill().await), (COUNT as u64, 0));
+}
+
+/// Over NATS the end of a connection is the end of a turn, as a kill ends it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_that_ends_makes_way_over_nats() {
+    let server = NatsServer::start().await.expect("a server");
+    let connect = async || {
+        let options = NatsOptions::new([server.url()]);
+        let nats = Nats::connect(options).await.expect("a connection");
+        Arc::new(nats) as Arc<dyn Backbone>
+    };
+    let turns = |backbone: &_, id| Turns::new(backbone, "cassandra/a.b", Some("kept"), id);
+    let (one, other) = (connect().await, connect().await);
+    let (first, second) = (turns(&one, 1), turns(&other, 2));
+    let turn = first.next().await;
+    let waits = timeout(Duration::from_secs(3), second.next()).await;
+    assert!(waits.is_err(), "two have the turn");
+    // Without a word: nothing is unsubscribed.
+    std::mem::forget(turn);
+    drop((first, one));
+    let turn = timeout(Duration::from_secs(20), second.next()).await;
+    assert!(turn.is_ok(), "nobody has the turn");
 }
