@@ -6,8 +6,16 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-changed=schema");
     messages("schema/client.proto")?;
+    messages("schema/node.proto")?;
     #[cfg(feature = "history")]
-    history()?;
+    {
+        messages("schema/archive.proto")?;
+        service("history")?;
+    }
+    #[cfg(feature = "presence")]
+    service("presence")?;
+    #[cfg(feature = "gateway")]
+    service("gateway")?;
     Ok(())
 }
 
@@ -21,17 +29,19 @@ fn messages(schema: &str) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The archive's messages, and the history service with its description for those who ask a server what it offers.
-#[cfg(feature = "history")]
-fn history() -> Result<(), Box<dyn Error>> {
+/// A service, with its description for those who ask a server what it offers.
+#[cfg(feature = "services")]
+fn service(name: &str) -> Result<(), Box<dyn Error>> {
     use std::path::PathBuf;
 
     use prost::Message;
 
-    messages("schema/archive.proto")?;
-    let described = protox::compile(["schema/history.proto"], ["schema"])?;
+    let described = protox::compile([format!("schema/{name}.proto")], ["schema"])?;
     let folder = PathBuf::from(std::env::var_os("OUT_DIR").ok_or("cargo sets OUT_DIR")?);
-    std::fs::write(folder.join("history.bin"), described.encode_to_vec())?;
+    std::fs::write(
+        folder.join(format!("{name}.bin")),
+        described.encode_to_vec(),
+    )?;
     tonic_prost_build::configure()
         .bytes(".")
         .btree_map(".")

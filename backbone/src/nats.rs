@@ -151,6 +151,7 @@ impl Nats {
     }
 
     async fn say_goodbye(&self) {
+        streams::leave(&self.node);
         if let Some(link) = self.node.shut_down() {
             if timeout(self.timeout, link.confirm()).await.is_err() {
                 tracing::warn!(timeout = ?self.timeout, "nats did not take what was left to send before the time-out");
@@ -171,6 +172,7 @@ fn unpromised(namespace: Option<String>) -> StreamOptions {
         replicas: 1,
         compression: false,
         duplicate_window: Duration::ZERO,
+        partitions: 1,
         required: Durability::Accepted,
     }
 }

@@ -34,6 +34,8 @@ pub struct StreamOptions {
     pub compression: bool,
     /// How long a publication's id is remembered.
     pub duplicate_window: Duration,
+    /// Streams of a NATS server over which its channels are spread.
+    pub partitions: u32,
     /// Below this the backbone is not ready.
     pub required: Durability,
 }

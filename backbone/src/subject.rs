@@ -31,6 +31,8 @@ pub struct Subjects {
     publications: String,
     deliveries: String,
     streams: String,
+    nodes: String,
+    partitions: String,
 }
 
 /// The prefix cannot begin a subject.
@@ -54,6 +56,8 @@ impl Subjects {
             publications: format!("{prefix}.pub."),
             deliveries: format!("{prefix}.out."),
             streams: format!("{}_", prefix.replace('.', "_")),
+            nodes: format!("{prefix}.nodes"),
+            partitions: format!("{prefix}.part."),
         })
     }
 
@@ -123,6 +127,12 @@ impl Subjects {
         format!("{}{}.>", self.deliveries, namespace.unwrap_or(NO_NAMESPACE))
     }
 
+    /// The subject on which nodes tell each other how far the streams reach.
+    #[must_use]
+    pub fn nodes(&self) -> &str {
+        &self.nodes
+    }
+
     /// The name of a namespace's stream.
     #[must_use]
     pub fn stream(&self, namespace: Option<&str>) -> String {
@@ -142,6 +152,45 @@ impl Subjects {
     pub(crate) fn heard(&self, subject: &str) -> Option<Topic> {
         let topic = Topic::heard(subject.strip_prefix(&self.prefix).unwrap_or(subject));
         (self.topic(&topic) == subject).then_some(topic)
+    }
+
+    /// The name of the stream of one partition of a namespace.
+    #[must_use]
+    pub fn partition_stream(&self, namespace: Option<&str>, partition: u32) -> String {
+        format!("{}@{partition}", self.stream(namespace))
+    }
+
+    /// The subjects to which the servers map what is published in one partition of a namespace.
+    #[must_use]
+    pub fn partition(&self, namespace: Option<&str>, partition: &str) -> String {
+        let namespace = namespace.unwrap_or(NO_NAMESPACE);
+        format!("{}{namespace}.{partition}.>", self.partitions)
+    }
+
+    /// The line of a server's `mappings` that spreads a namespace over so many partitions.
+    #[must_use]
+    pub fn mapping(&self, namespace: Option<&str>, partitions: u32) -> String {
+        let from = self.publications_of(namespace);
+        let to = self.partition(namespace, &format!("{{{{partition({partitions})}}}}"));
+        format!("\"{from}\": \"{to}\"")
+    }
+
+    /// The partition to which that line maps a channel: FNV-1a of its subject, as nats-server has it.
+    #[must_use]
+    pub fn partition_of(&self, channel: &Channel, partitions: u32) -> u32 {
+        partition_of(&self.publication(channel), partitions)
+    }
+
+    /// A subject of a partition of a namespace. Nothing is published there.
+    #[must_use]
+    pub fn probe(&self, namespace: Option<&str>, partition: u32, partitions: u32) -> String {
+        let namespace = namespace.unwrap_or(NO_NAMESPACE);
+        let subject = |number: u32| format!("{}{namespace}.{number}", self.publications);
+        let is_there = |subject: &String| partition_of(subject, partitions) == partition;
+        let mut subjects = (0..).map(subject);
+        subjects
+            .find(is_there)
+            .expect("every partition has subjects")
     }
 
     /// The channel whose publications are published on `subject`, if there is one.
@@ -164,6 +213,13 @@ impl Subjects {
             .ok()
             .filter(|channel| self.publication(channel) == subject)
     }
+}
+
+fn partition_of(subject: &str, partitions: u32) -> u32 {
+    let hash = subject.bytes().fold(0x811c_9dc5_u32, |hash, byte| {
+        (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
+    });
+    hash % partitions
 }
 
 fn push_name(subject: &mut String, is_private: bool, name: &str) {
@@ -268,6 +324,26 @@ mod tests {
         let acme = Subjects::new("acme.tide").unwrap();
         assert_eq!(acme.stream(Some("chat")), "acme_tide_chat");
         assert_eq!(acme.stream(None), "acme_tide__");
+    }
+
+    /// What nats-server 2.15.1 makes of them.
+    #[test]
+    fn a_channel_has_the_partition_that_servers_map_it_to() {
+        let subjects = subjects();
+        for (name, partition) in [
+            ("big:a", 1),
+            ("big:room.7", 2),
+            ("big:x2", 0),
+            ("big:x3", 3),
+        ] {
+            let channel = Channel::parse(name).unwrap();
+            assert_eq!(subjects.partition_of(&channel, 4), partition, "{name}");
+        }
+        assert_eq!(
+            subjects.mapping(Some("big"), 4),
+            r#""tide.pub.big.>": "tide.part.big.{{partition(4)}}.>""#
+        );
+        assert_eq!(subjects.partition_stream(Some("big"), 3), "tide_big@3");
     }
 
     #[test]

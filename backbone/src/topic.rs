@@ -3,6 +3,8 @@
 //! A topic is the end of a subject: `<prefix>.<topic>` on NATS, the same text inside one process. Each thing that is
 //! said has one constructor here, and only this file and `subject` spell what is said on.
 
+mod presence;
+
 use std::fmt;
 
 /// Where NATS asks services about themselves; the one place that does not begin with the prefix.
@@ -41,6 +43,18 @@ impl Topic {
         let archive: String = archive.bytes().map(|byte| format!("{byte:02x}")).collect();
         let tokens = ["history", "turn", &archive, namespace.unwrap_or("_")];
         Self::of(&tokens)
+    }
+
+    /// Signs of life of nodes.
+    #[must_use]
+    pub fn node_beats() -> Self {
+        Self::of(&["node", "beat"])
+    }
+
+    /// What every node is asked by another.
+    #[must_use]
+    pub fn node_questions() -> Self {
+        Self::of(&["node", "ask"])
     }
 
     /// What services are asked about themselves, by `verb`; those of a name, or one of them.

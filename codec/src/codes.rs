@@ -2,6 +2,9 @@
 //!
 //! Numbers and texts are those of Centrifugo's client protocol, so that existing SDKs react as they are written to.
 
+use std::borrow::Cow;
+use std::fmt;
+
 /// Declares a closed set of codes with `code`, `message`, `from_code` and `ALL`.
 macro_rules! codes {
     ($(#[$outer:meta])* $name:ident { $($(#[$meta:meta])* $variant:ident = $code:literal, $message:literal;)+ }) => {
@@ -143,6 +146,47 @@ codes! {
     }
 }
 
+/// The end of a connection as its client is told: one of [`DisconnectCode`], or an application's own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Disconnect {
+    /// The close frame's code.
+    pub code: u16,
+    /// Its reason, of at most 123 bytes.
+    pub reason: Cow<'static, str>,
+}
+
+/// Bytes of a reason that a close frame can hold (RFC 6455 section 5.5).
+pub const MAX_REASON_BYTES: usize = 123;
+
+impl Disconnect {
+    /// An application's own; `None` when no close frame can hold it, or clients would not know what to do.
+    #[must_use]
+    pub fn new(code: u32, reason: &str) -> Option<Self> {
+        let code = u16::try_from(code).ok()?;
+        let is_for_applications = (3_000..5_000).contains(&code);
+        (is_for_applications && reason.len() <= MAX_REASON_BYTES).then(|| Self {
+            code,
+            reason: reason.to_owned().into(),
+        })
+    }
+}
+
+impl From<DisconnectCode> for Disconnect {
+    fn from(code: DisconnectCode) -> Self {
+        let number = u16::try_from(code.code());
+        Self {
+            code: number.expect("disconnect codes are WebSocket close codes"),
+            reason: code.message().into(),
+        }
+    }
+}
+
+impl fmt::Display for Disconnect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.code, self.reason)
+    }
+}
+
 /// Whether SDKs come back by themselves after a close with `code`.
 #[must_use]
 pub const fn reconnects(code: u32) -> bool {
@@ -163,11 +207,26 @@ mod tests {
     #[test]
     fn reasons_fit_a_close_frame_and_are_not_json() {
         for code in DisconnectCode::ALL {
-            assert!(code.message().len() <= 123, "{code}");
+            assert!(code.message().len() <= MAX_REASON_BYTES, "{code}");
             assert!(
                 serde_json::from_str::<serde_json::Value>(code.message()).is_err(),
                 "{code}"
             );
+        }
+    }
+
+    #[test]
+    fn an_application_ends_connections_with_codes_that_clients_understand() {
+        for (code, reason, expected) in [
+            (3_000, "", true),
+            (4_999, "moved", true),
+            (2_999, "", false),
+            (5_000, "", false),
+            (70_000, "", false),
+            (4_000, &*"x".repeat(MAX_REASON_BYTES), true),
+            (4_000, &*"x".repeat(MAX_REASON_BYTES + 1), false),
+        ] {
+            assert_eq!(Disconnect::new(code, reason).is_some(), expected, "{code}");
         }
     }
 

@@ -16,7 +16,7 @@ pub mod protobuf;
 mod push;
 mod reply;
 
-pub use codes::{DisconnectCode, ErrorCode, UnsubscribeCode};
+pub use codes::{Disconnect, DisconnectCode, ErrorCode, UnsubscribeCode};
 pub use command::{
     Command, ConnectRequest, Frame, HistoryRequest, PublishRequest, RecoverRequest, RefreshRequest,
     Request, RpcRequest, StreamPosition, SubRefreshRequest, SubscribeRequest,

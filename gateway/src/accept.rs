@@ -16,6 +16,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, timeout};
 
+use crate::api::Api;
 use crate::node::Node;
 use crate::tls::{Scratch, Stream, Tls};
 use crate::worker::Worker;
@@ -33,15 +34,17 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
 /// The listener cannot be used.
 pub(crate) async fn accept(
     worker: Rc<Worker>,
+    api: Api,
     listener: std::net::TcpListener,
     stop: watch::Receiver<bool>,
 ) -> io::Result<()> {
     let node = Arc::clone(&worker.node);
+    let site = (worker, api);
     match node.tls.clone() {
-        None => serve(worker, listener, stop, Plain).await,
+        None => serve(site, listener, stop, Plain).await,
         Some(tls) => {
             let scratch = Scratch::new();
-            serve(worker, listener, stop, Secure { tls, node, scratch }).await
+            serve(site, listener, stop, Secure { tls, node, scratch }).await
         }
     }
 }
@@ -86,13 +89,13 @@ impl Entrance for Secure {
 }
 
 async fn serve<E: Entrance>(
-    worker: Rc<Worker>,
+    site: (Rc<Worker>, Api),
     listener: std::net::TcpListener,
     mut stop: watch::Receiver<bool>,
     entrance: E,
 ) -> io::Result<()> {
     let listener = TcpListener::from_std(listener)?;
-    let service = Rc::new(service::<E::Io>(worker).await?);
+    let service = Rc::new(service::<E::Io>(site).await?);
     // Each task holds a sender: they have all ended when nothing more can come.
     let (task, mut tasks) = mpsc::channel::<()>(1);
     loop {
@@ -127,7 +130,7 @@ async fn serve<E: Entrance>(
 
 /// What serves HTTP on a worker's sockets.
 async fn service<T: AsyncRead + AsyncWrite + Unpin + 'static>(
-    worker: Rc<Worker>,
+    (worker, api): (Rc<Worker>, Api),
 ) -> io::Result<impl Service<(T, Protocol, Option<SocketAddr>)>> {
     let node = web::Data::from(Arc::clone(&worker.node));
     let app_node = node.clone();
@@ -135,6 +138,7 @@ async fn service<T: AsyncRead + AsyncWrite + Unpin + 'static>(
     let app = App::new()
         .app_data(node.clone())
         .app_data(web::Data::new(Rc::clone(&worker)))
+        .app_data(web::Data::new(api))
         .configure(move |app| site::configure(app, &app_node))
         .into_factory()
         .map_err(|error: actix_web::Error| error.error_response());

@@ -52,6 +52,10 @@ impl<V> ByChannel<V> {
         Some(removed)
     }
 
+    pub(crate) fn channels(&self) -> impl Iterator<Item = &Channel> {
+        self.0.iter().map(|(channel, _)| channel)
+    }
+
     pub(crate) fn values(&self) -> impl Iterator<Item = &V> {
         self.0.iter().map(|(_, value)| value)
     }

@@ -30,7 +30,7 @@ use schema::options;
 pub use channel::{ChannelConfig, Namespace, NamespaceOptions};
 pub use check::Finding;
 pub use client::{ClientConfig, PersonalChannel, SubscriptionTokenConfig, TokenConfig};
-pub use embedded::{EmbeddedConfig, HistoryServiceConfig};
+pub use embedded::{EmbeddedConfig, HistoryServiceConfig, PresenceServiceConfig};
 pub use fault::{Fault, Faults, Source};
 pub use file::Format;
 pub use load::{Loaded, load};
@@ -39,8 +39,9 @@ pub use overlay::Setting;
 pub use print::default_config;
 pub use secret::Secret;
 pub use server::{
-    HealthConfig, HttpServerConfig, LogConfig, PlaygroundConfig, PrometheusConfig, ServerTlsConfig,
-    ShutdownConfig, WebSocketConfig,
+    GrpcApiConfig, HealthConfig, HttpApiConfig, HttpServerConfig, LogConfig, NatsApiConfig,
+    NodeConfig, PlaygroundConfig, PrometheusConfig, ServerTlsConfig, ShutdownConfig, SwaggerConfig,
+    WebSocketConfig,
 };
 
 options! {
@@ -62,6 +63,18 @@ options! {
         pub embedded: EmbeddedConfig,
         /// The history service in the same process.
         pub history_service: HistoryServiceConfig,
+        /// The presence service in the same process.
+        pub presence_service: PresenceServiceConfig,
+        /// The node among others.
+        pub node: NodeConfig,
+        /// The server API over HTTP.
+        pub http_api: HttpApiConfig,
+        /// The server API over gRPC.
+        pub grpc_api: GrpcApiConfig,
+        /// The server API over NATS.
+        pub nats_api: NatsApiConfig,
+        /// The description of the server API.
+        pub swagger: SwaggerConfig,
         /// How the node stops.
         pub shutdown: ShutdownConfig,
         /// The page at `/`.

@@ -13,15 +13,19 @@ use std::time::{Instant, SystemTime};
 use bytes::Bytes;
 use futures_util::FutureExt;
 use tidegate_backbone::{Channel, Error, Position};
-use tidegate_codec::{Command, DisconnectCode, EncodeError, Format, Frame, Push, Reply};
+use tidegate_codec::{
+    Command, Disconnect, DisconnectCode, EncodeError, Format, Frame, Push, Reply,
+};
 use tidegate_websocket::{Opcode, write_frame};
 
 use crate::admission::AdmittedUser;
 use crate::by_channel::ByChannel;
+use crate::control::{Connected, Errand, Task};
 use crate::hub::Membership;
 use crate::node::Node;
 use crate::outbox::Outbox;
 use crate::session::{Action, Actions, Entry, Landing, Moment, OpenError, PingStyle, Session};
+use crate::users::Seat;
 use crate::wire::Wire;
 use crate::worker::Worker;
 use operation::{Finished, Joined};
@@ -37,7 +41,9 @@ pub(crate) struct Connection {
     work: Option<Box<Work>>,
     memberships: ByChannel<Membership>,
     user: Option<AdmittedUser>,
-    closing: Option<DisconnectCode>,
+    /// Among the connections of its user.
+    seat: Option<Seat>,
+    closing: Option<Box<Disconnect>>,
 }
 
 impl Connection {
@@ -51,6 +57,7 @@ impl Connection {
             work: None,
             memberships: ByChannel::default(),
             user: None,
+            seat: None,
             closing: None,
         }
     }
@@ -85,9 +92,9 @@ impl Connection {
         self.closing.is_none() && self.work.as_ref().is_none_or(|work| work.takes_frames())
     }
 
-    /// The code to close with, once what waits has been written.
-    pub(crate) fn closing(&self) -> Option<DisconnectCode> {
-        self.closing
+    /// What to close with, once what waits has been written.
+    pub(crate) fn closing(&self) -> Option<Disconnect> {
+        self.closing.as_deref().cloned()
     }
 
     /// When [`Connection::tick`] has something to do.
@@ -149,6 +156,10 @@ impl Connection {
             self.step(|session, _, actions| session.lost(&channel, actions));
             has_progressed = true;
         }
+        for errand in self.outbox.take_errands() {
+            self.run(&errand);
+            has_progressed = true;
+        }
         while let Some(finished) = self.work.as_mut().and_then(|work| work.poll(context)) {
             self.finish(finished);
             self.advance();
@@ -175,6 +186,7 @@ impl Connection {
                     landings.collect::<Result<_, _>>().map_err(OpenError::Join)
                 });
                 self.step(|session, now, actions| session.opened(result, now, actions));
+                self.take_seat();
             }
             Finished::Joined(channel, result) => {
                 let result = result.and_then(|joined| self.take_landing(joined));
@@ -194,6 +206,44 @@ impl Connection {
         }
         // What the session did not keep, because it has ended meanwhile or misses something, is let go.
         self.work().landed.clear();
+    }
+
+    /// From here on backends find the connection by its user.
+    fn take_seat(&mut self) {
+        if let (Some(user), None) = (self.session.user(), &self.closing) {
+            self.seat = Some(self.worker.users.seat(user, &self.outbox));
+        }
+    }
+
+    /// Does what a backend wants of it, if it is one of those that are meant.
+    fn run(&mut self, errand: &Errand) {
+        let is_meant = |user| errand.whom.is(user, self.client());
+        if self.closing.is_some() || !self.user().is_some_and(is_meant) {
+            return;
+        }
+        match &errand.task {
+            Task::Order(order) => {
+                let mut has_obeyed = false;
+                self.step(|session, now, actions| has_obeyed = session.obey(order, now, actions));
+                if has_obeyed {
+                    errand.tally.reached();
+                }
+                self.advance();
+            }
+            Task::Describe => errand.tally.found(self.client(), self.describe()),
+        }
+    }
+
+    fn describe(&self) -> Connected {
+        Connected {
+            user: self.user().unwrap_or_default().to_owned(),
+            format: match self.format() {
+                Format::Json => "json",
+                Format::Protobuf => "protobuf",
+            }
+            .to_owned(),
+            channels: self.memberships.len(),
+        }
     }
 
     fn take_landing(&mut self, joined: Joined) -> Result<(Channel, Landing), Error> {
@@ -280,12 +330,17 @@ impl Connection {
                     .wait_for(operation::send(node, id, channel, publication));
             }
             Action::SkipFrame => self.work().backlog.clear(),
-            Action::Close(code) => {
-                self.closing = Some(code);
-                self.work().backlog.clear();
-                self.memberships = ByChannel::default();
-            }
+            Action::Close(code) => self.begin_closing(code.into()),
+            Action::Dismiss(with) => self.begin_closing(with),
         }
+    }
+
+    fn begin_closing(&mut self, with: Disconnect) {
+        self.closing = Some(Box::new(with));
+        self.seat = None;
+        self.outbox.take_errands();
+        self.work().backlog.clear();
+        self.memberships = ByChannel::default();
     }
 
     fn send_reply(&mut self, reply: &Reply) {

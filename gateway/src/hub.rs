@@ -299,6 +299,23 @@ impl Hub {
             .map(Progress::reached)
     }
 
+    /// Shows the subscribers of a channel on this worker.
+    pub(crate) fn each_subscriber(&self, channel: &Channel, show: impl Fn(&Rc<Outbox>)) {
+        if let Some(members) = self.channels.borrow().get(channel) {
+            members.logs.borrow().iter().for_each(|log| log.each(&show));
+        }
+    }
+
+    /// Shows every channel of this worker, with the number of its subscribers here.
+    pub(crate) fn each_channel(&self, mut show: impl FnMut(&Channel, usize)) {
+        for (channel, members) in self.channels.borrow().iter() {
+            show(
+                channel,
+                members.logs.borrow().iter().map(|log| log.len()).sum(),
+            );
+        }
+    }
+
     /// What the worker makes frames with.
     pub(crate) fn press(&self) -> &Press {
         &self.press

@@ -7,13 +7,17 @@
 
 mod accept;
 mod admission;
+mod api;
 mod archive;
 pub mod auth;
+mod backends;
 pub mod broadcast;
 mod by_channel;
 pub mod cli;
+mod cluster;
 pub mod config;
 mod connection;
+mod control;
 pub mod counters;
 pub mod hub;
 pub mod interest;
@@ -31,6 +35,7 @@ mod signal;
 mod site;
 mod tls;
 mod transport;
+mod users;
 mod wheel;
 pub mod wire;
 mod worker;

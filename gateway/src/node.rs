@@ -10,6 +10,7 @@ use tokio::sync::{Notify, watch};
 use crate::admission::Admission;
 use crate::auth::OriginPolicy;
 use crate::config::Config;
+use crate::control::Local;
 use crate::counters::Counters;
 use crate::interest::Interest;
 use crate::rules::Rules;
@@ -25,6 +26,10 @@ pub struct Node {
     pub(crate) interest: Arc<Interest>,
     pub(crate) admission: Arc<Admission>,
     pub(crate) counters: Arc<Counters>,
+    /// Of the machine and the process.
+    default_name: String,
+    /// Its workers, for what backends want of connections.
+    pub(crate) local: Local,
     /// Clients speak TLS, if there is any.
     pub(crate) tls: Option<Arc<Tls>>,
     /// Told when the last connection of a node that is stopping has ended.
@@ -49,6 +54,7 @@ impl Node {
         backbone: Arc<dyn Backbone>,
         interest: Arc<Interest>,
         counters: Arc<Counters>,
+        local: Local,
     ) -> Result<Self, Vec<String>> {
         Ok(Self {
             rules: Arc::new(Rules::new(&config)?),
@@ -59,9 +65,19 @@ impl Node {
             backbone,
             interest,
             counters,
+            local,
+            default_name: default_name(),
             deserted: Notify::new(),
             drain: watch::Sender::new(None),
         })
+    }
+
+    /// What operators know it by.
+    pub(crate) fn name(&self) -> &str {
+        match self.config.node.name.as_str() {
+            "" => &self.default_name,
+            name => name,
+        }
     }
 
     /// Counts a connection in.
@@ -108,6 +124,11 @@ impl Node {
     pub fn is_ready(&self) -> bool {
         !self.is_draining() && self.backbone.is_ready()
     }
+}
+
+fn default_name() -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    format!("{}_{}", host.trim(), std::process::id())
 }
 
 impl fmt::Debug for Node {

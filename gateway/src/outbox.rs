@@ -10,12 +10,14 @@ mod unsent;
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Poll, ready};
 
 use smallvec::SmallVec;
 use tidegate_backbone::Channel;
 use tidegate_codec::{DisconnectCode, Encoded};
 
+use crate::control::Errand;
 use crate::hub::log::Cursor;
 use crate::signal::Signal;
 use crate::wire::{Press, Wire};
@@ -36,7 +38,15 @@ pub struct Outbox {
     asked_to_close: Cell<Option<DisconnectCode>>,
     /// Channels that it cannot be given everything of any more.
     lost: RefCell<Vec<Channel>>,
+    /// What backends want of the connection; nearly always nothing.
+    errands: RefCell<Option<Box<Errands>>>,
 }
+
+/// At most [`MAX_ERRANDS`].
+type Errands = Vec<Arc<Errand>>;
+
+/// Errands that may wait for one connection.
+const MAX_ERRANDS: usize = 256;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
@@ -61,6 +71,7 @@ impl Outbox {
             signal: Signal::default(),
             asked_to_close: Cell::new(None),
             lost: RefCell::default(),
+            errands: RefCell::default(),
         }
     }
 
@@ -128,6 +139,26 @@ impl Outbox {
     /// What it was asked to end with, told once.
     pub(crate) fn take_asked_to_close(&self) -> Option<DisconnectCode> {
         self.asked_to_close.take()
+    }
+
+    /// Gives the connection an errand. False when too many wait already.
+    pub(crate) fn send(&self, errand: &Arc<Errand>) -> bool {
+        let mut errands = self.errands.borrow_mut();
+        let errands = errands.get_or_insert_default();
+        let has_room = errands.len() < MAX_ERRANDS;
+        if has_room {
+            errands.push(Arc::clone(errand));
+        }
+        self.signal.wake();
+        has_room
+    }
+
+    /// The errands that were given, told once.
+    pub(crate) fn take_errands(&self) -> Errands {
+        self.errands
+            .take()
+            .map(|errands| *errands)
+            .unwrap_or_default()
     }
 
     /// Notes that the connection cannot be given everything of a channel any more.

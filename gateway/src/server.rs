@@ -11,7 +11,11 @@ use tokio::sync::watch;
 use tokio::task::{LocalSet, spawn_blocking};
 
 use crate::accept::accept;
-use crate::config::Config;
+use crate::api::{Api, grpc};
+use crate::backends;
+use crate::cluster::Cluster;
+use crate::config::{Config, GrpcApiConfig};
+use crate::control::{Job, Local};
 use crate::counters::Counters;
 use crate::interest::{Interest, Item, MAX_WORKERS};
 use crate::listener::listen;
@@ -32,6 +36,14 @@ pub enum StartError {
         /// The system's reason.
         source: io::Error,
     },
+    /// The address of gRPC cannot be listened on.
+    #[error("cannot listen on {address}, set grpc_api.address and grpc_api.port: {source}")]
+    BindGrpc {
+        /// The address.
+        address: SocketAddr,
+        /// The system's reason.
+        source: io::Error,
+    },
     /// A worker cannot be set up.
     #[error("cannot start a worker: {0}")]
     Worker(io::Error),
@@ -47,6 +59,7 @@ pub struct Server {
     address: SocketAddr,
     stop: watch::Sender<bool>,
     workers: Vec<JoinHandle<io::Result<()>>>,
+    backends: JoinHandle<io::Result<()>>,
 }
 
 impl Server {
@@ -67,8 +80,9 @@ impl Server {
             Arc::clone(&counters),
             config.channel.windows(),
         );
-        let node = Node::new(config, backbone, interest, counters).map_err(StartError::Config)?;
-        let node = Arc::new(node);
+        let (local, jobs) = Local::new(workers);
+        let node = Node::new(config, backbone, interest, counters, local);
+        let node = Arc::new(node.map_err(StartError::Config)?);
         let http = &node.config.http_server;
         let host = match http.address.as_str() {
             "" => "0.0.0.0",
@@ -79,15 +93,18 @@ impl Server {
             source,
         })?;
         let address = listeners[0].local_addr().map_err(StartError::Worker)?;
+        let grpc = listen_for_grpc(&node.config.grpc_api)?;
         let (stop, stopped) = watch::channel(false);
-        let parts = listeners.into_iter().zip(queues).enumerate();
-        let workers = parts.map(|(number, (listener, queue))| {
-            start_worker(&node, number, listener, queue, stopped.clone())
+        let api = Api::new(Cluster::new(Arc::clone(&node)));
+        let parts = listeners.into_iter().zip(queues.into_iter().zip(jobs));
+        let workers = parts.enumerate().map(|(number, (listener, queues))| {
+            start_worker(&api, number, listener, queues, stopped.clone())
         });
+        let workers = workers.collect::<io::Result<Vec<_>>>();
+        let backends = backends::start(api, grpc, stopped);
         Ok(Self {
-            workers: workers
-                .collect::<io::Result<_>>()
-                .map_err(StartError::Worker)?,
+            workers: workers.map_err(StartError::Worker)?,
+            backends: backends.map_err(StartError::Worker)?,
             address,
             stop,
             node,
@@ -122,7 +139,7 @@ impl Server {
             );
         }
         self.stop.send_replace(true);
-        for worker in self.workers {
+        for worker in self.workers.into_iter().chain([self.backends]) {
             match spawn_blocking(|| worker.join()).await {
                 Ok(Ok(Ok(()))) => {}
                 Ok(Ok(Err(error))) => tracing::error!(%error, "a worker could not serve"),
@@ -134,21 +151,31 @@ impl Server {
     }
 }
 
+/// The socket of the server API over gRPC, where it is served.
+fn listen_for_grpc(config: &GrpcApiConfig) -> Result<Option<TcpListener>, StartError> {
+    let address = config.address.parse().ok().filter(|_| config.enabled);
+    let address = address.map(|address| SocketAddr::new(address, config.port));
+    let listen =
+        |address| grpc::listen(address).map_err(|source| StartError::BindGrpc { address, source });
+    address.map(listen).transpose()
+}
+
 /// Starts a worker's thread. All of its tasks, and what they share, live on it.
 fn start_worker(
-    node: &Arc<Node>,
+    api: &Api,
     number: usize,
     listener: TcpListener,
-    queue: Receiver<Item>,
+    queues: (Receiver<Item>, Receiver<Job>),
     stopped: watch::Receiver<bool>,
 ) -> io::Result<JoinHandle<io::Result<()>>> {
-    let node = Arc::clone(node);
+    let api = api.clone();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     let run = move || {
         LocalSet::new().block_on(&runtime, async {
-            accept(Worker::start(node, number, queue), listener, stopped).await
+            let node = Arc::clone(&api.cluster().node);
+            accept(Worker::start(node, number, queues), api, listener, stopped).await
         })
     };
     thread::Builder::new()

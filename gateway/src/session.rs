@@ -7,6 +7,7 @@
 
 mod action;
 mod connect;
+mod control;
 mod heartbeat;
 mod history;
 mod publish;
@@ -24,8 +25,8 @@ use std::time::{Instant, SystemTime};
 use bytes::Bytes;
 use tidegate_backbone::{Channel, ClientInfo};
 use tidegate_codec::{
-    Command, DisconnectCode, ErrorCode, Event, Frame, Push, Reply, Request, UnsubscribeCode,
-    Unsubscribed,
+    Command, Disconnect, DisconnectCode, ErrorCode, Event, Frame, Push, Reply, Request,
+    UnsubscribeCode, Unsubscribed,
 };
 
 use crate::by_channel::ByChannel;
@@ -263,6 +264,13 @@ impl Session {
             self.state = State::Closed(user);
             actions.push(Action::Close(code));
         }
+    }
+
+    /// Ends the session with what the application says.
+    fn dismiss(&mut self, with: Disconnect, actions: &mut Actions) {
+        let user = self.user().map(str::to_owned);
+        self.state = State::Closed(user);
+        actions.push(Action::Dismiss(with));
     }
 
     fn command(&mut self, Command { id, request }: Command, now: Moment, actions: &mut Actions) {

@@ -4,7 +4,7 @@ use actix_web::{HttpResponse, web};
 use tidegate_backbone::DurabilityReport;
 
 use crate::node::Node;
-use crate::{playground, transport};
+use crate::{api, playground, transport};
 
 /// Adds the routes that the configuration asks for.
 pub(crate) fn configure(app: &mut web::ServiceConfig, node: &Node) {
@@ -26,6 +26,7 @@ pub(crate) fn configure(app: &mut web::ServiceConfig, node: &Node) {
     if config.prometheus.enabled {
         app.route(&config.prometheus.handler_prefix, web::get().to(metrics));
     }
+    api::configure(app, node);
     if config.playground.enabled {
         app.configure(playground::configure);
     }

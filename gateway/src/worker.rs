@@ -13,11 +13,13 @@ use tidegate_websocket::Inflater;
 use tokio::sync::mpsc::Receiver;
 use tokio::time::sleep_until;
 
+use crate::control::{Errand, Job};
 use crate::hub::Hub;
 use crate::interest::{self, Item};
 use crate::node::Node;
 use crate::outbox::Outbox;
 use crate::tls::Look;
+use crate::users::Users;
 use crate::wheel::Wheel;
 use crate::wire::Press;
 
@@ -33,12 +35,18 @@ pub(crate) struct Worker {
     pub(crate) scratch: RefCell<Box<[u8]>>,
     /// Of no connection in particular either.
     pub(crate) inflater: RefCell<Inflater>,
+    /// Connections by user.
+    pub(crate) users: Rc<Users>,
     connections: RefCell<Slab<Weak<Outbox>>>,
 }
 
 impl Worker {
     /// Starts the tasks of a worker on its thread.
-    pub(crate) fn start(node: Arc<Node>, number: usize, queue: Receiver<Item>) -> Rc<Self> {
+    pub(crate) fn start(
+        node: Arc<Node>,
+        number: usize,
+        (queue, jobs): (Receiver<Item>, Receiver<Job>),
+    ) -> Rc<Self> {
         let websocket = &node.config.websocket;
         let hub = Hub::new(
             number,
@@ -52,12 +60,14 @@ impl Worker {
             wheel: Wheel::new(),
             scratch: RefCell::new(vec![0; READ].into()),
             inflater: RefCell::default(),
+            users: Rc::default(),
             connections: RefCell::default(),
         });
         actix_web::rt::spawn(Rc::clone(&worker.hub).run(queue));
         let turning = Rc::clone(&worker);
         actix_web::rt::spawn(async move { turning.wheel.run().await });
         actix_web::rt::spawn(Rc::clone(&worker).drain());
+        actix_web::rt::spawn(Rc::clone(&worker).work(jobs));
         if number == 0 {
             actix_web::rt::spawn(watch_certificate(Arc::clone(&worker.node)));
             let period = worker.node.config.client.channel_position_check_delay;
@@ -79,6 +89,32 @@ impl Worker {
     pub(crate) fn leave(&self, place: u32) {
         self.connections.borrow_mut().remove(place as usize);
         self.node.connection_closed();
+    }
+
+    /// Does what backends want of this worker's connections.
+    async fn work(self: Rc<Self>, mut jobs: Receiver<Job>) {
+        while let Some(job) = jobs.recv().await {
+            match job {
+                Job::Errand(errand) => self.send(&errand),
+                Job::Channels(census) => census.add(|add| self.hub.each_channel(add)),
+                Job::Users(census) => census.add(|users| self.users.add_to(users)),
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Gives an errand to those whom it may be for; they know whether it is.
+    fn send(&self, errand: &Arc<Errand>) {
+        let give = |outbox: &Rc<Outbox>| {
+            if !outbox.send(errand) {
+                errand.tally.missed();
+            }
+        };
+        match (&errand.whom.user, &errand.whom.channel) {
+            (_, Some(channel)) => self.hub.each_subscriber(channel, give),
+            (Some(user), None) => self.users.each(user, give),
+            (None, None) => self.users.each_of_all(give),
+        }
     }
 
     /// Once the node is stopping, closes the connections in the order of their numbers, spread over the drain period.

@@ -3,7 +3,16 @@
 //!
 //! At the root stands `schema/client.proto`, the messages of the Centrifugo client protocol v2.
 
+mod partition;
+
 include!(concat!(env!("OUT_DIR"), "/tidegate.client.v1.rs"));
+
+/// `schema/node.proto`: what gateway nodes and the presence service say to each other.
+pub mod node {
+    pub use crate::partition::{DEFAULT_PARTITIONS, MAX_PARTITIONS, VERSION, fnv1a, partition};
+
+    include!(concat!(env!("OUT_DIR"), "/tidegate.node.v1.rs"));
+}
 
 /// `schema/archive.proto`: what the history service's archives hold.
 #[cfg(feature = "history")]
@@ -26,4 +35,38 @@ pub mod history {
 
     /// The schema itself, for server reflection.
     pub const DESCRIPTION: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/history.bin"));
+}
+
+/// `schema/presence.proto`: the presence service.
+#[cfg(feature = "presence")]
+pub mod presence {
+    #![expect(
+        clippy::allow_attributes_without_reason,
+        clippy::excessive_nesting,
+        clippy::too_many_lines,
+        unused_qualifications,
+        reason = "tonic's generator writes so"
+    )]
+
+    include!(concat!(env!("OUT_DIR"), "/tidegate.presence.v1.rs"));
+
+    /// The schema itself, for server reflection.
+    pub const DESCRIPTION: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/presence.bin"));
+}
+
+/// `schema/gateway.proto`: the gateway's server API.
+#[cfg(feature = "gateway")]
+pub mod gateway {
+    #![expect(
+        clippy::allow_attributes_without_reason,
+        clippy::excessive_nesting,
+        clippy::too_many_lines,
+        unused_qualifications,
+        reason = "tonic's generator writes so"
+    )]
+
+    include!(concat!(env!("OUT_DIR"), "/tidegate.gateway.v1.rs"));
+
+    /// The schema itself, for server reflection.
+    pub const DESCRIPTION: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/gateway.bin"));
 }

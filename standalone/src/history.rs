@@ -2,25 +2,17 @@
 
 use std::net::TcpListener as Socket;
 use std::sync::Arc;
-use std::thread::{self, JoinHandle};
 
 use tidegate_backbone::Backbone;
 use tidegate_gateway::config::Config;
 use tidegate_history_service::grpc::{Access, ApiKey};
 use tidegate_history_service::service::{Archived, Service};
 use tidegate_history_service::store::embedded::Embedded;
-use tokio::net::TcpListener;
-use tokio::sync::oneshot;
+
+use crate::beside::{self, Running};
 
 /// The folder of the archive in the data directory.
 const ARCHIVE: &str = "archive";
-
-/// A service that runs until this is dropped.
-#[derive(Debug)]
-pub struct Running {
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
-}
 
 /// Starts the service if the configuration asks for it.
 ///
@@ -53,47 +45,11 @@ pub fn start(config: &Config, backbone: &Arc<dyn Backbone>) -> Result<Option<Run
         namespaces: namespaces.collect(),
         access: Access { key, tls: None },
     };
-    run(service, socket).map_err(|it| at_fault(&it))
-}
-
-fn run(service: Service, socket: Socket) -> Result<Option<Running>, std::io::Error> {
-    socket.set_nonblocking(true)?;
-    let address = socket.local_addr()?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .thread_name("tidegate-history")
-        .enable_all()
-        .build()?;
-    let (stop, stopped) = oneshot::channel();
-    let serve = async move {
-        let listener = TcpListener::from_std(socket)?;
-        tracing::info!(%address, "serving history");
-        // Dropped is as good as told.
-        let stop = async { drop(stopped.await) };
-        service
-            .run(listener, stop)
-            .await
-            .map_err(std::io::Error::other)
-    };
-    let thread = thread::Builder::new()
-        .name("tidegate-history".to_owned())
-        .spawn(move || {
-            if let Err(error) = runtime.block_on(serve) {
-                tracing::error!(%error, "the history service has ended");
-            }
-        })?;
-    Ok(Some(Running {
-        stop: Some(stop),
-        thread: Some(thread),
-    }))
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
-            // It panicked, which it has told already, or it is done.
-            let _ = thread.join();
-        }
-    }
+    beside::run("tidegate-history", Some(socket), |listener, stop| async {
+        let listener = listener.ok_or(std::io::ErrorKind::NotConnected)?;
+        let ended = service.run(listener, stop).await;
+        ended.map_err(std::io::Error::other)
+    })
+    .map(Some)
+    .map_err(|it| at_fault(&it))
 }

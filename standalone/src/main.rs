@@ -2,13 +2,19 @@
 
 use std::process::ExitCode;
 
-use tidegate::{development, history};
+use tidegate::{development, history, presence};
 use tidegate_gateway::program::{self, WithoutNats};
 
 fn main() -> ExitCode {
     program::main(std::env::args_os(), std::env::vars_os(), |mut loaded| {
         let token = development::prepare(&mut loaded);
-        program::serve(loaded, WithoutNats::Embedded, history::start, |server| {
+        let services = |config: &_, backbone: &_| {
+            Ok((
+                history::start(config, backbone)?,
+                presence::start(config, backbone)?,
+            ))
+        };
+        program::serve(loaded, WithoutNats::Embedded, services, |server| {
             development::greet(server, token.as_deref());
         })
     })

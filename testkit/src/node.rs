@@ -9,7 +9,8 @@ use anyhow::{Context, Result, anyhow};
 use crate::tools::{fetch, run};
 
 /// Every package that a script of ours imports. `protobufjs` is the version that `centrifuge` asks for.
-const PACKAGES: [&str; 4] = [
+const PACKAGES: [&str; 5] = [
+    "@nats-io/transport-node@3.4.0",
     "centrifuge@5.8.0",
     "playwright-core@1.65.1",
     "protobufjs@7.6.6",
@@ -66,7 +67,7 @@ mod tests {
         let script = folder.path().join("script.mjs");
         let text = "import { createRequire } from 'node:module';\n\
                     const require = createRequire(`${process.env.NODE_MODULES_DIR}/`);\n\
-                    for (const name of ['centrifuge', 'playwright-core', 'protobufjs', 'ws']) require(name);\n";
+                    for (const name of ['@nats-io/transport-node', 'centrifuge', 'playwright-core', 'protobufjs', 'ws']) require(name);\n";
         std::fs::write(&script, text).unwrap();
         run(&mut node(&script).unwrap()).unwrap();
     }

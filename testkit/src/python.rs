@@ -9,8 +9,10 @@ use anyhow::{Context, Result, anyhow};
 use crate::tools::{pip_install, run};
 
 /// Every package that a script of ours imports.
-const PACKAGES: [&str; 3] = [
+const PACKAGES: [&str; 5] = [
+    "cent==5.2.0",
     "centrifuge-python==0.7.0",
+    "nats-py==2.16.0",
     "protobuf==7.36.2",
     "websockets==17.4",
 ];
@@ -48,7 +50,11 @@ mod tests {
     fn scripts_find_the_packages() {
         let folder = tempfile::tempdir().unwrap();
         let script = folder.path().join("script.py");
-        std::fs::write(&script, "import centrifuge, google.protobuf, websockets\n").unwrap();
+        std::fs::write(
+            &script,
+            "import cent, centrifuge, google.protobuf, nats, websockets\n",
+        )
+        .unwrap();
         run(&mut python(&script).unwrap()).unwrap();
     }
 }

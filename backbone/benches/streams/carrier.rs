@@ -98,6 +98,32 @@ const fn nats(copies: u8, is_synced: bool) -> Carrier {
     Carrier::Nats { copies, is_synced }
 }
 
+/// Addresses of servers with a stream, and what has to live as long as it is used.
+pub(crate) async fn servers(
+    copies: u8,
+    is_synced: bool,
+) -> Result<(Vec<String>, Box<dyn Any + Send>)> {
+    let config = jetstream(is_synced);
+    let (urls, servers): (Vec<String>, Box<dyn Any + Send>) = match copies {
+        1 => {
+            let server = NatsServer::start_with(config).await?;
+            (vec![server.url()], Box::new(server))
+        }
+        _ => {
+            let cluster = NatsCluster::start_with(config).await?;
+            let urls = cluster.servers.iter().map(NatsServer::url);
+            (urls.collect(), Box::new(cluster))
+        }
+    };
+    let backbone = Nats::connect(options(urls.clone(), copies)).await?;
+    until_some("the stream is there", async || {
+        backbone.is_ready().then_some(())
+    })
+    .await?;
+    backbone.shutdown().await;
+    Ok((urls, servers))
+}
+
 fn jetstream(is_synced: bool) -> &'static str {
     match is_synced {
         true => "jetstream: { sync_interval: always }\n",
@@ -131,6 +157,7 @@ fn stream(storage: Storage, replicas: u8) -> StreamOptions {
         replicas,
         compression: false,
         duplicate_window: Duration::from_secs(120),
+        partitions: 1,
         required: Durability::Accepted,
     }
 }

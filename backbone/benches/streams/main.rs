@@ -5,7 +5,10 @@
 //!
 //!     cargo bench -p tidegate-backbone --bench streams -- --rounds 3 --seconds 3
 
+mod batches;
 mod carrier;
+mod positions;
+mod straight;
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -34,12 +37,25 @@ struct Arguments {
     /// Bytes of a payload.
     #[arg(long, default_value_t = 128)]
     size: usize,
+    /// What is measured.
+    #[arg(long, value_enum, default_value = "publications")]
+    measure: Measure,
     /// Only carriers whose name has this in it.
     #[arg(long)]
     only: Option<String>,
     /// What cargo passes to every bench.
     #[arg(long, hide = true)]
     bench: bool,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Measure {
+    /// What it costs to have them kept, through the backbone.
+    Publications,
+    /// One by one or in batches, straight to a stream.
+    Batches,
+    /// Of 256 channels, one by one or all at once, straight from a stream.
+    Positions,
 }
 
 /// What came of one measurement.
@@ -53,6 +69,14 @@ struct Figures {
 #[tokio::main]
 async fn main() -> Result<()> {
     let arguments = Arguments::parse();
+    match arguments.measure {
+        Measure::Publications => publications(&arguments).await,
+        Measure::Batches => straight::batches(&arguments).await,
+        Measure::Positions => straight::positions(&arguments).await,
+    }
+}
+
+async fn publications(arguments: &Arguments) -> Result<()> {
     let mut found: BTreeMap<(usize, usize), Vec<Figures>> = BTreeMap::new();
     for round in 0..arguments.rounds {
         for (index, carrier) in Carrier::ALL.into_iter().enumerate() {
@@ -62,7 +86,7 @@ async fn main() -> Result<()> {
             }
             let (backbone, kept) = carrier.start().await?;
             for &under_way in &arguments.under_way {
-                let figures = measure(&backbone, under_way, &arguments).await?;
+                let figures = measure(&backbone, under_way, arguments).await?;
                 let Figures {
                     per_second,
                     p50_ms,

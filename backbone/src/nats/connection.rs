@@ -57,7 +57,7 @@ impl Life {
     /// Takes a connection into use.
     pub(super) fn begin(node: &Node, accepted: Accepted) -> Self {
         let link = Arc::new(Link::new(accepted.info.max_payload));
-        node.open(&link);
+        node.open(&link, &accepted.info);
         tracing::info!("connected to nats");
         Self {
             link,

@@ -35,6 +35,11 @@ impl Answer {
         metadata::header(&self.headers, name)
     }
 
+    /// Where it stands in its stream.
+    pub(super) fn sequence(&self) -> Option<u64> {
+        self.header(metadata::SEQUENCE)?.parse().ok()
+    }
+
     /// Whether it is a stored message. One that a publisher gave a status is, for its stream says where it stands.
     pub(super) fn is_stored(&self) -> bool {
         self.header(metadata::SEQUENCE).is_some()

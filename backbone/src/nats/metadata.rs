@@ -113,6 +113,12 @@ pub(super) fn header<'a>(block: &'a [u8], name: &str) -> Option<&'a str> {
     })
 }
 
+/// The id in a block of headers that is given as base64; empty if there is none.
+pub(super) fn message_id(block: &str) -> String {
+    let block = BASE64.decode(block).unwrap_or_default();
+    header(&block, MESSAGE_ID).unwrap_or_default().to_owned()
+}
+
 /// The publication that a message carries, by its block of headers and its payload.
 ///
 /// The payload is copied, because a few bytes of it would otherwise keep a whole read buffer.

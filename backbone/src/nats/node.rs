@@ -15,9 +15,9 @@ use super::link::Link;
 use super::messages;
 use super::metadata;
 use super::monitoring::Monitoring;
-use super::streams::{Keeping, KeptStream, Streams};
+use super::streams::{Keeping, KeptStream, Roll, Streams};
 use super::subscriptions::{Entry, Subscriptions};
-use super::wire::encoder;
+use super::wire::{ServerInfo, encoder};
 use crate::{Channel, Ear, Error, Listener, StreamOptions, Subjects, Subscription};
 
 /// `subscriptions` is locked for a look-up or a change, and at most to write all of them to a new link; `link` for a
@@ -28,8 +28,10 @@ pub(super) struct Node {
     pub(super) inbox: Arc<Inbox>,
     pub(super) streams: Streams,
     pub(super) monitoring: Monitoring,
-    /// Told when there is a new link.
-    pub(super) connected: Notify,
+    /// Who keeps the same streams.
+    pub(super) roll: Roll,
+    /// Told when the streams are to be looked at.
+    pub(super) look: Notify,
     /// Begins the ids that this node gives publications.
     id_prefix: String,
     ids: AtomicU64,
@@ -37,6 +39,8 @@ pub(super) struct Node {
     has_inbox: AtomicBool,
     subscriptions: Mutex<Subscriptions>,
     link: Mutex<State>,
+    /// The run of the server, where it is the only one.
+    run: Mutex<Option<Arc<str>>>,
 }
 
 /// A message as a server sent it.
@@ -61,17 +65,23 @@ impl Node {
         monitoring: Monitoring,
     ) -> Self {
         let streams = Streams::new(&subjects, streams, keeping);
+        let mut subscriptions = Subscriptions::default();
+        if !streams.is_empty() {
+            subscriptions.add(Entry::Nodes);
+        }
         Self {
             subjects,
             streams,
             monitoring,
+            roll: Roll::default(),
+            run: Mutex::default(),
             inbox: Arc::new(Inbox::new()),
-            connected: Notify::new(),
+            look: Notify::new(),
             id_prefix: format!("{:016x}", rand::random::<u64>()),
             ids: AtomicU64::new(0),
             counters: Counters::default(),
             has_inbox: AtomicBool::new(false),
-            subscriptions: Mutex::default(),
+            subscriptions: Mutex::new(subscriptions),
             link: Mutex::new(State::Disconnected),
         }
     }
@@ -85,8 +95,32 @@ impl Node {
         }
     }
 
+    /// Begins the ids that this node gives; no other node has it.
+    pub(super) fn name(&self) -> &str {
+        &self.id_prefix
+    }
+
+    /// Since when the server runs: another text for each start. `None` in a cluster, where streams are anywhere.
+    pub(super) fn run(&self) -> Option<Arc<str>> {
+        self.last_run().clone()
+    }
+
+    /// Does `step` while the server's run is this one; false if it is another.
+    pub(super) fn while_in(&self, run: Option<&str>, step: impl FnOnce()) -> bool {
+        let last = self.last_run();
+        let is_same = last.as_deref() == run;
+        if is_same {
+            step();
+        }
+        is_same
+    }
+
     /// Takes a new link into use, after subscribing to everything there.
-    pub(super) fn open(&self, link: &Arc<Link>) {
+    pub(super) fn open(&self, link: &Arc<Link>, server: &ServerInfo) {
+        let run = server.run().map(Arc::from);
+        if std::mem::replace(&mut *self.last_run(), run.clone()) != run {
+            self.streams.doubt();
+        }
         let subscriptions = self.subscriptions();
         link.add(|buffer| {
             for (sid, entry) in subscriptions.iter() {
@@ -100,7 +134,7 @@ impl Node {
         drop(state);
         let (listeners, ears) = (self.kept_listeners(&subscriptions), ears(&subscriptions));
         drop(subscriptions);
-        self.connected.notify_one();
+        self.look.notify_one();
         for listener in listeners {
             listener.interrupted();
         }
@@ -115,7 +149,7 @@ impl Node {
             Entry::Channel { channel, listener } => {
                 self.streams.of(channel).map(|_| Arc::clone(listener))
             }
-            Entry::Topic { .. } | Entry::Inbox => None,
+            Entry::Topic { .. } | Entry::Inbox | Entry::Nodes => None,
         });
         kept.collect()
     }
@@ -125,6 +159,7 @@ impl Node {
             Entry::Channel { channel, .. } => self.listening(channel),
             Entry::Topic { topic, .. } => self.subjects.topic(topic),
             Entry::Inbox => self.inbox.subject(),
+            Entry::Nodes => self.subjects.nodes().to_owned(),
         }
     }
 
@@ -209,19 +244,19 @@ impl Node {
             payload,
             ..
         } = *received;
-        let (listener, epoch) = match self.subscriptions().get(sid) {
+        let (listener, stream) = match self.subscriptions().get(sid) {
             Some(Entry::Channel { channel, listener }) => {
-                let stream = self.streams.of(channel);
-                (Arc::clone(listener), stream.map(KeptStream::epoch))
+                (Arc::clone(listener), self.streams.of(channel))
             }
             Some(Entry::Topic { ear, .. }) => {
                 let ear = Arc::clone(ear);
                 return self.say(&*ear, received);
             }
             Some(Entry::Inbox) => return self.inbox.deliver(subject, headers, payload),
+            Some(Entry::Nodes) => return self.roll.hear(self, payload),
             None => return,
         };
-        let decoded = match epoch {
+        let decoded = match stream.map(KeptStream::epoch) {
             None => metadata::decode(headers, payload),
             Some(None) => return listener.interrupted(),
             Some(Some(epoch)) => metadata::decode_delivered(headers, payload, &epoch),
@@ -229,6 +264,9 @@ impl Node {
         match decoded {
             // A listener that panics must not end the connection of all the others.
             Ok(publication) => {
+                if let (Some(stream), Some(place)) = (stream, &publication.place) {
+                    stream.heard(self, place);
+                }
                 let _panic = catch_unwind(AssertUnwindSafe(|| listener.deliver(publication)));
             }
             Err(reason) => {
@@ -265,6 +303,10 @@ impl Node {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn last_run(&self) -> MutexGuard<'_, Option<Arc<str>>> {
+        self.run.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.link.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -273,7 +315,7 @@ impl Node {
 fn ears(subscriptions: &Subscriptions) -> Vec<Arc<dyn Ear>> {
     let ears = subscriptions.iter().filter_map(|(_, entry)| match entry {
         Entry::Topic { ear, .. } => Some(Arc::clone(ear)),
-        Entry::Channel { .. } | Entry::Inbox => None,
+        Entry::Channel { .. } | Entry::Inbox | Entry::Nodes => None,
     });
     ears.collect()
 }

@@ -5,12 +5,17 @@
 //! the time at which the stream was made.
 
 mod feed;
+mod keeping;
+mod mark;
+mod partitions;
 mod publishing;
 mod reading;
 mod removing;
+mod roll;
 mod settings;
+mod tops;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -23,14 +28,18 @@ use super::inbox::{Answer, Wants};
 use super::monitoring::Monitoring;
 use super::node::Node;
 use super::wire::encoder;
-use crate::{Channel, Durability, DurabilityReport, Epoch, Error, StreamOptions};
+use crate::{Channel, Durability, DurabilityReport, Epoch, Error, Place, StreamOptions, Subjects};
 pub(super) use feed::NatsFeed;
+pub(super) use keeping::keep;
+use mark::Mark;
 use publishing::Sent;
 pub(super) use publishing::publish;
-pub(super) use reading::{read, tops};
+pub(super) use reading::read;
 pub(super) use removing::remove;
+pub(super) use roll::{Roll, leave};
 use settings::Info;
-pub(super) use settings::{keep, milliseconds};
+pub(super) use settings::milliseconds;
+pub(super) use tops::tops;
 
 /// Time in which a stream must answer, the election of a leader included.
 pub(super) const PATIENCE: Duration = Duration::from_secs(4);
@@ -38,14 +47,19 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(4);
 /// Time for one attempt.
 const ATTEMPT: Duration = Duration::from_secs(1);
 
+/// Pause between two looks at whether it is known what a stream is.
+const SETTLING: Duration = Duration::from_millis(10);
+
 /// Pause between two attempts.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// The streams of a node, by namespace.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Streams {
+    subjects: Subjects,
     /// Channels without a namespace are under the empty name.
-    by_namespace: HashMap<String, KeptStream>,
+    /// The partitions of a namespace, in order.
+    by_namespace: HashMap<String, Vec<KeptStream>>,
 }
 
 /// Whether a node makes streams what they have to be.
@@ -63,11 +77,17 @@ pub(super) struct KeptStream {
     pub(super) options: StreamOptions,
     keeping: Keeping,
     pub(super) name: String,
+    /// Which of the streams of its namespace it is, from zero.
+    partition: u32,
     /// The subjects that it takes.
     subjects: String,
+    /// Those under which it stores what it takes.
+    stored: String,
     /// Those that it republishes to.
     delivery: String,
     state: Mutex<State>,
+    /// What was seen of it. Who holds both locked `state` first.
+    mark: Mutex<Mark>,
     /// Publications under way.
     sent: Mutex<Sent>,
 }
@@ -75,7 +95,7 @@ pub(super) struct KeptStream {
 /// What is known of a stream.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 enum State {
-    /// Nothing yet.
+    /// Not whether it is there, or is what it was.
     #[default]
     Unknown,
     /// It is there, and cannot be used as it is; why.
@@ -88,27 +108,16 @@ enum State {
 }
 
 impl Streams {
-    pub(super) fn new(
-        node: &crate::Subjects,
-        options: Vec<StreamOptions>,
-        keeping: Keeping,
-    ) -> Self {
-        let stream = |options: StreamOptions| {
-            let namespace = options.namespace.as_deref();
-            let stream = KeptStream {
-                name: node.stream(namespace),
-                subjects: node.publications_of(namespace),
-                delivery: node.deliveries_of(namespace),
-                state: Mutex::default(),
-                sent: Mutex::default(),
-                keeping,
-                options,
-            };
-            let namespace = stream.options.namespace.clone();
-            (namespace.unwrap_or_default(), stream)
+    pub(super) fn new(node: &Subjects, options: Vec<StreamOptions>, keeping: Keeping) -> Self {
+        let streams = |options: StreamOptions| {
+            let namespace = options.namespace.clone().unwrap_or_default();
+            let partitions = 0..options.partitions.max(1);
+            let streams = partitions.map(|it| KeptStream::new(node, options.clone(), it, keeping));
+            (namespace, streams.collect())
         };
         Self {
-            by_namespace: options.into_iter().map(stream).collect(),
+            subjects: node.clone(),
+            by_namespace: options.into_iter().map(streams).collect(),
         }
     }
 
@@ -117,20 +126,49 @@ impl Streams {
         if self.by_namespace.is_empty() {
             return None;
         }
-        self.named(channel.namespace())
+        let streams = self
+            .by_namespace
+            .get(channel.namespace().unwrap_or_default())?;
+        match streams.as_slice() {
+            [stream] => Some(stream),
+            streams => {
+                let count = u32::try_from(streams.len()).expect("it was made of such a number");
+                let partition = self.subjects.partition_of(channel, count);
+                streams.get(partition as usize)
+            }
+        }
     }
 
-    /// The stream of a namespace, if it is kept.
-    pub(super) fn named(&self, namespace: Option<&str>) -> Option<&KeptStream> {
-        self.by_namespace.get(namespace.unwrap_or_default())
+    /// The only stream of a namespace, if it is kept in one.
+    pub(super) fn only(&self, namespace: Option<&str>) -> Option<&KeptStream> {
+        let streams = self.by_namespace.get(namespace.unwrap_or_default())?;
+        streams.first().filter(|_| streams.len() == 1)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &KeptStream> {
-        self.by_namespace.values()
+        self.by_namespace.values().flatten()
     }
 
     pub(super) fn is_empty(&self) -> bool {
         self.by_namespace.is_empty()
+    }
+
+    /// What this node has seen of each.
+    fn marks(&self) -> BTreeMap<String, Mark> {
+        let marks = self.iter().map(|it| (it.name.clone(), it.mark().clone()));
+        marks.filter(|(_, mark)| !mark.created.is_empty()).collect()
+    }
+
+    /// Takes what another node has seen of one.
+    fn merge(&self, name: &str, mark: Mark) {
+        if let Some(stream) = self.iter().find(|stream| stream.name == name) {
+            stream.mark().merge(mark);
+        }
+    }
+
+    /// Uses none until it is known to be what it was.
+    pub(super) fn doubt(&self) {
+        self.iter().for_each(KeptStream::doubt);
     }
 
     /// Whether all of them are as they should be.
@@ -142,11 +180,39 @@ impl Streams {
     }
 
     pub(super) fn durability(&self) -> Vec<DurabilityReport> {
-        self.iter().map(KeptStream::report).collect()
+        let weakest = |streams: &Vec<KeptStream>| {
+            let reports = streams.iter().map(KeptStream::report);
+            reports.min_by_key(|report| report.level)
+        };
+        self.by_namespace.values().filter_map(weakest).collect()
     }
 }
 
 impl KeptStream {
+    fn new(node: &Subjects, options: StreamOptions, partition: u32, keeping: Keeping) -> Self {
+        let namespace = options.namespace.as_deref();
+        let stored = node.publications_of(namespace);
+        let (name, subjects) = match options.partitions {
+            0 | 1 => (node.stream(namespace), stored.clone()),
+            _ => (
+                node.partition_stream(namespace, partition),
+                node.partition(namespace, &partition.to_string()),
+            ),
+        };
+        Self {
+            name,
+            partition,
+            subjects,
+            stored,
+            delivery: node.deliveries_of(namespace),
+            state: Mutex::default(),
+            mark: Mutex::default(),
+            sent: Mutex::default(),
+            keeping,
+            options,
+        }
+    }
+
     /// The incarnation.
     pub(super) fn epoch(&self) -> Option<Epoch> {
         match &*self.state() {
@@ -174,18 +240,76 @@ impl KeptStream {
         }
     }
 
-    /// Takes what a server says of the stream.
-    fn learn(&self, info: &Info, monitoring: &Monitoring) {
+    /// The incarnation, once it is known.
+    async fn settled(&self, deadline: Instant) -> Result<Epoch, Error> {
+        loop {
+            match self.known_epoch() {
+                Err(_) if self.is_unknown() && Instant::now() + SETTLING < deadline => {
+                    sleep(SETTLING).await;
+                }
+                found => return found,
+            }
+        }
+    }
+
+    fn is_unknown(&self) -> bool {
+        *self.state() == State::Unknown
+    }
+
+    /// Does not use the stream until it is known to be what it was.
+    fn doubt(&self) {
+        let mut state = self.state();
+        if let State::InUse { .. } = *state {
+            *state = State::Unknown;
+        }
+    }
+
+    /// Takes the stream as it is.
+    fn adopt(&self, info: &Info, monitoring: &Monitoring) {
         let (level, reason) = info.durability(monitoring);
+        let epoch = info.epoch();
         let known = State::InUse {
-            epoch: info.epoch(),
+            epoch: Arc::clone(&epoch),
             level,
             reason,
         };
-        if std::mem::replace(&mut *self.state(), known.clone()) == known {
+        let mut state = self.state();
+        self.mark().adopt(&info.created, &epoch, info.newest());
+        if std::mem::replace(&mut *state, known.clone()) == known {
             return;
         }
+        drop(state);
         self.report().log();
+    }
+
+    /// Takes what a server says of a stream that is in use, asked when it was known to reach so far.
+    fn learn(&self, node: &Node, info: &Info, known: &Mark) {
+        if self.epoch().is_none() {
+            return;
+        }
+        let is_same = known.created == info.created && *known.epoch == *info.epoch();
+        if is_same && info.state.last_seq < known.top {
+            return self.suspect(node);
+        }
+        self.adopt(info, &node.monitoring);
+    }
+
+    /// The stream does not go on where it was.
+    fn suspect(&self, node: &Node) {
+        self.doubt();
+        node.look.notify_one();
+    }
+
+    /// Something of the stream was heard, with its sequence and time.
+    pub(super) fn heard(&self, node: &Node, place: &Place) {
+        let goes_on = self.mark().hear(&place.epoch, place.offset, place.time);
+        if !goes_on {
+            self.suspect(node);
+        }
+    }
+
+    fn mark(&self) -> MutexGuard<'_, Mark> {
+        self.mark.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Does not use the stream as it is.
@@ -218,42 +342,67 @@ async fn ask(
         Value::Null => Bytes::new(),
         request => Bytes::from(request.to_string()),
     };
-    loop {
-        let reason = match once(node, subject, &payload, wants, deadline).await {
-            Ok(answers) if answers[0].status() == Some("503") => "nobody answers".to_owned(),
-            Ok(answers) => return Ok(answers),
-            Err(Error::Unavailable(reason)) => reason,
-            Err(error) => return Err(error),
-        };
-        if Instant::now() + PAUSE > deadline {
-            let reason = format!("jetstream does not answer on {subject}: {reason}");
-            return Err(Error::Unavailable(reason));
-        }
-        sleep(PAUSE).await;
-    }
+    let request = Request {
+        subject,
+        headers: b"",
+        payload,
+    };
+    request.ask(node, wants, deadline).await
 }
 
-async fn once(
-    node: &Node,
-    subject: &str,
-    payload: &Bytes,
-    wants: Wants,
-    deadline: Instant,
-) -> Result<Vec<Answer>, Error> {
-    let no_answer = || Error::Unavailable("no answer in time".to_owned());
-    let (link, mut pending) = node.wait(wants)?;
-    let reply = pending.subject.clone();
-    link.send(payload.len(), |buffer| {
-        encoder::request(buffer, subject, &reply, b"", payload);
-    })
-    .await?;
-    let end = deadline.min(Instant::now() + ATTEMPT);
-    let answers = timeout_at(end, pending.answers()).await;
-    answers
-        .ok()
-        .flatten()
-        .filter(|it| !it.is_empty())
-        .ok_or_else(no_answer)
+/// Something that JetStream answers.
+struct Request<'a> {
+    subject: &'a str,
+    headers: &'a [u8],
+    payload: Bytes,
+}
+
+impl Request<'_> {
+    /// Asks, again and again until the deadline while nobody answers.
+    async fn ask(
+        &self,
+        node: &Node,
+        wants: Wants,
+        deadline: Instant,
+    ) -> Result<Vec<Answer>, Error> {
+        loop {
+            let reason = match self.once(node, wants, deadline).await {
+                Ok(answers) if answers[0].status() == Some("503") => "nobody answers".to_owned(),
+                Ok(answers) => return Ok(answers),
+                Err(Error::Unavailable(reason)) => reason,
+                Err(error) => return Err(error),
+            };
+            if Instant::now() + PAUSE > deadline {
+                let subject = self.subject;
+                let reason = format!("jetstream does not answer on {subject}: {reason}");
+                return Err(Error::Unavailable(reason));
+            }
+            sleep(PAUSE).await;
+        }
+    }
+
+    async fn once(
+        &self,
+        node: &Node,
+        wants: Wants,
+        deadline: Instant,
+    ) -> Result<Vec<Answer>, Error> {
+        let no_answer = || Error::Unavailable("no answer in time".to_owned());
+        let (link, mut pending) = node.wait(wants)?;
+        let reply = pending.subject.clone();
+        let size = self.headers.len() + self.payload.len();
+        link.send(size, |buffer| {
+            encoder::request(buffer, self.subject, &reply, self.headers, &self.payload);
+        })
+        .await?;
+        let end = deadline.min(Instant::now() + ATTEMPT);
+        let answers = timeout_at(end, pending.answers()).await;
+        answers
+            .ok()
+            .flatten()
+            .filter(|it| !it.is_empty())
+            .ok_or_else(no_answer)
+    }
 }
 
 /// An answer of JetStream's API, or the error that it holds.

@@ -35,13 +35,15 @@ pub(super) enum Entry {
     },
     /// Answers to requests.
     Inbox,
+    /// What nodes tell each other.
+    Nodes,
 }
 
 impl Entry {
     pub(super) fn group(&self) -> Option<&str> {
         match self {
             Self::Topic { group, .. } => group.as_deref(),
-            Self::Channel { .. } | Self::Inbox => None,
+            Self::Channel { .. } | Self::Inbox | Self::Nodes => None,
         }
     }
 }
@@ -118,6 +120,7 @@ mod tests {
             Entry::Channel { channel, .. } => channel.as_str(),
             Entry::Topic { topic, .. } => topic.as_str(),
             Entry::Inbox => "inbox",
+            Entry::Nodes => "nodes",
         }
     }
 

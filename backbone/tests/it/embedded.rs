@@ -57,6 +57,7 @@ fn stream(namespace: &str, size: u64) -> StreamOptions {
         replicas: 1,
         compression: false,
         duplicate_window: Duration::from_secs(120),
+        partitions: 1,
         required: Durability::Accepted,
     }
 }

@@ -3,11 +3,14 @@
 mod authentication;
 mod feed;
 mod hostile;
+mod lost_end;
 mod node;
 mod outage;
+mod partitions;
 mod startup;
 mod streams;
 mod tls;
+mod tops;
 
 mod one_server {
     use std::sync::Arc;

@@ -125,6 +125,9 @@ options! {
         pub history_replicas: usize = 1,
         /// Whether NATS compresses what it keeps.
         pub history_compression: bool,
+        /// NATS streams over which the channels are spread, by a hash of their subjects; decided once. More than one needs a
+        /// mapping in the servers' configuration, which the log tells where it is missing, and cannot be archived.
+        pub history_partitions: usize = 1,
         /// How long the id of a publication is remembered, so that one that is sent again is stored once.
         #[serde(with = "duration")]
         pub history_duplicate_window: Duration = Duration::from_secs(120),
@@ -205,6 +208,7 @@ impl NamespaceOptions {
             replicas: u8::try_from(self.history_replicas).unwrap_or(u8::MAX),
             compression: self.history_compression,
             duplicate_window: self.history_duplicate_window,
+            partitions: u32::try_from(self.history_partitions).unwrap_or(u32::MAX),
             required: match self.require_durability.as_str() {
                 "synced" => Durability::Synced,
                 "replicated" => Durability::Replicated,

@@ -6,7 +6,7 @@ mod nats;
 mod tls;
 
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use regex::Regex;
@@ -99,6 +99,7 @@ impl Config {
         self.server(&mut findings);
         findings.server_tls(&self.http_server.tls);
         self.paths(&mut findings);
+        self.server_api(&mut findings);
         findings.client(&self.client);
         self.personal_channel(&mut findings);
         findings.channel(&self.channel);
@@ -137,6 +138,22 @@ impl Config {
         findings.between(wrong, &options, "must not be longer than shutdown.timeout");
     }
 
+    fn server_api(&self, findings: &mut Findings) {
+        let (http, grpc) = (&self.http_api, &self.grpc_api);
+        findings.one_of("http_api.error_mode", &http.error_mode, &["", "transport"]);
+        findings.zero("http_api.request_size_limit", http.request_size_limit);
+        let address = grpc.address.parse::<IpAddr>();
+        let wrong = grpc.enabled && address.is_err();
+        findings.when(wrong, "grpc_api.address", "must be an IP address");
+        let is_open = address.is_ok_and(|it| !it.is_loopback());
+        let wrong = grpc.enabled && is_open && grpc.key.is_empty();
+        findings.between(
+            wrong,
+            &["grpc_api.address", "grpc_api.key"],
+            "needs grpc_api.key, or an address of this machine only",
+        );
+    }
+
     fn embedded(&self, findings: &mut Findings) {
         let embedded = &self.embedded;
         findings.one_of("embedded.sync", &embedded.sync, &["always", "interval"]);
@@ -149,6 +166,30 @@ impl Config {
             "contradicts nats.url: NATS keeps the streams",
         );
         self.history_service(findings);
+        self.presence_service(findings);
+    }
+
+    fn presence_service(&self, findings: &mut Findings) {
+        let address = &self.presence_service.address;
+        let option = "presence_service.address";
+        let parsed = address.parse::<SocketAddr>();
+        let wrong = !address.is_empty() && parsed.is_err();
+        findings.when(wrong, option, "must be an IP address and a port");
+        let wrong = !address.is_empty() && !self.nats.url.is_empty();
+        let options = [option, "nats.url"];
+        findings.between(
+            wrong,
+            &options,
+            "contradicts nats.url: over NATS run tidegate-presence",
+        );
+        let is_open = parsed.is_ok_and(|it| !it.ip().is_loopback());
+        let wrong = is_open && self.presence_service.api_key.is_empty();
+        let options = [option, "presence_service.api_key"];
+        findings.between(
+            wrong,
+            &options,
+            "needs presence_service.api_key, or an address of this machine only",
+        );
     }
 
     fn history_service(&self, findings: &mut Findings) {
@@ -204,6 +245,16 @@ impl Config {
                 "prometheus.handler_prefix",
                 prometheus.enabled,
                 &prometheus.handler_prefix,
+            ),
+            (
+                "http_api.handler_prefix",
+                !self.http_api.disabled,
+                &self.http_api.handler_prefix,
+            ),
+            (
+                "swagger.handler_prefix",
+                self.swagger.enabled,
+                &self.swagger.handler_prefix,
             ),
         ] {
             findings.when(!path.starts_with('/'), option, "must start with `/`");

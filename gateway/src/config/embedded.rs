@@ -36,6 +36,16 @@ options! {
     }
 }
 
+options! {
+    /// The presence service in the same process, without NATS. Over NATS it is a program of its own, `tidegate-presence`.
+    pub struct PresenceServiceConfig {
+        /// Where backends are answered over gRPC, such as `127.0.0.1:8500`; empty for nowhere.
+        pub address: String,
+        /// What callers must show, at least 16 visible ASCII characters; mandatory where other machines reach the address.
+        pub api_key: Secret,
+    }
+}
+
 impl EmbeddedConfig {
     /// How the embedded backbone is to keep these namespaces.
     #[must_use]

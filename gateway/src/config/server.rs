@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::duration;
 use super::schema::options;
+use super::secret::Secret;
 
 options! {
     /// `http_server.*`
@@ -61,6 +62,65 @@ options! {
         pub compression_level: u32 = 1,
         /// Whether what a client sends may refer to its earlier messages: smaller, and up to 32 KiB of memory a connection.
         pub compression_client_context: bool,
+    }
+}
+
+options! {
+    /// `node.*`
+    pub struct NodeConfig {
+        /// What `info` of the server API calls the node; empty for the machine's name and the process.
+        pub name: String,
+    }
+}
+
+options! {
+    /// `http_api.*`
+    pub struct HttpApiConfig {
+        /// Whether the server API is not served over HTTP.
+        pub disabled: bool,
+        /// Path that its methods are below.
+        pub handler_prefix: String = "/api".to_owned(),
+        /// What backends must show: `X-API-Key: <key>`. Without one no request is answered, unless `insecure` is on.
+        pub key: Secret,
+        /// Whether requests need no key. For development only.
+        pub insecure: bool,
+        /// `transport`: failures have HTTP statuses of their own. Otherwise they are 200, with the error in the body.
+        pub error_mode: String,
+        /// Bytes of one request, or HTTP 413.
+        pub request_size_limit: usize = 4 * 1024 * 1024,
+    }
+}
+
+options! {
+    /// `grpc_api.*`
+    pub struct GrpcApiConfig {
+        /// Whether the server API is served over gRPC.
+        pub enabled: bool,
+        /// Address to listen on.
+        pub address: String = "127.0.0.1".to_owned(),
+        /// Port to listen on.
+        pub port: u16 = 10_000,
+        /// What backends must show: `authorization: apikey <key>`; empty for nothing.
+        pub key: Secret,
+    }
+}
+
+options! {
+    /// `nats_api.*`
+    pub struct NatsApiConfig {
+        /// Whether the server API is served to NATS clients, as the micro service `tidegate`. Who may send to
+        /// `<prefix>.req.tidegate.>` may use it: give that permission to backends alone.
+        pub enabled: bool,
+    }
+}
+
+options! {
+    /// `swagger.*`
+    pub struct SwaggerConfig {
+        /// Whether the description of the server API is served, for people and as OpenAPI.
+        pub enabled: bool,
+        /// Its path.
+        pub handler_prefix: String = "/swagger".to_owned(),
     }
 }
 

@@ -100,6 +100,14 @@ impl Log {
         }
     }
 
+    /// Shows every subscriber.
+    pub(super) fn each(&self, show: impl Fn(&Rc<Outbox>)) {
+        self.cursors
+            .borrow()
+            .iter()
+            .for_each(|cursor| show(&cursor.outbox));
+    }
+
     /// Subscribers.
     pub(super) fn len(&self) -> usize {
         self.cursors.borrow().len()

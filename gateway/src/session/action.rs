@@ -1,7 +1,7 @@
 //! What a session asks of its caller, and what the caller brings back.
 
 use tidegate_backbone::{Channel, Error, Position, Publication, Range};
-use tidegate_codec::{DisconnectCode, Push, Reply};
+use tidegate_codec::{Disconnect, DisconnectCode, Push, Reply};
 
 use crate::interest::Wish;
 
@@ -60,6 +60,8 @@ pub enum Action {
     SkipFrame,
     /// Send what waits, then close.
     Close(DisconnectCode),
+    /// The same, with what the application says.
+    Dismiss(Disconnect),
 }
 
 /// A channel to be joined.

@@ -6,6 +6,7 @@ use tidegate_codec::{
     DisconnectCode, ErrorCode, Reply, SubscribeRequest, SubscribeResult, Success,
 };
 
+use super::control::push_subscription;
 use super::recovery::Recovery;
 use super::{Action, Actions, Join, Landing, Moment, Refusal, Session, Subscription, Term};
 use crate::auth::{Expiry, SubscriptionClaims, TokenError};
@@ -14,10 +15,11 @@ use crate::rules::{Asker, ChannelRules};
 /// A subscribe that waits for its channel to be joined.
 #[derive(Debug)]
 pub(super) struct Subscribing {
-    id: u32,
-    subscription: Subscription,
-    result: SubscribeResult,
-    recovery: Recovery,
+    /// Of the client's command; `None` where a backend wants it.
+    pub(super) id: Option<u32>,
+    pub(super) subscription: Subscription,
+    pub(super) result: SubscribeResult,
+    pub(super) recovery: Recovery,
 }
 
 /// What allows a subscription, and what comes with it.
@@ -72,7 +74,7 @@ impl Session {
             is_delta: recovery.is_delta,
         }));
         let subscribing = Subscribing {
-            id,
+            id: Some(id),
             subscription,
             result,
             recovery,
@@ -103,15 +105,20 @@ impl Session {
         let told = result
             .map_err(|_| ErrorCode::Internal)
             .and_then(|landing| recovery.tell(landing, &mut reply));
-        if let Err(code) = told {
-            return self.refuse(id, code.into(), actions);
+        match (told, id) {
+            (Ok(()), Some(id)) => {
+                let outcome = Ok(Success::Subscribe(Box::new(reply)));
+                actions.push(Action::Reply(Reply { id, outcome }));
+            }
+            (Ok(()), None) => push_subscription(&channel, reply, actions),
+            (Err(code), Some(id)) => return self.refuse(id, code.into(), actions),
+            (Err(code), None) => {
+                tracing::warn!(client = self.client(), channel = channel.as_str(), %code, "a subscription that a backend wants failed");
+                return;
+            }
         }
         self.subscriptions.insert(channel.clone(), subscription);
-        let outcome = Ok(Success::Subscribe(Box::new(reply)));
-        actions.extend([
-            Action::Reply(Reply { id, outcome }),
-            Action::Attach(channel),
-        ]);
+        actions.push(Action::Attach(channel));
     }
 
     pub(super) fn unsubscribe(

@@ -1,6 +1,7 @@
 //! The session's rules, as tables: what a client sends, and what comes of it.
 
 mod connect;
+mod control;
 mod expiry;
 mod heartbeat;
 mod publish;
@@ -198,6 +199,7 @@ fn line(action: &Action) -> String {
         }
         Action::SkipFrame => SKIP.to_owned(),
         Action::Close(code) => format!("close {}", code.code()),
+        Action::Dismiss(with) => format!("dismiss {with}"),
     }
 }
 

@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::task::Context;
 use std::time::Instant;
 
-use tidegate_codec::{DisconnectCode, Format};
+use tidegate_codec::{Disconnect, DisconnectCode, Format};
 use tidegate_websocket::{Limits, Message};
 
 use super::conversation::Conversation;
@@ -73,7 +73,7 @@ impl Conversation for Connection {
         self.close(code);
     }
 
-    fn closing(&self) -> Option<DisconnectCode> {
+    fn closing(&self) -> Option<Disconnect> {
         self.closing()
     }
 

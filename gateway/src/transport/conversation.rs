@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::task::Context;
 use std::time::Instant;
 
-use tidegate_codec::DisconnectCode;
+use tidegate_codec::{Disconnect, DisconnectCode};
 use tidegate_websocket::{Limits, Message};
 
 use crate::outbox::Outbox;
@@ -49,8 +49,8 @@ pub(super) trait Conversation: 'static {
     /// Asks it to end with a code.
     fn close(&mut self, code: DisconnectCode);
 
-    /// The code to close with, once what waits has been written.
-    fn closing(&self) -> Option<DisconnectCode>;
+    /// What to close with, once what waits has been written.
+    fn closing(&self) -> Option<Disconnect>;
 
     /// The client is not there any more. What it began goes on for as long as it [is working](Self::is_working).
     fn end(&mut self);

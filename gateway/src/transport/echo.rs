@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::task::Context;
 use std::time::Instant;
 
-use tidegate_codec::{DisconnectCode, Format};
+use tidegate_codec::{Disconnect, DisconnectCode, Format};
 use tidegate_websocket::{Limits, Message};
 
 use super::conversation::Conversation;
@@ -93,8 +93,8 @@ impl Conversation for Echo {
         self.closing = Some(code);
     }
 
-    fn closing(&self) -> Option<DisconnectCode> {
-        self.closing
+    fn closing(&self) -> Option<Disconnect> {
+        self.closing.map(Disconnect::from)
     }
 
     fn end(&mut self) {}

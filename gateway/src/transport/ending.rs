@@ -1,6 +1,6 @@
 //! How a WebSocket ended: what is said to the client, to the log and to the counters.
 
-use tidegate_codec::DisconnectCode;
+use tidegate_codec::{Disconnect, DisconnectCode};
 use tidegate_websocket::{Violation, write_close};
 
 use crate::node::Node;
@@ -9,7 +9,7 @@ use crate::node::Node;
 const NORMAL: u16 = 1_000;
 
 /// Why it ended.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) enum Ending {
     /// The network, or the client without a word.
     Gone,
@@ -17,14 +17,14 @@ pub(super) enum Ending {
     Left,
     /// The client broke RFC 6455 or a limit.
     Violation(Violation),
-    /// The session ended with this code.
-    Disconnect(DisconnectCode),
+    /// The session ended with this.
+    Disconnect(Disconnect),
 }
 
 impl Ending {
     /// Counts and logs it.
     pub(super) fn tell(&self, node: &Node, (client, user): (&str, Option<&str>)) {
-        match *self {
+        match self {
             Self::Gone => tracing::debug!(client, user, "gone"),
             Self::Left => tracing::debug!(client, user, "left"),
             Self::Violation(Violation { code, reason }) => {
@@ -37,12 +37,12 @@ impl Ending {
                     "closed for breaking RFC 6455 or a limit"
                 );
             }
-            Self::Disconnect(code) => {
+            Self::Disconnect(with) => {
                 node.counters.closed_by_server.add(1);
-                match code {
-                    // Every client of the node, and the log says already that it is stopping.
-                    DisconnectCode::Shutdown => tracing::debug!(client, user, %code, "closed"),
-                    _ => tracing::info!(client, user, %code, "closed"),
+                // Every client of the node, and the log says already that it is stopping.
+                match *with == DisconnectCode::Shutdown.into() {
+                    true => tracing::debug!(client, user, code = %with, "closed"),
+                    false => tracing::info!(client, user, code = %with, "closed"),
                 }
             }
         }
@@ -50,15 +50,11 @@ impl Ending {
 
     /// Adds the close frame that says it, if there is somebody to read it.
     pub(super) fn write(&self, bytes: &mut Vec<u8>) {
-        match *self {
+        match self {
             Self::Gone => {}
             Self::Left => write_close(bytes, NORMAL, ""),
-            Self::Violation(Violation { code, .. }) => write_close(bytes, code, ""),
-            Self::Disconnect(code) => {
-                let number = u16::try_from(code.code());
-                let number = number.expect("disconnect codes are WebSocket close codes");
-                write_close(bytes, number, code.message());
-            }
+            Self::Violation(Violation { code, .. }) => write_close(bytes, *code, ""),
+            Self::Disconnect(with) => write_close(bytes, with.code, &with.reason),
         }
     }
 }

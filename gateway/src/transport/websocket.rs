@@ -106,7 +106,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static, C: Conversation + Unpin> Socke
         else {
             return self.serve(context);
         };
-        let (ending, until) = (*ending, *until);
+        let (ending, stage, until) = (ending.clone(), *stage, *until);
         match stage {
             Stage::Leaving => self.leave(ending, context),
             Stage::Settling => self.settle(ending, context),
@@ -178,9 +178,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static, C: Conversation + Unpin> Socke
     fn look_for_an_end(&mut self) {
         if self.conversation.outbox().has_overflowed() {
             self.worker().node.counters.closed_slow.add(1);
-            self.end(Ending::Disconnect(DisconnectCode::Slow));
-        } else if let Some(code) = self.conversation.closing() {
-            self.end(Ending::Disconnect(code));
+            self.end(Ending::Disconnect(DisconnectCode::Slow.into()));
+        } else if let Some(with) = self.conversation.closing() {
+            self.end(Ending::Disconnect(with));
         }
     }
 
@@ -311,7 +311,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static, C: Conversation + Unpin> Socke
     }
 
     fn close(&mut self, ending: Ending, until: Instant, context: &mut Context<'_>) -> Turn {
-        let written = match (self.flush(context), ending) {
+        let written = match (self.flush(context), &ending) {
             // What the client says has no meaning, its answer to the close frame included: it is told not to wait.
             (Poll::Ready(Ok(())), Ending::Violation(_)) => {
                 Pin::new(&mut self.io).poll_shutdown(context)

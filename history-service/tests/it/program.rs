@@ -38,6 +38,7 @@ impl World {
             replicas: 1,
             compression: false,
             duplicate_window: Duration::from_secs(120),
+            partitions: 1,
             required: Durability::Accepted,
         };
         let options = NatsOptions {

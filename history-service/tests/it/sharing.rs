@@ -164,6 +164,7 @@ fn carrier() -> Arc<dyn Backbone> {
         ttl: Duration::from_secs(600),
         storage: Storage::Memory,
         replicas: 1,
+        partitions: 1,
         compression: false,
         duplicate_window: Duration::from_secs(120),
         required: Durability::Accepted,

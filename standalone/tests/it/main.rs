@@ -6,10 +6,12 @@
 )]
 
 mod archive;
+mod backends;
 mod embedded;
 mod history;
 mod nats;
 mod outage;
+mod presence_service;
 mod redaction;
 mod scenario;
 mod secure;

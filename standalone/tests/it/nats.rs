@@ -27,6 +27,14 @@ scenarios! { both on Nats, crate::scenario::play:
     recovery_of_too_much
 }
 scenarios! { javascript on Nats, crate::scenario::play: deltas history }
+scenarios! { python on Nats, crate::scenario::play:
+    server_api_publishes
+    server_api_reads_history
+    server_api_controls_connections
+    server_api_refreshes
+    server_api_tells_who_is_there
+    server_api_refuses
+}
 scenarios! { both on Nats, crate::outage::kill_quietly: recovery_after_a_kill }
 scenarios! { both on Nats, crate::outage::kill: killed }
 scenarios! { both on Nats, crate::outage::stop: stopped }

@@ -53,6 +53,13 @@ macro_rules! scenarios {
             }
         })+
     };
+    (python on $backbone:ident, $function:path: $($name:ident)+) => {
+        $(mod $name {
+            mod python {
+                $crate::scenario::scenarios! { @tests $function, $name, Python, $backbone }
+            }
+        })+
+    };
     (both on $backbone:ident, $function:path: $($name:ident)+) => {
         $(mod $name {
             mod javascript {
@@ -149,6 +156,11 @@ fn configure(name: &str, config: &mut Value) {
     if matches!(name, "heartbeat" | "no_pong") {
         config["client"]["ping_interval"] = json!("1s");
         config["client"]["pong_timeout"] = json!("500ms");
+    }
+    if name.starts_with("server_api") {
+        config["http_api"] = json!({ "key": SECRET, "request_size_limit": 65_536 });
+        config["client"]["subscribe_to_user_personal_channel"]["enabled"] = json!(false);
+        keep(config);
     }
     if name.contains("recovery") || matches!(name, "deltas" | "history") {
         keep(config);

@@ -22,6 +22,7 @@ fn stream(size: u64) -> StreamOptions {
         replicas: 1,
         compression: false,
         duplicate_window: Duration::from_secs(120),
+        partitions: 1,
         required: Durability::Accepted,
     }
 }

@@ -35,13 +35,14 @@ pub(in crate::nats) struct NatsFeed {
 }
 
 impl NatsFeed {
-    /// A feed of what is behind a position; `None` for everything. Nothing, if the namespace has no stream.
+    /// A feed of what is behind a position; `None` for everything. Nothing, if the namespace has no stream, or
+    /// several.
     pub(in crate::nats) fn new(
         node: &Arc<Node>,
         namespace: Option<&str>,
         after: Option<Position>,
     ) -> Option<Self> {
-        node.streams.named(namespace)?;
+        node.streams.only(namespace)?;
         Some(Self {
             node: Arc::clone(node),
             namespace: namespace.map(str::to_owned),
@@ -50,13 +51,18 @@ impl NatsFeed {
     }
 
     fn stream(&self) -> Result<&KeptStream, Error> {
-        let stream = self.node.streams.named(self.namespace.as_deref());
+        let stream = self.node.streams.only(self.namespace.as_deref());
         stream.ok_or_else(|| Error::Unavailable("the stream is gone".to_owned()))
     }
 
     async fn look(&self) -> Result<Info, Error> {
         let deadline = Instant::now() + PATIENCE;
-        settings::info(&self.node, self.stream()?, None, deadline).await
+        let stream = self.stream()?;
+        if let Some(position) = &self.acknowledged {
+            // It outlives restarts of everything else: nodes that know less are to hear of it.
+            stream.mark().reach(&position.epoch, position.offset);
+        }
+        settings::info(&self.node, stream, None, deadline).await
     }
 
     async fn deliver(&self) -> Result<Delivery, Error> {
@@ -82,7 +88,7 @@ impl NatsFeed {
         let api = format!("$JS.API.DIRECT.GET.{}", stream.name);
         let request = json!({
             "seq": after + 1,
-            "next_by_subj": stream.subjects,
+            "next_by_subj": stream.stored,
             "batch": BATCH,
             "max_bytes": BATCH_BYTES,
         });

@@ -17,7 +17,7 @@ use crate::nats::inbox::{Pending, Wants};
 use crate::nats::metadata;
 use crate::nats::node::Node;
 use crate::nats::wire::encoder;
-use crate::{Channel, Confirmation, Error, Position, Publication};
+use crate::{Channel, Confirmation, Epoch, Error, Position, Publication};
 
 /// Publications to one stream that may be under way; what comes then is refused.
 const UNDER_WAY_LIMIT: usize = 16_384;
@@ -37,10 +37,20 @@ struct Ticket {
     node: Arc<Node>,
     channel: Channel,
     number: u64,
+    id: String,
+    /// The stream, and how far it was known to reach before.
+    epoch: Epoch,
+    top: u64,
 }
 
 impl Ticket {
-    fn new(node: &Arc<Node>, stream: &KeptStream, channel: &Channel) -> Result<Self, Error> {
+    fn new(
+        node: &Arc<Node>,
+        stream: &KeptStream,
+        channel: &Channel,
+        id: String,
+        epoch: Epoch,
+    ) -> Result<Self, Error> {
         let mut sent = stream.sent.lock().unwrap_or_else(PoisonError::into_inner);
         if sent.under_way >= UNDER_WAY_LIMIT {
             let reason = "too many publications wait for the stream".to_owned();
@@ -52,6 +62,9 @@ impl Ticket {
             node: Arc::clone(node),
             channel: channel.clone(),
             number: 0,
+            id,
+            epoch,
+            top: stream.mark().top,
         })
     }
 
@@ -124,7 +137,8 @@ pub(in crate::nats) async fn publish(
         headers: metadata::encode_kept(&publication, &id)?,
         data: publication.data,
     };
-    let mut ticket = Ticket::new(node, stream, channel)?;
+    let epoch = stream.settled(deadline).await?;
+    let mut ticket = Ticket::new(node, stream, channel, id, epoch)?;
     let number = || {
         ticket.number();
         true
@@ -163,6 +177,9 @@ impl Letter {
 #[derive(Deserialize)]
 struct Acknowledgement {
     seq: u64,
+    /// It was stored before.
+    #[serde(default)]
+    duplicate: bool,
 }
 
 /// Waits for the stream's acknowledgement, and sends again while that changes no order.
@@ -219,10 +236,14 @@ async fn answer(
 fn position(ticket: &Ticket, acknowledgement: &Acknowledgement) -> Result<Option<Position>, Error> {
     let stream = ticket.stream();
     let stream = stream.ok_or_else(|| Error::NotKept(ticket.channel.clone()))?;
-    Ok(Some(Position {
-        epoch: stream.known_epoch()?,
-        offset: acknowledgement.seq,
-    }))
+    let Acknowledgement { seq, duplicate } = *acknowledgement;
+    let epoch = stream.known_epoch()?;
+    if epoch == ticket.epoch && seq <= ticket.top && !duplicate {
+        stream.suspect(&ticket.node);
+        return Err(unknown("the stream does not go on where it was"));
+    }
+    stream.mark().confirm(&epoch, seq, ticket.id.clone());
+    Ok(Some(Position { epoch, offset: seq }))
 }
 
 fn unknown(reason: &str) -> Error {
@@ -243,6 +264,7 @@ mod tests {
     use crate::nats::monitoring::Monitoring;
     use crate::nats::streams::Keeping;
     use crate::nats::streams::State;
+    use crate::nats::wire::ServerInfo;
     use crate::{Durability, Storage, StreamOptions, Subjects};
 
     /// A node whose server says nothing.
@@ -255,6 +277,7 @@ mod tests {
             replicas: 1,
             compression: false,
             duplicate_window: Duration::from_secs(60),
+            partitions: 1,
             required: Durability::Accepted,
         };
         let subjects = Subjects::new("tide").unwrap();
@@ -268,7 +291,7 @@ mod tests {
             };
         }
         let link = Arc::new(Link::new(1_000_000));
-        node.open(&link);
+        node.open(&link, &ServerInfo::default());
         (node, link)
     }
 

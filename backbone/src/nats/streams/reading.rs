@@ -1,146 +1,27 @@
-//! Reads of a stream: the newest place from its leader, pages by batched direct gets from any server that has a copy.
+//! Reads of a channel: pages by batched direct gets from any server that has a copy, up to the newest place.
 
 use std::cmp::Ordering;
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
 use std::slice;
 
-use futures_util::future::try_join_all;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::time::{Instant, sleep};
 
 use super::removing::{self, Marks};
 use super::settings;
-use super::{KeptStream, PATIENCE, PAUSE, Wants, ask, parse};
+use super::tops::{newest, of_leader, tops_until};
+use super::{KeptStream, PATIENCE, PAUSE, Wants, ask};
 use crate::nats::inbox::Answer;
 use crate::nats::metadata;
 use crate::nats::node::Node;
-use crate::{Channel, Error, From, Page, Position, Publication, Range, Top};
-
-/// Positions that are asked for at the same time.
-const AT_ONCE: usize = 256;
+use crate::{Channel, Error, From, Page, Publication, Range, Top};
 
 /// Messages of one get.
 const BATCH: usize = 512;
 
 /// Bytes after which one get ends.
 const BATCH_BYTES: usize = 4 * 1024 * 1024;
-
-/// JetStream's code for a subject without a message.
-const NO_MESSAGE: u64 = 10037;
-
-/// The newest place of each channel, with the epoch that the streams had before and after: one that was made anew meanwhile
-/// has other offsets.
-pub(in crate::nats) async fn tops(node: &Node, channels: &[Channel]) -> Result<Vec<Top>, Error> {
-    let deadline = Instant::now() + PATIENCE;
-    tops_until(node, channels, deadline).await
-}
-
-async fn tops_until(
-    node: &Node,
-    channels: &[Channel],
-    deadline: Instant,
-) -> Result<Vec<Top>, Error> {
-    let of = |channel| node.streams.of(channel);
-    let mut streams: Vec<&KeptStream> = channels.iter().filter_map(of).collect();
-    streams.sort_unstable_by_key(|stream| &stream.name);
-    streams.dedup_by_key(|stream| &stream.name);
-    let epochs = || -> Vec<_> { streams.iter().map(|stream| stream.epoch()).collect() };
-    loop {
-        let before = epochs();
-        let mut tops = Vec::with_capacity(channels.len());
-        for some in channels.chunks(AT_ONCE) {
-            let found = some.iter().map(|channel| top(node, channel, deadline));
-            tops.extend(try_join_all(found).await?);
-        }
-        for stream in &streams {
-            let info = settings::info(node, stream, None, deadline).await?;
-            stream.learn(&info, &node.monitoring);
-        }
-        if epochs() == before {
-            return Ok(tops);
-        }
-    }
-}
-
-async fn top(node: &Node, channel: &Channel, deadline: Instant) -> Result<Top, Error> {
-    let stream = node
-        .streams
-        .of(channel)
-        .ok_or_else(|| Error::NotKept(channel.clone()))?;
-    if let Some(offset) = newest(node, stream, channel, deadline).await?
-        && let Some(epoch) = stream.epoch()
-    {
-        let position = Position { epoch, offset };
-        return Ok(Top {
-            position,
-            is_empty: false,
-        });
-    }
-    // What is stored after this is behind it, and what was before is found by the second look.
-    let info = settings::info(node, stream, None, deadline).await?;
-    stream.learn(&info, &node.monitoring);
-    let found = newest(node, stream, channel, deadline).await?;
-    Ok(Top {
-        position: Position {
-            epoch: info.epoch(),
-            offset: found.unwrap_or(info.state.last_seq),
-        },
-        is_empty: found.is_none(),
-    })
-}
-
-/// The sequence of a channel's newest message.
-async fn newest(
-    node: &Node,
-    stream: &KeptStream,
-    channel: &Channel,
-    deadline: Instant,
-) -> Result<Option<u64>, Error> {
-    let request = json!({ "last_by_subj": node.subjects.publication(channel) });
-    of_leader(node, stream, &request, deadline).await
-}
-
-/// The sequence of the message that is asked for, by the stream's leader, which no copy is ahead of.
-async fn of_leader(
-    node: &Node,
-    stream: &KeptStream,
-    request: &Value,
-    deadline: Instant,
-) -> Result<Option<u64>, Error> {
-    let found = message(node, stream, request, deadline).await?;
-    Ok(found.map(|message| message.seq))
-}
-
-/// A stored message, as the stream's leader tells of it.
-#[derive(Deserialize)]
-pub(super) struct Stored {
-    pub(super) seq: u64,
-    /// The payload, in base64.
-    #[serde(default)]
-    pub(super) data: String,
-}
-
-/// The message that is asked for, by the stream's leader.
-pub(super) async fn message(
-    node: &Node,
-    stream: &KeptStream,
-    request: &Value,
-    deadline: Instant,
-) -> Result<Option<Stored>, Error> {
-    #[derive(Deserialize)]
-    struct Found {
-        message: Stored,
-    }
-    let subject = format!("$JS.API.STREAM.MSG.GET.{}", stream.name);
-    let answers = ask(node, &subject, request, Wants::One, deadline).await?;
-    match parse::<Found>(&answers[0]) {
-        Ok(found) => Ok(Some(found.message)),
-        Err(error) if error.code == NO_MESSAGE => Ok(None),
-        Err(error) => Err(error.into()),
-    }
-}
 
 /// Reads a channel.
 pub(in crate::nats) async fn read(

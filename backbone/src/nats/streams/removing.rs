@@ -21,7 +21,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
-use super::reading::{Reading, begin, message};
+use super::reading::{Reading, begin};
+use super::tops::message;
 use super::{KeptStream, PATIENCE, PAUSE, Wants, ask, parse, settings};
 use crate::nats::node::Node;
 use crate::{Channel, Error, Publication, Removal};
@@ -66,7 +67,7 @@ async fn purge(reading: &Reading<'_>, upto: Option<u64>) -> Result<u64, Error> {
     }
     let (node, stream) = (reading.node, reading.stream);
     let subject = node.subjects.purged(reading.channel);
-    let mark = mark(node, &subject, upto.map_or(Value::Null, Value::from)).await?;
+    let mark = mark(reading, &subject, upto.map_or(Value::Null, Value::from)).await?;
     let api = format!("$JS.API.STREAM.PURGE.{}", stream.name);
     let request = json!({
         "filter": node.subjects.publication(reading.channel),
@@ -108,7 +109,7 @@ async fn delete(reading: &Reading<'_>, sequences: &[u64]) -> Result<u64, Error> 
     let subject = reading.node.subjects.removed(reading.channel);
     let marks = sequences
         .iter()
-        .map(|it| mark(reading.node, &subject, Value::from(*it)));
+        .map(|it| mark(reading, &subject, Value::from(*it)));
     try_join_all(marks).await?;
     let deleted = sequences.iter().map(|it| delete_one(reading, *it));
     let deleted = try_join_all(deleted).await?;
@@ -138,14 +139,22 @@ async fn delete_one(reading: &Reading<'_>, sequence: u64) -> Result<bool, Error>
     }
 }
 
-/// Stores a mark; returns its sequence.
-async fn mark(node: &Node, subject: &str, text: Value) -> Result<u64, Error> {
+/// Stores a mark; returns its sequence. It is told to the channel's own stream: servers would spread what is published over
+/// the partitions of a namespace by its subject, which is not the channel's.
+async fn mark(reading: &Reading<'_>, subject: &str, text: Value) -> Result<u64, Error> {
     #[derive(Deserialize)]
     struct Stored {
         seq: u64,
     }
     let deadline = Instant::now() + PATIENCE;
-    let answers = ask(node, subject, &text, Wants::One, deadline).await?;
+    let (node, stream) = (reading.node, reading.stream);
+    let (stored, taken) = (stream.stored.len(), stream.subjects.len());
+    let subject = format!(
+        "{}{}",
+        &stream.subjects[..taken - 1],
+        &subject[stored - 1..]
+    );
+    let answers = ask(node, &subject, &text, Wants::One, deadline).await?;
     Ok(parse::<Stored>(&answers[0])?.seq)
 }
 

@@ -7,8 +7,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
+use super::partitions;
 use super::{ApiError, Keeping, KeptStream, PATIENCE, Wants, ask, parse};
 use crate::nats::monitoring::Monitoring;
 use crate::nats::node::Node;
@@ -20,17 +21,11 @@ const SLACK: Duration = Duration::from_secs(120);
 /// JetStream's code for a stream that does not exist.
 const NOT_FOUND: u64 = 10059;
 
-/// Time after which a stream that is not as it should be is looked at again.
-const AGAIN: Duration = Duration::from_secs(2);
-
-/// Time after which one that is, is.
-const LOOK: Duration = Duration::from_secs(30);
-
 /// What a server says of a stream.
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct Info {
-    created: String,
-    config: Value,
+    pub(super) created: String,
+    pub(super) config: Value,
     pub(super) state: InfoState,
     /// Where the copies are.
     cluster: Option<Copies>,
@@ -57,6 +52,7 @@ struct Peer {
 pub(super) struct InfoState {
     pub(super) first_seq: u64,
     pub(super) last_seq: u64,
+    last_ts: String,
     /// Messages by subject, where that was asked for.
     #[serde(default)]
     pub(super) subjects: Option<std::collections::HashMap<String, u64>>,
@@ -67,6 +63,12 @@ const MADE_BY: &str = "tidegate";
 
 /// The member that tells the smallest `history_size` that it ever had.
 const LEAST_SIZE: &str = "tidegate-least-size";
+
+/// The member that tells in which run of its server it was last found to be whole.
+const RUN: &str = "tidegate-run";
+
+/// The member that tells its incarnations apart of which the server says the same.
+const INCARNATION: &str = "tidegate-incarnation";
 
 fn least_size(metadata: &Value) -> u64 {
     let text = metadata[LEAST_SIZE].as_str();
@@ -85,18 +87,38 @@ impl Info {
         copies.into_iter().any(|it| it.lag > 0 && !it.offline)
     }
 
-    /// The time at which the stream was made, as short text.
+    /// The time at which the stream was made, and what was added when it lost something, as short text.
     pub(super) fn epoch(&self) -> Epoch {
         let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
-        for byte in self.created.bytes() {
+        let incarnation = self.incarnation().unwrap_or_default();
+        for byte in self.created.bytes().chain(incarnation.bytes()) {
             hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
         }
         Arc::from(format!("{hash:016x}"))
     }
 
+    /// The newest sequence, and its time in milliseconds.
+    pub(super) fn newest(&self) -> (u64, u64) {
+        let time = milliseconds(&self.state.last_ts);
+        (self.state.last_seq, time.unwrap_or(0))
+    }
+
+    pub(super) fn replicas(&self) -> u64 {
+        self.config["num_replicas"].as_u64().unwrap_or(1)
+    }
+
+    /// The run of its server in which it was last found to be whole.
+    pub(super) fn run(&self) -> Option<&str> {
+        self.config["metadata"][RUN].as_str()
+    }
+
+    fn incarnation(&self) -> Option<&str> {
+        self.config["metadata"][INCARNATION].as_str()
+    }
+
     /// What a confirmation means, and why.
     pub(super) fn durability(&self, monitoring: &Monitoring) -> (Durability, String) {
-        let replicas = self.config["num_replicas"].as_u64().unwrap_or(1);
+        let replicas = self.replicas();
         let storage = self.config["storage"].as_str().unwrap_or("file");
         let (is_synced, sync) = self.sync(monitoring);
         let level = match (storage, is_synced, replicas) {
@@ -145,35 +167,8 @@ impl Info {
     }
 }
 
-/// Keeps the streams in step with their options for as long as the node lives.
-pub(in crate::nats) async fn keep(node: Arc<Node>) {
-    loop {
-        let mut pause = match node.monitoring.look().await {
-            true => LOOK,
-            false => AGAIN,
-        };
-        for stream in node.streams.iter() {
-            match ensure(&node, stream).await {
-                Ok(info) => stream.learn(&info, &node.monitoring),
-                Err(Fault::Unavailable(error)) => {
-                    tracing::debug!(stream = stream.name, %error, "stream is not reached, trying again");
-                    pause = AGAIN;
-                }
-                Err(Fault::Settings(reason)) => {
-                    stream.refuse(reason);
-                    pause = AGAIN * 5;
-                }
-            }
-        }
-        tokio::select! {
-            () = sleep(pause) => {}
-            () = node.connected.notified() => {}
-        }
-    }
-}
-
 /// Why a stream is not as it should be.
-enum Fault {
+pub(super) enum Fault {
     Unavailable(Error),
     Settings(String),
 }
@@ -184,7 +179,9 @@ impl From<Error> for Fault {
     }
 }
 
-async fn ensure(node: &Node, stream: &KeptStream) -> Result<Info, Fault> {
+/// What the stream is, once it is as it should be.
+pub(super) async fn ensure(node: &Node, stream: &KeptStream) -> Result<Info, Fault> {
+    partitions::refuse_other(node, stream).await?;
     let found = request(node, stream, "INFO", &Value::Null).await?;
     if stream.keeping == Keeping::Observe {
         return Ok(found.map_err(Error::from)?);
@@ -195,16 +192,42 @@ async fn ensure(node: &Node, stream: &KeptStream) -> Result<Info, Fault> {
         Err(error) if error.code == NOT_FOUND => {
             tracing::info!(stream = stream.name, "making the stream");
             let made = request(node, stream, "CREATE", &wanted).await?;
-            return made.map_err(|error| Fault::Settings(error.text));
+            let made = made.map_err(|error| Fault::Settings(error.text))?;
+            partitions::probe(node, stream).await?;
+            return Ok(made);
         }
         Err(error) => return Err(Error::from(error).into()),
     };
+    partitions::check(stream, &info.config["metadata"])?;
     check(&info.config, &wanted)?;
+    partitions::probe(node, stream).await?;
     let Some(changed) = changed(&info.config, &wanted) else {
         return Ok(info);
     };
     tracing::info!(stream = stream.name, "changing the stream's settings");
     let updated = request(node, stream, "UPDATE", &changed).await?;
+    updated.map_err(|error| Fault::Settings(error.text))
+}
+
+/// Notes in which run the stream is whole; if it is not, gives it another epoch.
+pub(super) async fn note(
+    node: &Node,
+    stream: &KeptStream,
+    info: &Info,
+    run: Option<&str>,
+    is_lost: bool,
+) -> Result<Info, Fault> {
+    let mut config = info.config.clone();
+    if let Some(run) = run {
+        config["metadata"][RUN] = run.into();
+    }
+    if is_lost {
+        // All who notice the same say the same, if they can.
+        let own = run.filter(|run| info.incarnation() != Some(*run));
+        let other = || format!("{:016x}", rand::random::<u64>());
+        config["metadata"][INCARNATION] = own.map_or_else(other, str::to_owned).into();
+    }
+    let updated = request(node, stream, "UPDATE", &config).await?;
     updated.map_err(|error| Fault::Settings(error.text))
 }
 
@@ -236,6 +259,14 @@ pub(super) async fn info(
 }
 
 fn config(stream: &KeptStream) -> Value {
+    let mut config = plain(stream);
+    if stream.options.partitions > 1 {
+        partitions::describe(stream, &mut config);
+    }
+    config
+}
+
+fn plain(stream: &KeptStream) -> Value {
     let options = &stream.options;
     let nanoseconds = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX / 2);
     json!({
@@ -255,7 +286,7 @@ fn config(stream: &KeptStream) -> Value {
         "num_replicas": options.replicas,
         "duplicate_window": nanoseconds(options.duplicate_window),
         "allow_direct": true,
-        "republish": { "src": stream.subjects, "dest": stream.delivery },
+        "republish": { "src": stream.stored, "dest": stream.delivery },
         "metadata": { MADE_BY: "channels", LEAST_SIZE: options.size.to_string() },
     })
 }
@@ -268,7 +299,7 @@ fn check(found: &Value, wanted: &Value) -> Result<(), Fault> {
              stream yourself if what it holds is not needed"
         )));
     }
-    for name in ["subjects", "storage", "retention"] {
+    for name in ["subjects", "subject_transform", "storage", "retention"] {
         if found[name] != wanted[name] {
             return Err(Fault::Settings(format!(
                 "its {name} is {} and must be {}: remove the stream yourself if what it holds is not needed, or change the \
@@ -288,7 +319,7 @@ fn changed(found: &Value, wanted: &Value) -> Option<Value> {
         let is_there = match (name.as_str(), &config[name]) {
             // Raised sizes change nothing of what was let go under smaller ones.
             ("metadata", metadata) => least_size(metadata) <= least_size(value),
-            ("republish", republish) => {
+            ("republish" | "subject_transform", republish) => {
                 republish["src"] == value["src"] && republish["dest"] == value["dest"]
             }
             (_, found) => found == value,

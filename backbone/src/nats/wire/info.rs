@@ -16,4 +16,16 @@ pub(in crate::nats) struct ServerInfo {
     pub(in crate::nats) tls_available: bool,
     /// Where other servers of its cluster are, `host:port`.
     pub(in crate::nats) connect_urls: Vec<String>,
+    /// Another one each time it starts.
+    pub(in crate::nats) server_id: String,
+    /// The cluster that it is in, if any.
+    pub(in crate::nats) cluster: String,
+}
+
+impl ServerInfo {
+    /// Names the run of a server that is in no cluster.
+    pub(in crate::nats) fn run(&self) -> Option<&str> {
+        let is_alone = self.cluster.is_empty() && !self.server_id.is_empty();
+        is_alone.then_some(&self.server_id)
+    }
 }

@@ -17,7 +17,7 @@ use super::node::{Ear, options, publication, stranger};
 
 pub(super) const JETSTREAM: &str = "jetstream: enabled\n";
 
-fn kept(namespace: &str, size: u64, replicas: u8) -> StreamOptions {
+pub(super) fn kept(namespace: &str, size: u64, replicas: u8) -> StreamOptions {
     StreamOptions {
         namespace: Some(namespace.to_owned()),
         size,
@@ -26,11 +26,12 @@ fn kept(namespace: &str, size: u64, replicas: u8) -> StreamOptions {
         replicas,
         compression: false,
         duplicate_window: Duration::from_secs(120),
+        partitions: 1,
         required: Durability::Accepted,
     }
 }
 
-fn keeping(server: &NatsServer, streams: Vec<StreamOptions>) -> NatsOptions {
+pub(super) fn keeping(server: &NatsServer, streams: Vec<StreamOptions>) -> NatsOptions {
     NatsOptions {
         streams,
         ..options(server)
@@ -45,7 +46,7 @@ pub(super) async fn node(server: &NatsServer, replicas: u8) -> Nats {
     node
 }
 
-async fn ready(node: &Nats) {
+pub(super) async fn ready(node: &Nats) {
     let is_ready = async || node.is_ready().then_some(());
     until_some("the node is ready", is_ready).await.unwrap();
 }

@@ -66,6 +66,8 @@ impl Findings {
         );
         let wrong = ![1, 3, 5].contains(&options.history_replicas);
         self.when(wrong, &option("history_replicas"), "must be 1, 3 or 5");
+        let wrong = !(1..=64).contains(&options.history_partitions);
+        self.when(wrong, &option("history_partitions"), "must be from 1 to 64");
         self.instant(
             &option("history_duplicate_window"),
             options.history_duplicate_window,

@@ -128,6 +128,16 @@ fn what_is_kept_without_nats_is_checked() {
         ],
     );
     check(
+        &[
+            ("presence_service.address", "0.0.0.0:8500"),
+            ("nats.url", "nats://127.0.0.1:4222"),
+        ],
+        &[
+            "presence_service.address (--set): contradicts nats.url: over NATS run tidegate-presence",
+            "presence_service.address (--set): needs presence_service.api_key, or an address of this machine only",
+        ],
+    );
+    check(
         &[("channel.without_namespace.archive", "true")],
         &[
             "channel.without_namespace.archive (--set): needs history_size and history_ttl",

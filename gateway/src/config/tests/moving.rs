@@ -17,8 +17,6 @@ fn a_file_of_centrifugo_loads_with_warnings_only() {
         "channel.namespaces.chat.join_leave",
         "channel.namespaces.chat.presence",
         "channel.without_namespace.presence",
-        "http_api.key",
-        "node.name",
     ];
     assert_eq!(warned, expected);
     assert!(
@@ -135,14 +133,9 @@ fn what_comes_later_or_is_not_missed_is_warned_of() {
             " yet: this version lacks presence",
         ),
         (
-            "grpc_api.enabled",
+            "http_api.external",
             "true",
-            " yet: this version lacks the server API over gRPC",
-        ),
-        (
-            "http_api.insecure",
-            "true",
-            " yet: this version lacks the server API over HTTP",
+            ": there is one port for everything",
         ),
         (
             "websocket.write_timeout",

@@ -16,6 +16,7 @@ fn kept() -> (Arc<dyn Backbone>, Arc<Interest>, Channel) {
         ttl: Duration::from_secs(600),
         storage: Storage::Memory,
         replicas: 1,
+        partitions: 1,
         compression: false,
         duplicate_window: Duration::from_secs(120),
         required: Durability::Accepted,

@@ -6,6 +6,7 @@ import asyncio
 import sys
 
 import authentication
+import backends
 import channels
 import delivery
 import heartbeat
@@ -15,7 +16,7 @@ from stage import disconnect_all
 
 
 async def main(name):
-    modules = (authentication, channels, delivery, heartbeat, outage, recovery)
+    modules = (authentication, backends, channels, delivery, heartbeat, outage, recovery)
     [scenario] = [getattr(module, name) for module in modules if hasattr(module, name)]
     failures = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: failures.append(context))

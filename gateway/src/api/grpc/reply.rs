@@ -1,0 +1,122 @@
+//! Messages from outcomes.
+
+use tidegate_backbone::{Position, Publication};
+use tidegate_codec::Failure;
+use tidegate_proto::gateway as proto;
+use tidegate_proto::gateway::published::Outcome as PublishedOutcome;
+use tidegate_proto::gateway::reply::Reply;
+
+use crate::api::Outcome;
+
+/// Makes a message of the outcome of its method: [`Api::perform`](crate::api::Api::perform) gives no other.
+macro_rules! messages {
+    ($($message:ident: $pattern:pat => $made:expr;)+) => {
+        $(impl From<Outcome> for proto::$message {
+            fn from(outcome: Outcome) -> Self {
+                match outcome {
+                    $pattern => $made,
+                    other => unreachable!("{other:?} is no outcome of this method"),
+                }
+            }
+        })+
+    };
+}
+
+messages! {
+    PublishResponse: Outcome::Published(position) => published(position);
+    BroadcastResponse: Outcome::Broadcast(all) => Self {
+        outcomes: all.into_iter().map(one_of_broadcast).collect(),
+    };
+    ControlResponse: Outcome::Reached(clients) => Self { clients };
+    ConnectionsResponse: Outcome::Connections { found, has_more } => Self {
+        next: found.keys().next_back().filter(|_| has_more).cloned().unwrap_or_default(),
+        connections: found.into_iter().map(|(client, it)| proto::Connection {
+            client,
+            user: it.user,
+            format: it.format,
+            channels: it.channels as u64,
+        }).collect(),
+    };
+    HistoryResponse: Outcome::History { publications, position: top } => Self {
+        publications: publications.into_iter().map(publication).collect(),
+        position: Some(position(top)),
+    };
+    ChannelsResponse: Outcome::Channels(channels) => Self { channels };
+    InfoResponse: Outcome::Info(nodes) => Self {
+        nodes: nodes.into_iter().map(|it| proto::Node {
+            uid: it.uid,
+            name: it.name,
+            version: it.version,
+            clients: it.num_clients,
+            users: it.num_users,
+            subscriptions: it.num_subs,
+            channels: it.num_channels,
+            uptime: it.uptime,
+        }).collect(),
+    };
+}
+
+impl From<Outcome> for proto::HistoryRemoveResponse {
+    fn from(_: Outcome) -> Self {
+        Self {}
+    }
+}
+
+pub(super) fn batch(outcomes: Vec<Result<Outcome, Failure>>) -> proto::BatchResponse {
+    let reply = |outcome| proto::Reply {
+        reply: Some(match outcome {
+            Err(failure) => Reply::Error(error(failure)),
+            Ok(outcome @ Outcome::Published(_)) => Reply::Publish(outcome.into()),
+            Ok(outcome @ Outcome::Broadcast(_)) => Reply::Broadcast(outcome.into()),
+            Ok(outcome) => Reply::Control(outcome.into()),
+        }),
+    };
+    proto::BatchResponse {
+        replies: outcomes.into_iter().map(reply).collect(),
+    }
+}
+
+fn published(at: Option<Position>) -> proto::PublishResponse {
+    proto::PublishResponse {
+        position: at.map(position),
+    }
+}
+
+fn one_of_broadcast(outcome: Result<Option<Position>, Failure>) -> proto::Published {
+    let outcome = match outcome {
+        Ok(position) => PublishedOutcome::Result(published(position)),
+        Err(failure) => PublishedOutcome::Error(error(failure)),
+    };
+    proto::Published {
+        outcome: Some(outcome),
+    }
+}
+
+fn position(position: Position) -> proto::StreamPosition {
+    proto::StreamPosition {
+        offset: position.offset,
+        epoch: position.epoch.to_string(),
+    }
+}
+
+fn error(failure: Failure) -> proto::Error {
+    proto::Error {
+        code: failure.code,
+        message: failure.message,
+        temporary: failure.temporary,
+    }
+}
+
+fn publication(publication: Publication) -> proto::Publication {
+    proto::Publication {
+        data: publication.data,
+        offset: publication.place.map_or(0, |it| it.offset),
+        tags: publication.tags,
+        info: publication.info.map(|it| proto::ClientInfo {
+            user: it.user,
+            client: it.client,
+            conn_info: it.conn_info,
+            chan_info: it.chan_info,
+        }),
+    }
+}

@@ -1,0 +1,138 @@
+//! Operations from messages.
+
+use tidegate_codec::{DisconnectCode, ErrorCode, Failure};
+use tidegate_proto::gateway as proto;
+use tidegate_proto::gateway::command::Command;
+
+use crate::api::{
+    Batch, Broadcast, Connections, HistoryQuery, MAX_OPERATIONS, Operation, Publish, Publishing,
+    Target,
+};
+use crate::control::{Order, Refreshing, Subscribing};
+
+type Result<T> = std::result::Result<T, Failure>;
+
+pub(super) fn publish(request: proto::PublishRequest) -> Result<Operation> {
+    Ok(Operation::Publish(Publish {
+        channel: request.channel,
+        what: what(request.publication),
+    }))
+}
+
+pub(super) fn broadcast(request: proto::BroadcastRequest) -> Result<Operation> {
+    Ok(Operation::Broadcast(Broadcast {
+        channels: request.channels,
+        what: what(request.publication),
+    }))
+}
+
+pub(super) fn subscribe(request: proto::SubscribeRequest) -> Result<Operation> {
+    let order = Order::Subscribe(Subscribing {
+        channel: request.channel,
+        info: request.info.into(),
+        data: request.data.into(),
+        expire_at: time(request.expire_at),
+        since: request.recover_since.map(|it| (it.epoch, it.offset)),
+    });
+    Ok(Operation::Control(target(request.target)?, order))
+}
+
+pub(super) fn unsubscribe(request: proto::UnsubscribeRequest) -> Result<Operation> {
+    let channel = Some(request.channel).filter(|it| !it.is_empty());
+    let order = Order::Unsubscribe { channel };
+    Ok(Operation::Control(target(request.target)?, order))
+}
+
+pub(super) fn disconnect(request: proto::DisconnectRequest) -> Result<Operation> {
+    let force = DisconnectCode::ForceDisconnect;
+    let (code, reason) = match request.code {
+        0 => (force.code(), force.message().to_owned()),
+        code => (code, request.reason),
+    };
+    let order = Order::Disconnect { code, reason };
+    Ok(Operation::Control(target(request.target)?, order))
+}
+
+pub(super) fn refresh(request: proto::RefreshRequest) -> Result<Operation> {
+    let order = Order::Refresh(Refreshing {
+        is_expired: request.expired,
+        expire_at: time(request.expire_at),
+        info: request.info.into(),
+    });
+    Ok(Operation::Control(target(request.target)?, order))
+}
+
+pub(super) fn connections(request: proto::ConnectionsRequest) -> Result<Operation> {
+    Ok(Operation::Connections(Connections {
+        user: request.user,
+        channel: request.channel,
+        after: request.after,
+        limit: request.limit as usize,
+    }))
+}
+
+pub(super) fn history(request: proto::HistoryRequest) -> Result<Operation> {
+    Ok(Operation::History(HistoryQuery {
+        channel: request.channel,
+        limit: request.limit,
+        since: request.since.map(|it| (it.offset, it.epoch)),
+        is_reverse: request.reverse,
+    }))
+}
+
+pub(super) fn history_remove(request: proto::HistoryRemoveRequest) -> Result<Operation> {
+    let channel = request.channel;
+    Ok(Operation::HistoryRemove { channel })
+}
+
+pub(super) fn channels(request: proto::ChannelsRequest) -> Result<Operation> {
+    let pattern = request.pattern;
+    Ok(Operation::Channels { pattern })
+}
+
+pub(super) fn info(_: proto::InfoRequest) -> Result<Operation> {
+    Ok(Operation::Info)
+}
+
+pub(super) fn batch(request: proto::BatchRequest) -> Result<Batch> {
+    if request.commands.len() > MAX_OPERATIONS {
+        return Err(ErrorCode::LimitExceeded.into());
+    }
+    let operation = |command: proto::Command| match command.command.ok_or(ErrorCode::BadRequest)? {
+        Command::Publish(it) => publish(it),
+        Command::Broadcast(it) => broadcast(it),
+        Command::Subscribe(it) => subscribe(it),
+        Command::Unsubscribe(it) => unsubscribe(it),
+        Command::Disconnect(it) => disconnect(it),
+        Command::Refresh(it) => refresh(it),
+    };
+    Ok(Batch {
+        operations: request.commands.into_iter().map(operation).collect(),
+        is_parallel: request.parallel,
+    })
+}
+
+fn what(publication: Option<proto::Publishing>) -> Publishing {
+    let publication = publication.unwrap_or_default();
+    Publishing {
+        data: publication.data,
+        tags: publication.tags,
+        idempotency_key: publication.idempotency_key,
+        ..Publishing::default()
+    }
+}
+
+/// Whose connections; anonymous users have to be meant, not forgotten.
+fn target(target: Option<proto::Target>) -> Result<Target> {
+    let target = target.ok_or(ErrorCode::BadRequest)?;
+    Ok(Target {
+        user: target.user,
+        client: target.client,
+        spared: target.spared_clients,
+        session: String::new(),
+    })
+}
+
+fn time(seconds: i64) -> Option<i64> {
+    Some(seconds).filter(|it| *it != 0)
+}

@@ -1,0 +1,88 @@
+//! What a node offers to backends and to other nodes besides HTTP, on a thread of its own: signs of life, answers to other
+//! nodes, and what [`api`](crate::api) has faces for.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use tidegate_backbone::Error;
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
+
+use crate::api::{Api, grpc, micro};
+
+/// Between two attempts to reach the bus.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// How long the last word may take.
+const LAST_WORD: Duration = Duration::from_secs(1);
+
+/// Starts the thread, which ends when `stop` says so. gRPC is served on `grpc`, if there is one.
+pub(crate) fn start(
+    api: Api,
+    grpc: Option<TcpListener>,
+    stop: watch::Receiver<bool>,
+) -> io::Result<JoinHandle<io::Result<()>>> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let run = move || {
+        runtime.block_on(async {
+            let cluster = Arc::clone(api.cluster());
+            let until = stopped(stop.clone());
+            tokio::select! {
+                () = stopped(stop) => {}
+                never = serve(&api) => match never {},
+                () = serve_grpc(api.clone(), grpc, until) => {}
+            }
+            let _said = timeout(LAST_WORD, cluster.leave()).await;
+        });
+        Ok(())
+    };
+    thread::Builder::new()
+        .name("backends".to_owned())
+        .spawn(run)
+}
+
+async fn stopped(mut stop: watch::Receiver<bool>) {
+    // A server that is gone has stopped, too.
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+async fn serve(api: &Api) -> Infallible {
+    let cluster = Arc::clone(api.cluster());
+    let _others = persist("other nodes cannot be heard yet", || cluster.join()).await;
+    let _service = match cluster.node.config.nats_api.enabled {
+        true => Some(persist("the NATS API is not offered yet", || micro::start(api)).await),
+        false => None,
+    };
+    Arc::clone(&cluster).live().await
+}
+
+/// Serves gRPC if there is a socket for it; otherwise never ends.
+async fn serve_grpc(api: Api, listener: Option<TcpListener>, until: impl Future<Output = ()>) {
+    let Some(listener) = listener else {
+        return std::future::pending().await;
+    };
+    if let Err(error) = grpc::serve(api, listener, until).await {
+        tracing::error!(%error, "gRPC is not served any more");
+        std::future::pending().await
+    }
+}
+
+/// Tries until it succeeds: the bus may be away.
+async fn persist<T, F: Future<Output = Result<T, Error>>>(
+    lack: &str,
+    mut attempt: impl FnMut() -> F,
+) -> T {
+    loop {
+        match attempt().await {
+            Ok(done) => return done,
+            Err(error) => tracing::warn!(%error, "{lack}"),
+        }
+        sleep(RETRY).await;
+    }
+}

@@ -1,0 +1,152 @@
+//! What backends want of a session.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tidegate_backbone::Channel;
+use tidegate_codec::{
+    Disconnect, DisconnectCode, ErrorCode, Event, Push, ServerSubscription, StreamPosition,
+    SubscribeResult, UnsubscribeCode,
+};
+
+use super::recovery::Recovery;
+use super::subscribe::Subscribing;
+use super::{Action, Actions, Join, Moment, Session, State, Subscription, Term};
+use crate::auth::Expiry;
+use crate::control::{Order, Refreshing, Subscribing as Wanted};
+
+impl Session {
+    /// Does what a backend wants. Tells whether it could be done, or was so already.
+    pub(crate) fn obey(&mut self, order: &Order, now: Moment, actions: &mut Actions) -> bool {
+        if !matches!(self.state, State::Open(_)) {
+            return false;
+        }
+        match order {
+            Order::Subscribe(wanted) => self.subscribe_by_order(wanted, now, actions),
+            Order::Unsubscribe {
+                channel: Some(channel),
+            } => self.unsubscribe_by_order(channel, actions),
+            Order::Unsubscribe { channel: None } => self.unsubscribe_of_all(actions),
+            Order::Disconnect { code, reason } => {
+                let with = Disconnect::new(*code, reason);
+                self.dismiss(
+                    with.unwrap_or(DisconnectCode::ForceDisconnect.into()),
+                    actions,
+                );
+                true
+            }
+            Order::Refresh(refreshing) => self.refresh_by_order(refreshing, now, actions),
+        }
+    }
+
+    fn subscribe_by_order(&mut self, wanted: &Wanted, now: Moment, actions: &mut Actions) -> bool {
+        if self.subscriptions.contains(&wanted.channel) || self.joining.contains(&wanted.channel) {
+            return true;
+        }
+        let rules = Arc::clone(&self.rules);
+        let has_room = self.subscriptions.len() + self.joining.len() < rules.client.channel_limit;
+        let expiry = wanted.expire_at.map_or(Expiry::Never, Expiry::At);
+        let term = Term::new(expiry, rules.client.expired_sub_close_delay, now);
+        let (Ok((channel, channel_rules)), Some(term), true) =
+            (rules.channel(&wanted.channel), term, has_room)
+        else {
+            return false;
+        };
+        let since = wanted.since.clone();
+        let since = since.map(|(epoch, offset)| StreamPosition { epoch, offset });
+        let recovery = Recovery::server_side(since.as_ref(), channel_rules);
+        actions.push(Action::Join(Join {
+            channel: channel.clone(),
+            wish: recovery.wish(),
+            is_delta: false,
+        }));
+        let subscribing = Subscribing {
+            id: None,
+            subscription: Subscription {
+                info: wanted.info.clone().into(),
+                deadline: term.deadline,
+                server_side: true,
+            },
+            result: SubscribeResult {
+                data: wanted.data.clone().into(),
+                ..SubscribeResult::default()
+            },
+            recovery,
+        };
+        self.joining.insert(channel, subscribing);
+        true
+    }
+
+    fn unsubscribe_by_order(&mut self, channel: &str, actions: &mut Actions) -> bool {
+        if let Some((channel, _)) = self.subscriptions.remove(channel) {
+            self.end_subscription(channel, UnsubscribeCode::Server, actions);
+            return true;
+        }
+        let Some((_, joining)) = self.joining.remove(channel) else {
+            return false;
+        };
+        if let Some(id) = joining.id {
+            self.refuse(id, ErrorCode::PermissionDenied.into(), actions);
+        }
+        true
+    }
+
+    fn unsubscribe_of_all(&mut self, actions: &mut Actions) -> bool {
+        let names = |it: &Channel| it.as_str().to_owned();
+        let subscribed = self.subscriptions.channels().map(names);
+        let joining = self.joining.channels().map(names);
+        let all: Vec<_> = subscribed.chain(joining).collect();
+        for channel in &all {
+            self.unsubscribe_by_order(channel, actions);
+        }
+        !all.is_empty()
+    }
+
+    fn refresh_by_order(
+        &mut self,
+        refreshing: &Refreshing,
+        now: Moment,
+        actions: &mut Actions,
+    ) -> bool {
+        let expiry = refreshing.expire_at.map_or(Expiry::Never, Expiry::At);
+        let term = Term::new(expiry, self.rules.client.expired_close_delay, now);
+        let (Some(term), false) = (term, refreshing.is_expired) else {
+            self.close(DisconnectCode::ConnectionExpired, actions);
+            return true;
+        };
+        let State::Open(identity) = &mut self.state else {
+            return false;
+        };
+        identity.deadline = term.deadline;
+        if !refreshing.info.is_empty() {
+            identity.info = Bytes::from(refreshing.info.clone());
+        }
+        actions.push(Action::Push(Push {
+            channel: String::new(),
+            event: Event::Refresh {
+                expires: term.expires(),
+                ttl: term.ttl(),
+            },
+        }));
+        true
+    }
+}
+
+/// Tells the client of a subscription that a backend began, and gives it what it has missed.
+pub(super) fn push_subscription(channel: &Channel, result: SubscribeResult, actions: &mut Actions) {
+    let push = |event| {
+        Action::Push(Push {
+            channel: channel.as_str().to_owned(),
+            event,
+        })
+    };
+    actions.push(push(Event::Subscribe(ServerSubscription {
+        recoverable: result.recoverable,
+        epoch: result.epoch,
+        offset: result.offset,
+        positioned: result.positioned,
+        data: result.data,
+    })));
+    let publications = result.publications.into_iter();
+    actions.extend(publications.map(|it| push(Event::Publication(it))));
+}

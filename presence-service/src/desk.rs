@@ -1,0 +1,306 @@
+//! The task that owns the roster.
+//!
+//! In: messages from the bus, questions, and time. Out: what the roster wants told, and what watches see. Messages wait in a
+//! bounded queue; one that finds it full is dropped, and the numbers that it had are missed and asked for.
+
+mod watches;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::{Instant, MissedTickBehavior, interval};
+
+use crate::message::{Fault, ReplicaBeat, decode};
+use crate::roster::{Effect, Moment, Options, Roster};
+use watches::Watches;
+pub use watches::{News, WatchError};
+
+/// Messages that wait.
+const MAX_WAITING: usize = 65_536;
+
+/// Bytes of them.
+const MAX_WAITING_BYTES: usize = 64 * 1024 * 1024;
+
+/// Questions that wait.
+const MAX_QUESTIONS: usize = 4_096;
+
+/// Effects that wait to be told.
+const MAX_EFFECTS: usize = 4_096;
+
+/// Between two looks at what is due.
+const TICK: Duration = Duration::from_millis(50);
+
+/// Who has not heard even its own beat for so long hears nobody. Beats are sent four times as often.
+pub const DEAF_AFTER: Duration = Duration::from_millis(1_200);
+
+/// A message from the bus.
+#[derive(Debug)]
+pub enum Heard {
+    Report(Bytes),
+    Beat(Bytes),
+    Replica(Bytes),
+    Gone(Bytes),
+    /// Messages may have been lost.
+    Interrupted,
+}
+
+/// How far the roster is.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Progress {
+    /// The partitions that it follows.
+    pub held: Vec<u32>,
+    /// Those about which it answers.
+    pub ready: Vec<u32>,
+    /// It answers about everything that is this replica's.
+    pub is_ready: bool,
+}
+
+type Look = Box<dyn FnOnce(&mut State) + Send>;
+
+/// The desk has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the service is shutting down")]
+pub struct Closed;
+
+/// Speaks with the task. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Desk {
+    heard: mpsc::Sender<Heard>,
+    waiting_bytes: Arc<AtomicUsize>,
+    dropped: Arc<AtomicU64>,
+    looks: mpsc::Sender<Look>,
+    progress: watch::Receiver<Progress>,
+}
+
+impl Desk {
+    /// A desk, the effects of its roster, and the task, which runs while it is polled and as long as there is a desk.
+    pub fn new(
+        options: Options,
+    ) -> (
+        Self,
+        mpsc::Receiver<Effect>,
+        impl Future<Output = ()> + Send,
+    ) {
+        let (heard, hears) = mpsc::channel(MAX_WAITING);
+        let (looks, looked) = mpsc::channel(MAX_QUESTIONS);
+        let (effects, told) = mpsc::channel(MAX_EFFECTS);
+        let (progress, progressed) = watch::channel(Progress::default());
+        let desk = Self {
+            heard,
+            waiting_bytes: Arc::default(),
+            dropped: Arc::default(),
+            looks,
+            progress: progressed,
+        };
+        let state = State {
+            partitions: options.partitions,
+            own: options.replica.clone(),
+            roster: Roster::new(options),
+            watches: Watches::default(),
+            effects,
+            start: Instant::now(),
+            echo: Instant::now(),
+            waiting_bytes: Arc::clone(&desk.waiting_bytes),
+            dropped: Arc::clone(&desk.dropped),
+            progress,
+        };
+        (desk, told, run(state, hears, looked))
+    }
+
+    /// Takes a message, unless too much waits. Does not block.
+    pub fn hear(&self, heard: Heard) {
+        let size = heard.size();
+        let waiting = self.waiting_bytes.fetch_add(size, Ordering::Relaxed);
+        if waiting + size <= MAX_WAITING_BYTES && self.heard.try_send(heard).is_ok() {
+            return;
+        }
+        self.waiting_bytes.fetch_sub(size, Ordering::Relaxed);
+        self.dropped.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Takes a message as soon as there is room.
+    ///
+    /// # Errors
+    /// [`Closed`].
+    pub async fn hear_in_time(&self, heard: Heard) -> Result<(), Closed> {
+        self.waiting_bytes
+            .fetch_add(heard.size(), Ordering::Relaxed);
+        self.heard.send(heard).await.map_err(|_| Closed)
+    }
+
+    /// Bytes of the messages that wait.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.waiting_bytes.load(Ordering::Relaxed)
+    }
+
+    /// What `look` sees in the roster.
+    ///
+    /// # Errors
+    /// [`Closed`].
+    pub async fn look<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&Roster) -> T + Send + 'static,
+    ) -> Result<T, Closed> {
+        self.with(move |state| look(&state.roster)).await
+    }
+
+    /// Who is in a channel now, and then what happens there until the receiver is dropped.
+    ///
+    /// # Errors
+    /// [`WatchError`].
+    pub async fn watch(&self, channel: String) -> Result<(News, mpsc::Receiver<News>), WatchError> {
+        let watched = self.with(move |state| state.watches.begin(&mut state.roster, channel));
+        watched.await.map_err(|Closed| WatchError::Closed)?
+    }
+
+    /// How far the roster is, from now on.
+    #[must_use]
+    pub fn progress(&self) -> watch::Receiver<Progress> {
+        self.progress.clone()
+    }
+
+    async fn with<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&mut State) -> T + Send + 'static,
+    ) -> Result<T, Closed> {
+        let (answer, answered) = oneshot::channel();
+        let look = Box::new(move |state: &mut State| {
+            // Who asked may have gone.
+            let _ = answer.send(look(state));
+        });
+        self.looks.send(look).await.map_err(|_| Closed)?;
+        answered.await.map_err(|_| Closed)
+    }
+}
+
+impl Heard {
+    fn size(&self) -> usize {
+        match self {
+            Self::Report(it) | Self::Beat(it) | Self::Replica(it) | Self::Gone(it) => it.len(),
+            Self::Interrupted => 0,
+        }
+    }
+}
+
+struct State {
+    partitions: u32,
+    own: String,
+    roster: Roster,
+    watches: Watches,
+    effects: mpsc::Sender<Effect>,
+    start: Instant,
+    /// When our own beat was heard last.
+    echo: Instant,
+    waiting_bytes: Arc<AtomicUsize>,
+    dropped: Arc<AtomicU64>,
+    progress: watch::Sender<Progress>,
+}
+
+async fn run(mut state: State, mut hears: mpsc::Receiver<Heard>, mut looks: mpsc::Receiver<Look>) {
+    let mut ticks = interval(TICK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        // Questions come first, and time before messages: there is always another message under load.
+        tokio::select! {
+            biased;
+            look = looks.recv() => match look {
+                Some(look) => look(&mut state),
+                None => return,
+            },
+            _ = ticks.tick() => state.tick().await,
+            Some(heard) = hears.recv() => state.take(heard),
+        }
+    }
+}
+
+impl State {
+    fn moment(&self) -> Moment {
+        let wall = SystemTime::now().duration_since(UNIX_EPOCH);
+        let wall = wall.unwrap_or_default().as_millis();
+        Moment {
+            now: self.start.elapsed(),
+            wall: u64::try_from(wall).unwrap_or(u64::MAX),
+        }
+    }
+
+    fn take(&mut self, heard: Heard) {
+        self.waiting_bytes
+            .fetch_sub(heard.size(), Ordering::Relaxed);
+        let (at, partitions, mut effects) = (self.moment(), self.partitions, Vec::new());
+        let taken = match heard {
+            Heard::Report(bytes) => decode::report(bytes, partitions)
+                .map(|report| self.roster.report(report, at, &mut effects)),
+            Heard::Beat(bytes) => {
+                decode::beat(bytes, partitions).map(|beat| self.roster.beat(beat, at))
+            }
+            Heard::Replica(bytes) => {
+                decode::replica_beat(bytes, partitions).map(|beat| self.replica(beat, at))
+            }
+            Heard::Gone(bytes) => {
+                decode::gone(bytes, partitions).map(|gone| self.roster.gone(gone, at))
+            }
+            Heard::Interrupted => {
+                self.roster.interrupted(at);
+                Ok(())
+            }
+        };
+        if let Err(fault) = taken {
+            self.roster.count(fault);
+        }
+        self.tell(effects);
+    }
+
+    fn replica(&mut self, beat: ReplicaBeat, at: Moment) {
+        if beat.replica == self.own {
+            self.echo = Instant::now();
+        }
+        self.roster.replica_beat(beat, at);
+    }
+
+    async fn tick(&mut self) {
+        let (at, mut effects) = (self.moment(), Vec::new());
+        if self.echo.elapsed() >= DEAF_AFTER {
+            self.roster.interrupted(at);
+        }
+        for _ in 0..self.dropped.swap(0, Ordering::Relaxed) {
+            self.roster.count(Fault::QueueFull);
+        }
+        while self.roster.tick(at, &mut effects) {
+            self.tell(std::mem::take(&mut effects));
+            tokio::task::yield_now().await;
+        }
+        self.tell(effects);
+        self.watches.prune(&mut self.roster);
+        let progress = Progress {
+            held: self.roster.held(),
+            ready: self.roster.ready(),
+            is_ready: self.roster.is_ready(),
+        };
+        self.progress.send_if_modified(|before| {
+            let is_other = *before != progress;
+            *before = progress;
+            is_other
+        });
+    }
+
+    fn tell(&mut self, effects: Vec<Effect>) {
+        let mut news = Vec::new();
+        for effect in effects {
+            match effect {
+                Effect::Joined(_) | Effect::Left { .. } => news.push(effect),
+                effect => {
+                    if self.effects.try_send(effect).is_err() {
+                        self.roster.count(Fault::Untold);
+                    }
+                }
+            }
+        }
+        if !news.is_empty() {
+            self.watches.tell(&mut self.roster, news);
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! What the program is told on its command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Parser;
+use tidegate_proto::node::{DEFAULT_PARTITIONS, MAX_PARTITIONS};
+
+/// Says who is in which channel and who is connected, over all gateways, to them over NATS and to backends over gRPC.
+///
+/// It keeps nothing on disk: gateways tell it everything again when it starts. Run two or more, so that losing one loses no
+/// answer; they find each other over NATS.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "tidegate-presence", version)]
+pub(crate) struct Options {
+    /// A NATS server; may be given several times, for servers of one cluster.
+    #[arg(long, value_name = "URL", default_value = "nats://127.0.0.1:4222")]
+    pub(crate) nats: Vec<String>,
+
+    /// The prefix of subjects: `nats.prefix` of the gateways.
+    #[arg(long, value_name = "PREFIX", default_value = tidegate_backbone::DEFAULT_PREFIX)]
+    pub(crate) nats_prefix: String,
+
+    /// A credentials file for NATS.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) nats_credentials: Option<PathBuf>,
+
+    /// A PEM file of certificate authorities for NATS, trusted instead of the system's.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) nats_ca: Option<PathBuf>,
+
+    /// The name of this replica, unlike every other's; a random one if it is not given.
+    #[arg(long, value_name = "NAME", value_parser = replica)]
+    pub(crate) replica: Option<String>,
+
+    /// Into how many parts channels and users are divided among replicas. It must be the same in all of them and in the
+    /// gateways (`presence.partitions`); messages of those that differ are ignored and counted.
+    #[arg(long, value_name = "COUNT", default_value_t = DEFAULT_PARTITIONS,
+          value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_PARTITIONS)))]
+    pub(crate) partitions: u32,
+
+    /// Memberships of channels, and connections, that this replica holds at most. One takes about 120 bytes, and what
+    /// clients have as info.
+    #[arg(long, value_name = "COUNT", default_value_t = 10_000_000)]
+    pub(crate) max_entries: usize,
+
+    /// How long it is remembered when a user was last seen: a number with s, m, h or d behind it.
+    #[arg(long, value_name = "TIME", default_value = "24h", value_parser = duration)]
+    pub(crate) last_seen_ttl: Duration,
+
+    /// Of how many users at most; of more the oldest are forgotten.
+    #[arg(long, value_name = "COUNT", default_value_t = 1_000_000)]
+    pub(crate) last_seen_max: usize,
+
+    /// Where gRPC is answered. What can be reached from other machines needs a key.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8500")]
+    pub(crate) listen: SocketAddr,
+
+    /// A file with the API key that callers show, at least 16 visible ASCII characters.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) api_key: Option<PathBuf>,
+}
+
+/// Why a text is none of what an option takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum OptionError {
+    /// The name of a replica.
+    #[error("a name has 1 to 128 bytes")]
+    Replica,
+    /// A time.
+    #[error("the time is not a number above zero with s, m, h or d behind it")]
+    Time,
+}
+
+fn replica(text: &str) -> Result<String, OptionError> {
+    match text.len() {
+        1..=128 => Ok(text.to_owned()),
+        _ => Err(OptionError::Replica),
+    }
+}
+
+fn duration(text: &str) -> Result<Duration, OptionError> {
+    let split = text
+        .len()
+        .checked_sub(1)
+        .and_then(|at| text.split_at_checked(at));
+    let (number, unit) = split.ok_or(OptionError::Time)?;
+    let seconds = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3_600,
+        "d" => 86_400,
+        _ => return Err(OptionError::Time),
+    };
+    let number: u64 = number.parse().map_err(|_| OptionError::Time)?;
+    let seconds = number.checked_mul(seconds).filter(|it| *it > 0);
+    seconds.map(Duration::from_secs).ok_or(OptionError::Time)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Options::command().debug_assert();
+    }
+
+    #[test]
+    fn times_are_read() {
+        for (text, expected) in [
+            ("24h", Ok(86_400)),
+            ("2d", Ok(172_800)),
+            ("0s", Err(OptionError::Time)),
+            ("5", Err(OptionError::Time)),
+            ("", Err(OptionError::Time)),
+            ("é", Err(OptionError::Time)),
+            ("99999999999999999999d", Err(OptionError::Time)),
+        ] {
+            assert_eq!(
+                duration(text),
+                expected.map(Duration::from_secs),
+                "{text:?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! The service with its bus and its faces, beside nodes that are simulated.
+
+mod node;
+mod program;
+mod refusals;
+mod within;

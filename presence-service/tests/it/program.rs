@@ -1,0 +1,244 @@
+//! Two replicas as programs over a real NATS server, and what kills do to them.
+
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use prost::Message as _;
+use tidegate_backbone::nats::{Nats, NatsOptions};
+use tidegate_backbone::{Bus, Message, Topic};
+use tidegate_presence_service::message::Change;
+use tidegate_presence_service::simulator::{connection, membership};
+use tidegate_proto::node;
+use tidegate_proto::node::partition;
+use tidegate_proto::presence as proto;
+use tidegate_proto::presence::presence_client::PresenceClient;
+use tidegate_testkit::deadline::until_some;
+use tidegate_testkit::nats::NatsServer;
+use tidegate_testkit::program::Program;
+use tonic::transport::{Channel, Endpoint};
+
+use crate::node::{Collector, Node, PARTITIONS};
+
+const MEMBERS: u64 = 500;
+
+struct Replica {
+    program: Program,
+    client: PresenceClient<Channel>,
+}
+
+impl Replica {
+    async fn start(server: &NatsServer, name: &str) -> Result<Self> {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate-presence"));
+        command.args([
+            "--nats",
+            &server.url(),
+            "--listen",
+            "127.0.0.1:0",
+            "--replica",
+            name,
+        ]);
+        let mut program = Program::start(command)?;
+        let line = program.next_line().await?;
+        let address = line.strip_prefix("listening on ");
+        let address = address.with_context(|| format!("another line: {line}"))?;
+        let endpoint = Endpoint::from_shared(format!("http://{}", address.trim()))?;
+        let client = PresenceClient::new(endpoint.connect().await?);
+        Ok(Self { program, client })
+    }
+
+    /// Waits until what it says of itself is as `is_so` wants.
+    async fn says(&self, what: &str, is_so: impl Fn(&proto::NodesResponse) -> bool) -> Result<()> {
+        let said = async || {
+            let nodes = self
+                .client
+                .clone()
+                .nodes(proto::NodesRequest {})
+                .await
+                .ok()?
+                .into_inner();
+            is_so(&nodes).then_some(())
+        };
+        until_some(what, said)
+            .await
+            .with_context(|| self.program.output())
+    }
+
+    async fn is_ready_with(&self, memberships: u64, others: usize) -> Result<()> {
+        let is_so = |it: &proto::NodesResponse| {
+            it.ready.len() == PARTITIONS as usize
+                && it.memberships == memberships
+                && it.other_replicas.len() == others
+        };
+        self.says("the replica is ready", is_so).await
+    }
+}
+
+/// A server, two replicas, and a node whose clients are in `room` and elsewhere.
+struct World {
+    server: NatsServer,
+    bus: Arc<dyn Bus>,
+    replicas: Vec<Replica>,
+    node: Option<Node>,
+}
+
+impl World {
+    async fn new() -> Result<Self> {
+        let server = NatsServer::start().await?;
+        let bus: Arc<dyn Bus> = Arc::new(Nats::connect(NatsOptions::new([server.url()])).await?);
+        let replicas = vec![
+            Replica::start(&server, "a").await?,
+            Replica::start(&server, "b").await?,
+        ];
+        let node = Node::start(&bus, "gw-1", 1).await?;
+        for number in 0..MEMBERS {
+            let channel = format!("room-{}", number % 50);
+            node.change(Change::Join(membership(&channel, number, number % 9)))
+                .await;
+        }
+        for number in 0..9 {
+            node.change(Change::Connect(connection(number, number)))
+                .await;
+        }
+        let world = Self {
+            server,
+            bus,
+            replicas,
+            node: Some(node),
+        };
+        for replica in &world.replicas {
+            replica.is_ready_with(MEMBERS, 1).await?;
+        }
+        Ok(world)
+    }
+
+    /// Asks as a gateway does.
+    async fn ask(&self, channel: &str) -> Result<node::Counts> {
+        let question = node::Question {
+            version: node::VERSION,
+            partitions: PARTITIONS,
+            what: Some(node::question::What::Counts(node::CountsQuestion {
+                channels: vec![channel.to_owned()],
+            })),
+        };
+        let topic = Topic::presence_ask_channel(partition(channel, PARTITIONS));
+        let message = Message::new(question.encode_to_vec());
+        let mut answer = self
+            .bus
+            .ask(&topic, message.clone(), Duration::from_millis(500))
+            .await;
+        if answer.is_err() {
+            // The one that was killed had heard it.
+            answer = self.bus.ask(&topic, message, Duration::from_secs(2)).await;
+        }
+        match node::Answer::decode(answer?.data)?.what {
+            Some(node::answer::What::Counts(counts)) => Ok(counts),
+            other => anyhow::bail!("another answer: {other:?}"),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn losing_a_replica_loses_no_answer() -> Result<()> {
+    let mut world = World::new().await?;
+    for round in 0..4 {
+        let killed = round % 2;
+        for at in 0..200_usize {
+            if at == 100 {
+                world.replicas[killed].program.kill()?;
+            }
+            let channel = format!("room-{}", at % 50);
+            let counts = world.ask(&channel).await?;
+            ensure!(
+                counts.counts[0].clients == 10,
+                "{channel} in round {round}: {counts:?}"
+            );
+        }
+        let stats = proto::StatsRequest {
+            channel: "room-7".to_owned(),
+        };
+        let left = &world.replicas[1 - killed];
+        let count = left.client.clone().stats(stats).await?.into_inner().count;
+        assert_eq!(count.map(|it| it.clients), Some(10));
+        let name = ["a", "b"][killed];
+        world.replicas[killed] = Replica::start(&world.server, name).await?;
+        world.replicas[killed].is_ready_with(MEMBERS, 1).await?;
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_is_killed_leaves_once() -> Result<()> {
+    let mut world = World::new().await?;
+    let (gone, online) = (Collector::default(), Collector::default());
+    let topics = [Topic::presence_gone(None), Topic::presence_online(None)];
+    let _hears = [
+        world
+            .bus
+            .hear(&topics[0], None, Arc::new(gone.clone()))
+            .await?,
+        world
+            .bus
+            .hear(&topics[1], None, Arc::new(online.clone()))
+            .await?,
+    ];
+    world.node = None;
+    for replica in &world.replicas {
+        replica.is_ready_with(0, 1).await?;
+    }
+    let left = async || {
+        let told = gone.all();
+        let left = told
+            .iter()
+            .map(|it| node::NodeGone::decode(it.1.clone()).unwrap().left.len());
+        (left.sum::<usize>() >= MEMBERS as usize).then_some(())
+    };
+    until_some("every leave is told", left).await?;
+    // What a replica that did not speak would tell comes a second after its lease.
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    let messages: Vec<_> = gone
+        .all()
+        .into_iter()
+        .map(|it| node::NodeGone::decode(it.1))
+        .collect::<Result<_, _>>()?;
+    let mut clients: Vec<_> = messages
+        .iter()
+        .flat_map(|it| &it.left)
+        .map(|it| &it.client)
+        .collect();
+    clients.sort();
+    clients.dedup();
+    let told: usize = messages.iter().map(|it| it.left.len()).sum();
+    assert_eq!((clients.len() as u64, told as u64), (MEMBERS, MEMBERS));
+    assert_eq!(online.all().len(), 9);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bus_that_is_away_ends_nobody() -> Result<()> {
+    let mut world = World::new().await?;
+    let gone = Collector::default();
+    let topic = Topic::presence_gone(None);
+    let _hears = world.bus.hear(&topic, None, Arc::new(gone.clone())).await?;
+    world.server.kill()?;
+    // Longer than the lease of the node, and of the replicas.
+    tokio::time::sleep(Duration::from_millis(3_500)).await;
+    for replica in &world.replicas {
+        replica
+            .says("everybody is there still", |it| it.memberships == MEMBERS)
+            .await?;
+    }
+    world.server.restart().await?;
+    for replica in &world.replicas {
+        replica.is_ready_with(MEMBERS, 1).await?;
+    }
+    let node = world.node.as_ref().context("the node lives")?;
+    node.change(Change::Join(membership("room-0", MEMBERS, 1)))
+        .await;
+    for replica in &world.replicas {
+        replica.is_ready_with(MEMBERS + 1, 1).await?;
+    }
+    assert!(gone.all().is_empty());
+    Ok(())
+}

@@ -1,0 +1,340 @@
+//! Backends over gRPC and NATS, and what they are told when a node is gone.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use serde_json::{Value, json};
+use tidegate_proto::gateway as proto;
+use tidegate_proto::gateway::gateway_client::GatewayClient;
+use tidegate_testkit::deadline::until_some;
+use tidegate_testkit::nats::NatsServer;
+use tidegate_testkit::node::{node, node_modules};
+use tidegate_testkit::program::Program;
+use tidegate_testkit::python::python;
+use tonic::Code;
+use tonic::metadata::MetadataValue;
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::{Channel, Endpoint};
+
+use super::scenario::{Format, Sdk, keep, start};
+use super::site::{Backbone, Site};
+
+const KEY: &str = "the key of the tests";
+
+/// A client that hears `chat:room`.
+async fn listener(site: &Site) -> Program {
+    let (near, far) = (site.near(), site.far());
+    let mut listener = start("listen", Sdk::JavaScript, Format::Json, far, near);
+    assert_eq!(listener.next_line().await.unwrap(), "listening");
+    listener
+}
+
+fn free_port() -> u16 {
+    let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    socket.local_addr().unwrap().port()
+}
+
+type Backend = GatewayClient<
+    InterceptedService<
+        Channel,
+        fn(tonic::Request<()>) -> Result<tonic::Request<()>, tonic::Status>,
+    >,
+>;
+
+async fn connect(port: u16) -> Channel {
+    let endpoint = Endpoint::from_shared(format!("http://127.0.0.1:{port}")).unwrap();
+    let connect = async || endpoint.connect().await.ok();
+    until_some("gRPC answers", connect).await.unwrap()
+}
+
+fn with_key(channel: Channel) -> Backend {
+    let show = |mut request: tonic::Request<()>| {
+        let value = MetadataValue::try_from(format!("apikey {KEY}")).unwrap();
+        request.metadata_mut().insert("authorization", value);
+        Ok(request)
+    };
+    GatewayClient::with_interceptor(channel, show)
+}
+
+fn publish(channel: &str, data: &'static str) -> proto::PublishRequest {
+    proto::PublishRequest {
+        channel: channel.to_owned(),
+        publication: Some(proto::Publishing {
+            data: data.into(),
+            ..proto::Publishing::default()
+        }),
+    }
+}
+
+/// A gateway that serves gRPC, and its port.
+async fn site_with_grpc() -> (Site, u16) {
+    let port = free_port();
+    let site = Site::start(Backbone::Embedded, |config| {
+        keep(config);
+        config["grpc_api"] = json!({ "enabled": true, "port": port, "key": KEY });
+    });
+    (site.await, port)
+}
+
+#[tokio::test]
+async fn grpc_does_what_http_does() {
+    let (site, port) = site_with_grpc().await;
+    let mut listener = listener(&site).await;
+    let channel = connect(port).await;
+    let mut stranger = GatewayClient::new(channel.clone());
+    let refused = stranger.info(proto::InfoRequest {}).await.unwrap_err();
+    assert_eq!(refused.code(), Code::Unauthenticated);
+
+    let mut backend = with_key(channel);
+    backend.publish(publish("chat:room", "1")).await.unwrap();
+    assert_eq!(listener.next_line().await.unwrap(), "MQ==");
+    for (channel, code) in [
+        ("nowhere:room", Code::NotFound),
+        ("", Code::InvalidArgument),
+    ] {
+        let refused = backend.publish(publish(channel, "1")).await.unwrap_err();
+        assert_eq!(refused.code(), code, "{channel}");
+    }
+    let commands = ["kept:a", "nowhere:a"].map(|channel| proto::Command {
+        command: Some(proto::command::Command::Publish(publish(channel, "7"))),
+    });
+    let batch = proto::BatchRequest {
+        commands: commands.into(),
+        parallel: true,
+    };
+    let replies = backend.batch(batch).await.unwrap().into_inner().replies;
+    let [first, second] = <[_; 2]>::try_from(replies).unwrap();
+    assert!(matches!(first.reply, Some(proto::reply::Reply::Publish(it)) if it.position.is_some()));
+    assert!(matches!(second.reply, Some(proto::reply::Reply::Error(it)) if it.code == 102));
+    let history = proto::HistoryRequest {
+        channel: "kept:a".to_owned(),
+        limit: -1,
+        ..proto::HistoryRequest::default()
+    };
+    let history = backend.history(history).await.unwrap().into_inner();
+    assert_eq!(history.publications.len(), 1);
+    assert_eq!(history.publications[0].data, "7");
+}
+
+#[tokio::test]
+async fn grpc_finds_connections_and_ends_them() {
+    let (site, port) = site_with_grpc().await;
+    let _listener = listener(&site).await;
+    let mut backend = with_key(connect(port).await);
+    let wanted = proto::ConnectionsRequest {
+        channel: Some("chat:room".to_owned()),
+        ..proto::ConnectionsRequest::default()
+    };
+    let found = backend.connections(wanted).await.unwrap().into_inner();
+    let [connection] = <[_; 1]>::try_from(found.connections).unwrap();
+    let order = proto::DisconnectRequest {
+        target: Some(proto::Target {
+            user: connection.user,
+            client: connection.client,
+            ..proto::Target::default()
+        }),
+        ..proto::DisconnectRequest::default()
+    };
+    let done = backend.disconnect(order).await.unwrap().into_inner();
+    assert_eq!(done.clients, 1);
+    let gone = async || {
+        let info = backend.clone().info(proto::InfoRequest {}).await.ok()?;
+        (info.into_inner().nodes[0].clients == 0).then_some(())
+    };
+    until_some("it is gone", gone).await.unwrap();
+}
+
+/// The answer of an endpoint of the NATS service.
+async fn ask(nats: &async_nats::Client, method: &str, body: Value) -> Value {
+    let subject = format!("tide.req.tidegate.{method}");
+    let answer = nats.request(subject, body.to_string().into()).await;
+    serde_json::from_slice(&answer.unwrap().payload).unwrap()
+}
+
+#[tokio::test]
+async fn nats_does_what_http_does() {
+    let site = Site::start(Backbone::Nats, |config| {
+        config["nats_api"] = json!({ "enabled": true });
+    })
+    .await;
+    let mut listener = listener(&site).await;
+    let nats = async_nats::connect(site.nats.as_ref().unwrap().url());
+    let nats = nats.await.unwrap();
+    let service = async || {
+        let asked = nats.request("$SRV.INFO.tidegate", "".into()).await;
+        serde_json::from_slice::<Value>(&asked.ok()?.payload).ok()
+    };
+    let service = until_some("the service is there", service).await.unwrap();
+    let endpoints = service["endpoints"].as_array().unwrap();
+    assert!(
+        endpoints
+            .iter()
+            .any(|it| it["subject"] == "tide.req.tidegate.disconnect")
+    );
+
+    let done = ask(
+        &nats,
+        "publish",
+        json!({ "channel": "chat:room", "data": 1 }),
+    )
+    .await;
+    assert_eq!(done, json!({ "result": {} }));
+    assert_eq!(listener.next_line().await.unwrap(), "MQ==");
+    let failed = ask(&nats, "history", json!({ "channel": "chat:room" })).await;
+    assert_eq!(failed["error"]["code"], 108);
+    let found = ask(&nats, "connections", json!({ "channel": "chat:room" })).await;
+    let (_, connection) = found["result"]["connections"]
+        .as_object()
+        .unwrap()
+        .iter()
+        .next()
+        .unwrap();
+    let done = ask(&nats, "disconnect", json!({ "user": connection["user"] })).await;
+    assert_eq!(done, json!({ "result": { "num_clients": 1 } }));
+
+    let malformed = nats.request("tide.req.tidegate.publish", "{".into()).await;
+    let headers = malformed.unwrap().headers.unwrap();
+    assert_eq!(
+        headers.get("Nats-Service-Error-Code").unwrap().as_str(),
+        "400"
+    );
+}
+
+/// What `docs/backends.md` gives a backend: it may publish and control, and hears nothing but answers.
+const ACCOUNTS: &str = r#"
+jetstream: enabled
+authorization {
+  users: [
+    { user: tidegate, password: nodes }
+    { user: backend, password: backends, permissions: {
+        publish: [ "tide.pub.chat.>", "tide.req.tidegate.>" ]
+        subscribe: [ "_INBOX.>" ]
+    } }
+    { user: publisher, password: publishers, permissions: {
+        publish: [ "tide.pub.chat.>" ]
+        subscribe: [ "_INBOX.>" ]
+    } }
+  ]
+}
+"#;
+
+#[tokio::test]
+async fn nats_permissions_decide_who_may_control() {
+    let server = NatsServer::start_with(ACCOUNTS).await.unwrap();
+    let as_user = async |user: &str, password: &str| {
+        let options =
+            async_nats::ConnectOptions::with_user_and_password(user.into(), password.into());
+        options.connect(server.url()).await.unwrap()
+    };
+    let config = json!({
+        "http_server": { "workers": 1 },
+        "client": { "token": { "hmac_secret_key": KEY } },
+        "channel": { "namespaces": [{ "name": "chat" }] },
+        "nats": { "user": "tidegate", "password": "nodes" },
+        "nats_api": { "enabled": true },
+    });
+    let url = server.url();
+    let gateway = tidegate_testkit::gateway::Gateway::start(
+        env!("CARGO_BIN_EXE_tidegate"),
+        &config,
+        Some(&url),
+    );
+    let _gateway = gateway.await.unwrap();
+    let backend = as_user("backend", "backends").await;
+    let answers = async || {
+        let asked = backend.request("tide.req.tidegate.info", "{}".into()).await;
+        serde_json::from_slice::<Value>(&asked.ok()?.payload).ok()
+    };
+    let info = until_some("a backend is answered", answers).await.unwrap();
+    assert_eq!(info["result"]["nodes"].as_array().unwrap().len(), 1);
+    let publisher = as_user("publisher", "publishers").await;
+    let refused = tokio::time::timeout(
+        std::time::Duration::from_millis(500),
+        publisher.request("tide.req.tidegate.info", "{}".into()),
+    );
+    assert!(
+        !matches!(refused.await, Ok(Ok(_))),
+        "a publisher may control"
+    );
+}
+
+#[tokio::test]
+async fn an_order_that_a_node_did_not_answer_has_failed_until_the_node_is_known_to_be_gone() {
+    let mut site = Site::start(Backbone::Nats, |config| {
+        config["nats_api"] = json!({ "enabled": true });
+    })
+    .await;
+    let nats = async_nats::connect(site.nats.as_ref().unwrap().url());
+    let nats = nats.await.unwrap();
+    let nodes = async || {
+        let asked = nats.request("tide.req.tidegate.info", "{}".into()).await;
+        let info: Value = serde_json::from_slice(&asked.ok()?.payload).ok()?;
+        (info["result"]["nodes"].as_array()?.len() == 2).then_some(())
+    };
+    until_some("both nodes are there", nodes).await.unwrap();
+    site.gateways[1].kill().unwrap();
+    let order = json!({ "user": "nobody" });
+    let answer = ask(&nats, "disconnect", order.clone()).await;
+    assert_eq!(answer["error"]["code"], 100, "{answer}");
+    let done = async || {
+        let answer = ask(&nats, "disconnect", order.clone()).await;
+        (answer == json!({ "result": { "num_clients": 0 } })).then_some(())
+    };
+    until_some("the node is given up", done).await.unwrap();
+}
+
+/// The first block of a language in `docs/backends.md`.
+fn snippet(language: &str) -> String {
+    let page = include_str!("../../../docs/backends.md");
+    let (_, block) = page.split_once(&format!("```{language}\n")).unwrap();
+    block.split_once("```").unwrap().0.to_owned()
+}
+
+#[tokio::test]
+async fn the_snippets_of_the_documentation_do_what_they_say() {
+    let site = Site::start(Backbone::Nats, |config| {
+        config["nats_api"] = json!({ "enabled": true });
+    })
+    .await;
+    let mut listener = listener(&site).await;
+    let url = site.nats.as_ref().unwrap().url();
+    let nats = async_nats::connect(&url).await.unwrap();
+    let there = async || {
+        let asked = nats.request("$SRV.PING.tidegate", "".into());
+        asked.await.ok().map(drop)
+    };
+    until_some("the service is there", there).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let modules = node_modules().unwrap();
+    std::os::unix::fs::symlink(modules, folder.path().join("node_modules")).unwrap();
+    for (language, name, said) in [
+        ("python", "snippet.py", r#"{"text":"from Python"}"#),
+        ("javascript", "snippet.mjs", r#"{"text":"from Node.js"}"#),
+    ] {
+        let script = folder.path().join(name);
+        std::fs::write(&script, snippet(language)).unwrap();
+        let mut command = match language {
+            "python" => python(&script).unwrap(),
+            _ => node(&script).unwrap(),
+        };
+        command.env("NATS_URL", &url);
+        let mut program = Program::start(command).unwrap();
+        let answer = program.next_line().await.unwrap();
+        assert_eq!(answer, r#"{"result":{"num_clients":0}}"#, "{language}");
+        program.succeeded().await.unwrap();
+        assert_eq!(listener.next_line().await.unwrap(), BASE64.encode(said));
+    }
+}
+
+#[tokio::test]
+async fn a_page_describes_the_methods_where_it_is_asked_for() {
+    for (is_enabled, status) in [(true, 200), (false, 404)] {
+        let site = Site::start(Backbone::Embedded, |config| {
+            config["swagger"] = json!({ "enabled": is_enabled });
+        })
+        .await;
+        for file in ["", "page.js", "style.css", "openapi.json"] {
+            let path = format!("/swagger/{file}");
+            assert_eq!(site.near().get(&path).await.unwrap().0, status, "{path}");
+        }
+    }
+}
