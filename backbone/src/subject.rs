@@ -65,9 +65,7 @@ impl Subjects {
     #[must_use]
     pub fn publication(&self, channel: &Channel) -> String {
         let mut subject = self.publications.clone();
-        subject.push_str(channel.namespace().unwrap_or(NO_NAMESPACE));
-        subject.push('.');
-        push_name(&mut subject, channel.is_private(), channel.local_name());
+        push_channel(&mut subject, channel);
         subject
     }
 
@@ -220,6 +218,13 @@ fn partition_of(subject: &str, partitions: u32) -> u32 {
         (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
     });
     hash % partitions
+}
+
+/// Adds the tokens of a channel: its namespace, and its name, escaped where it has to be.
+pub(crate) fn push_channel(subject: &mut String, channel: &Channel) {
+    subject.push_str(channel.namespace().unwrap_or(NO_NAMESPACE));
+    subject.push('.');
+    push_name(subject, channel.is_private(), channel.local_name());
 }
 
 fn push_name(subject: &mut String, is_private: bool, name: &str) {

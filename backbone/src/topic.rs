@@ -3,6 +3,7 @@
 //! A topic is the end of a subject: `<prefix>.<topic>` on NATS, the same text inside one process. Each thing that is
 //! said has one constructor here, and only this file and `subject` spell what is said on.
 
+mod events;
 mod presence;
 
 use std::fmt;

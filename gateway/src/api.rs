@@ -11,6 +11,7 @@ mod json;
 pub(crate) mod micro;
 mod operation;
 mod pattern;
+mod presence;
 mod publish;
 mod recent;
 mod swagger;
@@ -67,9 +68,8 @@ impl Api {
                 self.control(target, order).await.map(Outcome::Reached)
             }
             Operation::Connections(it) => self.connections(it).await,
-            Operation::Presence { channel } | Operation::PresenceStats { channel } => {
-                self.presence(&channel).await
-            }
+            Operation::Presence { channel } => self.presence(&channel).await,
+            Operation::PresenceStats { channel } => self.presence_stats(&channel).await,
             Operation::History(it) => self.history(it).await,
             Operation::HistoryRemove { channel } => self.remove_history(&channel).await,
             Operation::Channels { pattern } => self.channels(pattern).await,
@@ -89,12 +89,6 @@ impl Api {
         let operations = stream::iter(batch.operations);
         let outcomes = operations.map(|operation| self.perform_if(operation));
         outcomes.buffered(width).collect().await
-    }
-
-    /// Who is in a channel: for the presence service to answer, once there is one.
-    async fn presence(&self, channel: &str) -> Result<Outcome, Failure> {
-        self.rules().channel(channel)?;
-        Err(ErrorCode::NotAvailable.into())
     }
 
     async fn channels(&self, pattern: String) -> Result<Outcome, Failure> {

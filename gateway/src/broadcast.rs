@@ -1,4 +1,5 @@
-//! One publication on its way to the workers, and its forms for clients: as it is, or as a patch of the one before it.
+//! One publication on its way to the workers, and its forms for clients: as it is, or as a patch of the one before it. So go
+//! joins and leaves, too.
 
 use std::sync::{Arc, OnceLock};
 
@@ -16,13 +17,28 @@ pub struct Broadcast(Arc<Encodings>);
 #[derive(Debug)]
 struct Encodings {
     channel: Channel,
-    publication: Publication,
+    content: Content,
     /// Payload of the channel's publication before it, where that is at hand.
     base: Option<Bytes>,
     /// Offset up to which the channel has nothing but this publication.
     after: u64,
     forms: [OnceLock<Option<Encoded>>; Form::COUNT],
     counters: Arc<Counters>,
+}
+
+#[derive(Debug)]
+enum Content {
+    Publication(Publication),
+    Happening(Happening, tidegate_backbone::ClientInfo),
+}
+
+/// What subscribers may be told of one another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Happening {
+    /// One has come.
+    Join,
+    /// One has gone.
+    Leave,
 }
 
 /// How a client gets publications.
@@ -61,9 +77,24 @@ impl Broadcast {
     /// A publication that nobody has needed encoded yet.
     #[must_use]
     pub fn new(channel: Channel, publication: Publication, counters: Arc<Counters>) -> Self {
+        Self::of(channel, Content::Publication(publication), counters)
+    }
+
+    /// A join or leave that nobody has needed encoded yet.
+    #[must_use]
+    pub fn happening(
+        channel: Channel,
+        happening: Happening,
+        info: tidegate_backbone::ClientInfo,
+        counters: Arc<Counters>,
+    ) -> Self {
+        Self::of(channel, Content::Happening(happening, info), counters)
+    }
+
+    fn of(channel: Channel, content: Content, counters: Arc<Counters>) -> Self {
         Self(Arc::new(Encodings {
             channel,
-            publication,
+            content,
             base: None,
             after: 0,
             forms: Default::default(),
@@ -91,22 +122,39 @@ impl Broadcast {
         &self.0.channel
     }
 
+    fn published(&self) -> Option<&Publication> {
+        match &self.0.content {
+            Content::Publication(publication) => Some(publication),
+            Content::Happening(..) => None,
+        }
+    }
+
+    /// Whether it is a join or leave.
+    #[must_use]
+    pub fn is_happening(&self) -> bool {
+        matches!(self.0.content, Content::Happening(..))
+    }
+
     /// Its payload.
     #[must_use]
     pub fn data(&self) -> Bytes {
-        self.0.publication.data.clone()
+        self.published()
+            .map_or_else(Bytes::new, |it| it.data.clone())
     }
 
     /// Bytes of its payload.
     #[must_use]
     pub fn size(&self) -> usize {
-        self.0.publication.data.len()
+        match &self.0.content {
+            Content::Publication(it) => it.data.len(),
+            Content::Happening(_, it) => it.conn_info.len() + it.chan_info.len(),
+        }
     }
 
     /// Its place in the stream of a kept channel.
     #[must_use]
     pub fn place(&self) -> Option<&Place> {
-        self.0.publication.place.as_ref()
+        self.published()?.place.as_ref()
     }
 
     /// Its offset in a kept channel.
@@ -120,9 +168,12 @@ impl Broadcast {
         self.0.after
     }
 
-    /// The value of a tag; empty when there is none.
+    /// The value of a tag; empty when there is none. Of a join or leave, the client, whose latest one counts.
     pub(crate) fn key(&self, tag: &str) -> &str {
-        self.0.publication.tags.get(tag).map_or("", String::as_str)
+        match &self.0.content {
+            Content::Publication(it) => it.tags.get(tag).map_or("", String::as_str),
+            Content::Happening(_, it) => &it.client,
+        }
     }
 
     /// The push in a form; `None` when the publication has none such.
@@ -133,7 +184,15 @@ impl Broadcast {
     }
 
     fn encode(&self, form: Form) -> Option<Encoded> {
-        let event = Event::Publication(self.publication(form));
+        let event = match &self.0.content {
+            Content::Publication(it) => Event::Publication(self.form_of(it, form)),
+            Content::Happening(Happening::Join, it) => {
+                Event::Join(info_to_client(it, form.format()))
+            }
+            Content::Happening(Happening::Leave, it) => {
+                Event::Leave(info_to_client(it, form.format()))
+            }
+        };
         let push = Push {
             channel: self.0.channel.as_str().to_owned(),
             event,
@@ -149,10 +208,14 @@ impl Broadcast {
         encoded.ok()
     }
 
-    /// The publication as a client sees it.
-    pub(crate) fn publication(&self, form: Form) -> tidegate_codec::Publication {
+    /// The publication as a client sees it; `None` if it is none.
+    pub(crate) fn publication(&self, form: Form) -> Option<tidegate_codec::Publication> {
+        self.published().map(|it| self.form_of(it, form))
+    }
+
+    fn form_of(&self, publication: &Publication, form: Form) -> tidegate_codec::Publication {
         let format = form.format();
-        let mut seen = to_client(&self.0.publication, format);
+        let mut seen = to_client(publication, format);
         // What is no JSON has no form for JSON clients, a string neither.
         if matches!(form, Form::Plain(_)) || !format.accepts(&seen.data) {
             return seen;
@@ -182,23 +245,30 @@ fn patch(format: Format, base: &Bytes, target: &Bytes) -> Option<Bytes> {
     delta::patch(base, target, alignment)
 }
 
-/// A publication as clients of `format` see it. Payloads about the publisher that the format cannot carry, from a token's
-/// `b64info`, are left out.
-pub(crate) fn to_client(publication: &Publication, format: Format) -> tidegate_codec::Publication {
+/// Somebody as clients of `format` see them. Payloads that the format cannot carry, from a token's `b64info`, are left out.
+pub(crate) fn info_to_client(info: &tidegate_backbone::ClientInfo, format: Format) -> ClientInfo {
     let payload = |bytes: &Bytes| match format.accepts(bytes) {
         true => bytes.clone(),
         false => Bytes::new(),
     };
+    ClientInfo {
+        user: info.user.clone(),
+        client: info.client.clone(),
+        conn_info: payload(&info.conn_info),
+        chan_info: payload(&info.chan_info),
+    }
+}
+
+/// A publication as clients of `format` see it.
+pub(crate) fn to_client(publication: &Publication, format: Format) -> tidegate_codec::Publication {
     let place = publication.place.as_ref();
     let first = place.filter(|place| place.offset == 1);
     tidegate_codec::Publication {
         data: publication.data.clone(),
-        info: publication.info.as_ref().map(|info| ClientInfo {
-            user: info.user.clone(),
-            client: info.client.clone(),
-            conn_info: payload(&info.conn_info),
-            chan_info: payload(&info.chan_info),
-        }),
+        info: publication
+            .info
+            .as_ref()
+            .map(|info| info_to_client(info, format)),
         tags: publication.tags.clone(),
         offset: place.map_or(0, |place| place.offset),
         time: place.map_or(0, |place| i64::try_from(place.time).unwrap_or(i64::MAX)),

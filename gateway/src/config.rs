@@ -15,6 +15,7 @@ mod load;
 mod nats;
 mod nearest;
 mod overlay;
+mod presence;
 mod print;
 mod schema;
 mod secret;
@@ -36,6 +37,7 @@ pub use file::Format;
 pub use load::{Loaded, load};
 pub use nats::{NatsConfig, NatsTlsConfig};
 pub use overlay::Setting;
+pub use presence::PresenceConfig;
 pub use print::default_config;
 pub use secret::Secret;
 pub use server::{
@@ -61,6 +63,8 @@ options! {
         pub nats: NatsConfig,
         /// What is kept without NATS.
         pub embedded: EmbeddedConfig,
+        /// Who is where.
+        pub presence: PresenceConfig,
         /// The history service in the same process.
         pub history_service: HistoryServiceConfig,
         /// The presence service in the same process.

@@ -3,6 +3,7 @@
 
 mod landing;
 mod operation;
+mod presence;
 mod work;
 
 use std::rc::Rc;
@@ -24,6 +25,7 @@ use crate::control::{Connected, Errand, Task};
 use crate::hub::Membership;
 use crate::node::Node;
 use crate::outbox::Outbox;
+use crate::presence::Seen;
 use crate::session::{Action, Actions, Entry, Landing, Moment, OpenError, PingStyle, Session};
 use crate::users::Seat;
 use crate::wire::Wire;
@@ -43,6 +45,8 @@ pub(crate) struct Connection {
     user: Option<AdmittedUser>,
     /// Among the connections of its user.
     seat: Option<Seat>,
+    /// What others are told of it; `None` while that is nothing.
+    seen: Option<Box<Seen>>,
     closing: Option<Box<Disconnect>>,
 }
 
@@ -58,6 +62,7 @@ impl Connection {
             memberships: ByChannel::default(),
             user: None,
             seat: None,
+            seen: None,
             closing: None,
         }
     }
@@ -197,6 +202,9 @@ impl Connection {
                 let format = self.format();
                 self.step(|session, now, actions| session.read(id, result, format, now, actions));
             }
+            Finished::Asked(id, result) => {
+                self.step(|session, _, actions| session.presence_answered(id, result, actions));
+            }
             Finished::Sent(id, Ok(confirmation)) => {
                 let confirmed = confirmation.map(move |result| Finished::Published(id, result));
                 self.work().begin(confirmed);
@@ -302,19 +310,31 @@ impl Connection {
             Action::Attach(channel) => {
                 let membership = self.work().take_landed(&channel);
                 let membership = membership.expect("a session keeps only what it joined");
+                self.show(&channel);
                 self.memberships.insert(channel, membership);
             }
             Action::Detach(channel) => {
+                self.hide(&channel);
                 self.memberships.remove(channel.as_str());
             }
+            Action::Introduce { name, version } => self.introduce(&name, &version),
             Action::Open { user, channels } => {
                 let (node, hub) = (Arc::clone(self.node()), Rc::clone(&self.worker.hub));
                 self.work()
                     .wait_for(operation::open(node, hub, user, channels));
             }
             Action::Join(join) => {
-                let join = operation::join(Rc::clone(&self.worker.hub), join);
-                self.work().begin(join);
+                let (node, hub) = (Arc::clone(self.node()), Rc::clone(&self.worker.hub));
+                self.work().begin(operation::join(node, hub, join));
+            }
+            Action::Presence {
+                id,
+                channel,
+                question,
+            } => {
+                let (node, format) = (Arc::clone(self.node()), self.format());
+                let ask = operation::ask(node, id, channel, question, format);
+                self.work().begin(ask);
             }
             Action::Read { id, channel, range } => {
                 let read = operation::read(Arc::clone(self.node()), id, channel, range);
@@ -338,6 +358,7 @@ impl Connection {
     fn begin_closing(&mut self, with: Disconnect) {
         self.closing = Some(Box::new(with));
         self.seat = None;
+        self.seen = None;
         self.outbox.take_errands();
         self.work().backlog.clear();
         self.memberships = ByChannel::default();

@@ -70,6 +70,12 @@ counters! {
     commands: "counter", "Commands taken from clients.";
     publications_in: "counter", "Publications accepted from clients.";
     publications_out: "counter", "Publications put into connections' outboxes.";
+    events_out: "counter", "Joins and leaves put into connections' outboxes.";
+    events_dropped: "counter", "Joins and leaves that other nodes could not be told.";
+    presence_ignored: "counter", "Messages of other nodes and of the presence service that this node cannot read.";
+    presence_reports: "counter", "Reports to the presence service.";
+    presence_snapshots: "counter", "Of these, parts of snapshots that it asked for.";
+    presence_unanswered: "counter", "Questions that the presence service did not answer in time.";
     not_json: "counter", "Publications kept from JSON clients because they are not valid JSON.";
     worker_queue_full: "counter", "Publications dropped because a worker's queue was full.";
     closed_by_server: "counter", "Connections closed by the server with a disconnect code.";

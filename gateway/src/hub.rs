@@ -28,6 +28,7 @@ use crate::broadcast::{Broadcast, Form};
 use crate::counters::Counters;
 use crate::interest::{Interest, Item, Route, Topic};
 use crate::outbox::Outbox;
+use crate::presence::Hearing;
 use crate::wire::{Press, Wire};
 use batch::Batch;
 pub use delivery::Delivery;
@@ -85,6 +86,8 @@ pub struct Terms {
     pub delivery: Arc<Delivery>,
     /// Whether publications come as patches of the one before.
     pub is_delta: bool,
+    /// Where joins and leaves are heard, if they are to be.
+    pub hearing: Option<Arc<Hearing>>,
 }
 
 /// A time, and a number that makes it unique.
@@ -168,7 +171,8 @@ impl Hub {
         let Some(members) = channels.get(broadcast.channel()) else {
             return;
         };
-        let Some(progress) = &members.progress else {
+        let progress = members.progress.as_ref();
+        let Some(progress) = progress.filter(|_| !broadcast.is_happening()) else {
             if self.taken.get() >= members.since {
                 self.gather(members, broadcast);
             }
@@ -249,16 +253,38 @@ impl Hub {
                 progress.delivered();
             }
             for log in members.logs.borrow().iter() {
-                let delivered = self.append(log, &batch.broadcasts, &members.delivery);
-                self.counters
-                    .publications_out
-                    .add((delivered * log.len()) as u64);
+                // Joins and leaves are never patches, nor what patches are of.
+                let all = batch.broadcasts.as_slice();
+                let alike =
+                    |one: &Broadcast, next: &Broadcast| one.is_happening() == next.is_happening();
+                for part in all.chunk_by(alike) {
+                    self.append_part(log, part, &members.delivery);
+                }
             }
         }
     }
 
+    /// Adds publications, or joins and leaves, to a log that they belong in.
+    fn append_part(&self, log: &Log, part: &[Broadcast], delivery: &Delivery) {
+        if !part[0].is_happening() {
+            let delivered = self.append(log, part, delivery, log.needs_whole());
+            let count = (delivered * log.len()) as u64;
+            self.counters.publications_out.add(count);
+        } else if log.is_hearing() {
+            let delivered = self.append(log, part, delivery, false);
+            let count = (delivered * log.len()) as u64;
+            self.counters.events_out.add(count);
+        }
+    }
+
     /// Adds publications to a log; gives the number of those that clients of its form can read.
-    fn append(&self, log: &Log, batch: &[Broadcast], delivery: &Delivery) -> usize {
+    fn append(
+        &self,
+        log: &Log,
+        batch: &[Broadcast],
+        delivery: &Delivery,
+        needs_whole: bool,
+    ) -> usize {
         let form = log.form();
         let readable = || batch.iter().filter_map(|it| Some((it, it.encoded(form)?)));
         if let Some(tag) = &delivery.newest_by {
@@ -271,7 +297,7 @@ impl Hub {
         if messages.is_empty() {
             return 0;
         }
-        let first = log.needs_whole().then(|| readable().next()).flatten();
+        let first = needs_whole.then(|| readable().next()).flatten();
         let whole = first.and_then(|(first, _)| first.encoded(Form::Whole(log.wire().format)));
         log.append(&messages, delivery.batch, &self.press, whole);
         messages.len()
@@ -342,7 +368,7 @@ impl Hub {
         terms: &Terms,
     ) -> Result<Membership, Error> {
         let members = self.members(topic, &terms.delivery)?;
-        let log = members.log(outbox.wire(), terms.is_delta, &self.spares);
+        let log = members.log(outbox.wire(), terms, &self.spares);
         let cursor = log.join(outbox);
         self.counters.subscriptions.add(1);
         Ok(Membership {
@@ -414,13 +440,16 @@ impl Members {
     }
 
     /// The log for clients of this form.
-    fn log(&self, wire: Wire, is_delta: bool, spares: &Rc<Spares>) -> Rc<Log> {
+    fn log(&self, wire: Wire, terms: &Terms, spares: &Rc<Spares>) -> Rc<Log> {
         let mut logs = self.logs.borrow_mut();
-        if let Some(log) = logs.iter().find(|log| log.is_for(wire, is_delta)) {
+        let is_hearing = terms.hearing.is_some();
+        let mut found = logs.iter();
+        if let Some(log) = found.find(|log| log.is_for(wire, terms.is_delta, is_hearing)) {
             return Rc::clone(log);
         }
         let is_newest = self.delivery.newest_by.is_some();
-        let log = Log::new(wire, is_delta, Rc::clone(spares), is_newest);
+        let hearing = terms.hearing.clone();
+        let log = Log::new(wire, terms.is_delta, hearing, Rc::clone(spares), is_newest);
         logs.push(Rc::clone(&log));
         log
     }

@@ -334,6 +334,10 @@ impl Topic {
         self.route.kept.as_ref()?.between(after, to)
     }
 
+    pub(crate) fn route(&self) -> &Arc<Route> {
+        &self.route
+    }
+
     pub(crate) fn is_by(&self, route: &Arc<Route>) -> bool {
         Arc::ptr_eq(&self.route, route)
     }

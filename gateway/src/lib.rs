@@ -26,6 +26,7 @@ pub mod logging;
 pub mod node;
 pub mod outbox;
 mod playground;
+pub mod presence;
 pub mod program;
 pub mod rules;
 mod run;

@@ -13,6 +13,7 @@ use crate::config::Config;
 use crate::control::Local;
 use crate::counters::Counters;
 use crate::interest::Interest;
+use crate::presence::Presence;
 use crate::rules::Rules;
 use crate::tls::Tls;
 
@@ -30,6 +31,8 @@ pub struct Node {
     default_name: String,
     /// Its workers, for what backends want of connections.
     pub(crate) local: Local,
+    /// Where anything of it is switched on.
+    pub(crate) presence: Option<Arc<Presence>>,
     /// Clients speak TLS, if there is any.
     pub(crate) tls: Option<Arc<Tls>>,
     /// Told when the last connection of a node that is stopping has ended.
@@ -61,6 +64,7 @@ impl Node {
             origins: OriginPolicy::new(&config.client.allowed_origins)?,
             admission: Admission::new(&config.client, Instant::now()),
             tls: Tls::load(&config.http_server)?.map(Arc::new),
+            presence: Presence::new(&config, &backbone, &counters),
             config,
             backbone,
             interest,

@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use regex::Regex;
 use tidegate_backbone::{Channel, ChannelError};
@@ -104,6 +105,13 @@ impl Rules {
         Arc::clone(&rules.delivery)
     }
 
+    /// How long leaves of a channel wait before subscribers are told.
+    #[must_use]
+    pub fn join_leave_debounce(&self, channel: &Channel) -> Duration {
+        let rules = self.of(channel).unwrap_or(&self.without_namespace);
+        rules.options.join_leave_debounce
+    }
+
     /// Whether someone may subscribe to a channel without a token.
     #[must_use]
     pub fn may_subscribe(&self, asker: Asker<'_>, channel: &Channel, rules: &ChannelRules) -> bool {
@@ -140,6 +148,16 @@ impl Rules {
         let known = asker.is_known_or(options.allow_history_for_anonymous);
         let permitted = options.allow_history_for_client
             || (options.allow_history_for_subscriber && asker.subscribed);
+        (permitted && known) || self.client.insecure
+    }
+
+    /// Whether someone may ask who is in a channel.
+    #[must_use]
+    pub fn may_ask_presence(&self, asker: Asker<'_>, rules: &ChannelRules) -> bool {
+        let options = &rules.options;
+        let known = asker.is_known_or(options.allow_presence_for_anonymous);
+        let permitted = options.allow_presence_for_client
+            || (options.allow_presence_for_subscriber && asker.subscribed);
         (permitted && known) || self.client.insecure
     }
 }

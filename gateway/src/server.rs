@@ -146,6 +146,9 @@ impl Server {
                 Ok(Err(_)) | Err(_) => tracing::error!("a worker panicked"),
             }
         }
+        if let Some(presence) = &self.node.presence {
+            presence.goodbye().await;
+        }
         self.node.backbone.shutdown().await;
         tracing::info!("stopped");
     }

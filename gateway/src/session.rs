@@ -10,6 +10,7 @@ mod connect;
 mod control;
 mod heartbeat;
 mod history;
+mod presence;
 mod publish;
 mod rate;
 mod recovery;
@@ -36,6 +37,7 @@ use connect::Connecting;
 use heartbeat::Heartbeat;
 pub use heartbeat::PingStyle;
 use history::Reading;
+pub use presence::{PresenceAnswer, PresenceError, PresenceQuestion, Standing};
 use rate::{CommandRate, Verdict};
 use subscribe::Subscribing;
 use term::{Term, seconds_of};
@@ -124,6 +126,8 @@ struct Subscription {
     deadline: Option<Instant>,
     /// Subscribed by the server.
     server_side: bool,
+    /// What others are told of it.
+    standing: Standing,
 }
 
 /// How a command failed: with a reply, or with the end of the connection.
@@ -310,23 +314,17 @@ impl Session {
             Request::Subscribe(request) => self.subscribe(id, *request, now, actions),
             Request::Unsubscribe { channel } => self.unsubscribe(id, &channel, actions),
             Request::Publish(request) => self.publish(id, request, actions),
-            Request::Presence { channel } | Request::PresenceStats { channel } => {
-                self.without_feature(&channel)
+            Request::Presence { channel } => {
+                self.presence(id, &channel, PresenceQuestion::Members, actions)
+            }
+            Request::PresenceStats { channel } => {
+                self.presence(id, &channel, PresenceQuestion::Counts, actions)
             }
             Request::History(request) => self.history(id, request, actions),
             Request::Rpc(_) => Err(ErrorCode::NotAvailable.into()),
             Request::Refresh(request) => self.refresh(id, &request, now, actions),
             Request::SubRefresh(request) => self.sub_refresh(id, &request, now, actions),
         }
-    }
-
-    /// The answer of a channel feature that no namespace can switch on: "not available", once the channel is known.
-    fn without_feature(&self, channel: &str) -> Result<(), Refusal> {
-        if channel.is_empty() {
-            return Err(DisconnectCode::BadRequest.into());
-        }
-        self.rules.channel(channel)?;
-        Err(ErrorCode::NotAvailable.into())
     }
 
     fn refuse(&mut self, id: u32, refusal: Refusal, actions: &mut Actions) {
@@ -389,17 +387,30 @@ impl Session {
         matches!(self.state, State::Closed(_))
     }
 
+    /// What others are told of a subscription.
+    #[must_use]
+    pub fn standing(&self, channel: &Channel) -> Standing {
+        let subscription = self.subscriptions.get(channel.as_str());
+        subscription.map_or_else(Standing::default, |it| it.standing)
+    }
+
     /// The client as subscribers of a channel see it.
-    fn client_info(&self, channel: &Channel) -> ClientInfo {
+    pub(crate) fn client_info(&self, channel: &Channel) -> ClientInfo {
+        let subscription = self.subscriptions.get(channel.as_str());
+        ClientInfo {
+            chan_info: subscription.map_or_else(Bytes::new, |it| it.info.clone()),
+            ..self.own_info()
+        }
+    }
+
+    /// The client as others see it anywhere.
+    pub(crate) fn own_info(&self) -> ClientInfo {
         let identity = self.identity();
         ClientInfo {
             user: identity.user.to_string(),
             client: self.client.to_string(),
             conn_info: identity.info.clone(),
-            chan_info: self
-                .subscriptions
-                .get(channel.as_str())
-                .map_or_else(Bytes::new, |it| it.info.clone()),
+            chan_info: Bytes::new(),
         }
     }
 }

@@ -74,6 +74,9 @@ impl Worker {
             let interest = Arc::downgrade(&worker.node.interest);
             actix_web::rt::spawn(interest::heed(interest.clone()));
             actix_web::rt::spawn(interest::keep(interest, period));
+            if let Some(presence) = worker.node.presence.clone() {
+                actix_web::rt::spawn(presence.run());
+            }
         }
         worker
     }

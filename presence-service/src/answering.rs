@@ -1,6 +1,7 @@
 //! Answers questions of gateways and other replicas, as the NATS service `tidegate-presence`.
 
 use std::convert::Infallible;
+use std::future::ready;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,13 +31,19 @@ struct Answering {
 
 impl Handler for Answering {
     fn answer(&self, question: Message) -> BoxFuture<'static, Result<Message, Refusal>> {
-        let (desk, place) = (self.desk.clone(), self.place);
-        async move {
-            let question = Question::decode(question.data).map_err(|_| Refusal {
+        let place = self.place;
+        let Ok(question) = Question::decode(question.data) else {
+            let refusal = Refusal {
                 code: 400,
                 text: "the question is malformed".to_owned(),
-            })?;
-            let answered = desk.look(move |roster| answer(roster, place, question));
+            };
+            return ready(Err(refusal)).boxed();
+        };
+        // Here, where the bus calls in its order: what a gateway told before it asked is in the answer.
+        let answered = self
+            .desk
+            .look(move |roster| answer(roster, place, question));
+        async move {
             let answered = answered.await.map_err(|closed| Refusal {
                 code: BUSY,
                 text: closed.to_string(),
@@ -52,11 +59,11 @@ pub(crate) async fn answer_questions(bus: Arc<dyn Bus>, desk: Desk, partitions: 
     let mut progress = desk.progress();
     let mut offered: (Vec<u32>, Option<Served>) = (Vec::new(), None);
     loop {
-        let ready = progress.borrow_and_update().ready.clone();
-        if ready != offered.0 {
-            match serve(&bus, service(&desk, &ready, partitions)).await {
+        let now = progress.borrow_and_update().ready.clone();
+        if now != offered.0 {
+            match serve(&bus, service(&desk, &now, partitions)).await {
                 // The one before ends only now, so that there is always one.
-                Ok(served) => offered = (ready, Some(served)),
+                Ok(served) => offered = (now, Some(served)),
                 Err(error) => tracing::warn!(%error, "cannot offer answers, trying again"),
             }
             sleep(PAUSE).await;

@@ -5,6 +5,7 @@
 
 mod watches;
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -58,7 +59,18 @@ pub struct Progress {
     pub is_ready: bool,
 }
 
-type Look = Box<dyn FnOnce(&mut State) + Send>;
+/// A look at the roster, for when so many messages have been taken.
+struct Look {
+    after: u64,
+    look: Box<dyn FnOnce(&mut State) + Send>,
+}
+
+/// How many messages have come, and how many of them were taken or dropped.
+#[derive(Debug, Default)]
+struct Counts {
+    heard: AtomicU64,
+    taken: AtomicU64,
+}
 
 /// The desk has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -69,6 +81,7 @@ pub struct Closed;
 #[derive(Debug, Clone)]
 pub struct Desk {
     heard: mpsc::Sender<Heard>,
+    counts: Arc<Counts>,
     waiting_bytes: Arc<AtomicUsize>,
     dropped: Arc<AtomicU64>,
     looks: mpsc::Sender<Look>,
@@ -90,6 +103,7 @@ impl Desk {
         let (progress, progressed) = watch::channel(Progress::default());
         let desk = Self {
             heard,
+            counts: Arc::default(),
             waiting_bytes: Arc::default(),
             dropped: Arc::default(),
             looks,
@@ -103,6 +117,8 @@ impl Desk {
             effects,
             start: Instant::now(),
             echo: Instant::now(),
+            counts: Arc::clone(&desk.counts),
+            waiting: VecDeque::new(),
             waiting_bytes: Arc::clone(&desk.waiting_bytes),
             dropped: Arc::clone(&desk.dropped),
             progress,
@@ -113,11 +129,14 @@ impl Desk {
     /// Takes a message, unless too much waits. Does not block.
     pub fn hear(&self, heard: Heard) {
         let size = heard.size();
+        // Counted before it is there, so that no message has a higher place than the count says.
+        self.counts.heard.fetch_add(1, Ordering::AcqRel);
         let waiting = self.waiting_bytes.fetch_add(size, Ordering::Relaxed);
         if waiting + size <= MAX_WAITING_BYTES && self.heard.try_send(heard).is_ok() {
             return;
         }
         self.waiting_bytes.fetch_sub(size, Ordering::Relaxed);
+        self.counts.taken.fetch_add(1, Ordering::AcqRel);
         self.dropped.fetch_add(1, Ordering::Relaxed);
     }
 
@@ -126,6 +145,7 @@ impl Desk {
     /// # Errors
     /// [`Closed`].
     pub async fn hear_in_time(&self, heard: Heard) -> Result<(), Closed> {
+        self.counts.heard.fetch_add(1, Ordering::AcqRel);
         self.waiting_bytes
             .fetch_add(heard.size(), Ordering::Relaxed);
         self.heard.send(heard).await.map_err(|_| Closed)
@@ -137,15 +157,15 @@ impl Desk {
         self.waiting_bytes.load(Ordering::Relaxed)
     }
 
-    /// What `look` sees in the roster.
+    /// What `look` sees in the roster once it has taken everything that was heard before this call.
     ///
     /// # Errors
     /// [`Closed`].
-    pub async fn look<T: Send + 'static>(
+    pub fn look<T: Send + 'static>(
         &self,
         look: impl FnOnce(&Roster) -> T + Send + 'static,
-    ) -> Result<T, Closed> {
-        self.with(move |state| look(&state.roster)).await
+    ) -> impl Future<Output = Result<T, Closed>> + Send + 'static {
+        self.with(move |state| look(&state.roster))
     }
 
     /// Who is in a channel now, and then what happens there until the receiver is dropped.
@@ -163,17 +183,23 @@ impl Desk {
         self.progress.clone()
     }
 
-    async fn with<T: Send + 'static>(
+    fn with<T: Send + 'static>(
         &self,
         look: impl FnOnce(&mut State) -> T + Send + 'static,
-    ) -> Result<T, Closed> {
+    ) -> impl Future<Output = Result<T, Closed>> + Send + 'static {
         let (answer, answered) = oneshot::channel();
-        let look = Box::new(move |state: &mut State| {
-            // Who asked may have gone.
-            let _ = answer.send(look(state));
-        });
-        self.looks.send(look).await.map_err(|_| Closed)?;
-        answered.await.map_err(|_| Closed)
+        let look = Look {
+            after: self.counts.heard.load(Ordering::Acquire),
+            look: Box::new(move |state: &mut State| {
+                // Who asked may have gone.
+                let _ = answer.send(look(state));
+            }),
+        };
+        let looks = self.looks.clone();
+        async move {
+            looks.send(look).await.map_err(|_| Closed)?;
+            answered.await.map_err(|_| Closed)
+        }
     }
 }
 
@@ -195,6 +221,9 @@ struct State {
     start: Instant,
     /// When our own beat was heard last.
     echo: Instant,
+    counts: Arc<Counts>,
+    /// Looks that came before the messages that were heard before them.
+    waiting: VecDeque<Look>,
     waiting_bytes: Arc<AtomicUsize>,
     dropped: Arc<AtomicU64>,
     progress: watch::Sender<Progress>,
@@ -204,16 +233,18 @@ async fn run(mut state: State, mut hears: mpsc::Receiver<Heard>, mut looks: mpsc
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        // Questions come first, and time before messages: there is always another message under load.
+        // Questions come before messages that were heard after them, and time before messages: there is always another
+        // message under load.
         tokio::select! {
             biased;
-            look = looks.recv() => match look {
-                Some(look) => look(&mut state),
+            look = looks.recv(), if state.waiting.len() < MAX_QUESTIONS => match look {
+                Some(look) => state.waiting.push_back(look),
                 None => return,
             },
             _ = ticks.tick() => state.tick().await,
             Some(heard) = hears.recv() => state.take(heard),
         }
+        state.look();
     }
 }
 
@@ -227,7 +258,16 @@ impl State {
         }
     }
 
+    /// Answers those who have waited for long enough.
+    fn look(&mut self) {
+        let taken = self.counts.taken.load(Ordering::Acquire);
+        while let Some(look) = self.waiting.pop_front_if(|it| it.after <= taken) {
+            (look.look)(self);
+        }
+    }
+
     fn take(&mut self, heard: Heard) {
+        self.counts.taken.fetch_add(1, Ordering::AcqRel);
         self.waiting_bytes
             .fetch_sub(heard.size(), Ordering::Relaxed);
         let (at, partitions, mut effects) = (self.moment(), self.partitions, Vec::new());

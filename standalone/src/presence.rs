@@ -10,7 +10,6 @@ use tidegate_gateway::config::Config;
 use tidegate_presence_service::grpc::ApiKey;
 use tidegate_presence_service::roster;
 use tidegate_presence_service::service::{PATIENCE, Service};
-use tidegate_proto::node::DEFAULT_PARTITIONS;
 
 use crate::beside::{self, Running};
 
@@ -48,7 +47,7 @@ pub fn start(config: &Config, backbone: &Arc<dyn Backbone>) -> Result<Option<Run
         backbone: Arc::clone(backbone),
         options: roster::Options {
             replica: "embedded".to_owned(),
-            partitions: DEFAULT_PARTITIONS,
+            partitions: config.presence.partitions,
             settle: SETTLE,
             patience: PATIENCE,
             max_entries: MAX_ENTRIES,

@@ -150,6 +150,8 @@ methods! {
     disconnect: DisconnectRequest -> ControlResponse;
     refresh: RefreshRequest -> ControlResponse;
     connections: ConnectionsRequest -> ConnectionsResponse;
+    presence: PresenceRequest -> PresenceResponse;
+    presence_stats: PresenceStatsRequest -> PresenceStatsResponse;
     history: HistoryRequest -> HistoryResponse;
     history_remove: HistoryRemoveRequest -> HistoryRemoveResponse;
     channels: ChannelsRequest -> ChannelsResponse;

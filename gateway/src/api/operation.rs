@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use tidegate_backbone::{Position, Publication};
+use tidegate_backbone::{ClientInfo, Position, Publication};
 use tidegate_codec::{ErrorCode, Failure};
 
 use crate::cluster::NodeInfo;
@@ -119,10 +119,19 @@ pub(crate) enum Outcome {
         /// Whether there are more behind the last one.
         has_more: bool,
     },
+    /// By client.
+    Presence(BTreeMap<String, ClientInfo>),
+    PresenceStats {
+        clients: u32,
+        /// Different ones.
+        users: u32,
+    },
     History {
         publications: Vec<Publication>,
         position: Position,
     },
+    /// What was kept of a channel is gone.
+    Removed,
     /// With their subscribers.
     Channels(BTreeMap<String, u64>),
     Info(Vec<NodeInfo>),

@@ -164,12 +164,22 @@ options! {
         pub recovery_max_size: usize = 4_194_304,
         /// Ways to send a publication as a patch of the one before it that clients may ask for: `fossil`.
         pub allowed_delta_types: Vec<String>,
-        /// Who is in a channel. Accepted, without effect in this version.
+        /// Whether the presence service is told who is in a channel, and clients may ask.
         pub presence: bool,
-        /// Whether joining and leaving are published. Accepted, without effect in this version.
+        /// Whether joins and leaves are told to subscribers that ask for them with `join_leave: true` and may ask for presence.
         pub join_leave: bool,
-        /// Whether every subscriber receives joins and leaves. Accepted, without effect in this version.
+        /// Whether every subscriber is told of joins and leaves.
         pub force_push_join_leave: bool,
+        /// How long a leave waits before subscribers are told. When the user (or client, if anonymous) joins again meanwhile, on
+        /// whatever node, they are told of neither. At most 1 minute.
+        #[serde(with = "duration")]
+        pub join_leave_debounce: Duration,
+        /// Whether every authenticated user may ask for presence.
+        pub allow_presence_for_client: bool,
+        /// Whether subscribers may ask for presence.
+        pub allow_presence_for_subscriber: bool,
+        /// Whether anonymous users may ask for presence as well.
+        pub allow_presence_for_anonymous: bool,
     }
 }
 
@@ -192,6 +202,12 @@ impl NamespaceOptions {
     #[must_use]
     pub fn is_kept(&self) -> bool {
         self.history_size > 0 && !self.history_ttl.is_zero()
+    }
+
+    /// Whether anybody outside a channel's subscribers is told who they are.
+    #[must_use]
+    pub fn tells_presence(&self) -> bool {
+        self.presence || self.join_leave
     }
 
     /// How the publications of this namespace are kept; `None` if they are not.

@@ -3,6 +3,7 @@
 mod channel;
 mod client;
 mod nats;
+mod presence;
 mod tls;
 
 use std::collections::BTreeSet;
@@ -103,6 +104,7 @@ impl Config {
         findings.client(&self.client);
         self.personal_channel(&mut findings);
         findings.channel(&self.channel);
+        findings.presence_of_all(&self.presence);
         findings.nats(&self.nats);
         self.embedded(&mut findings);
         findings.0

@@ -1,7 +1,7 @@
 //! Centrifugo's options that Tidegate knows of and does not offer, so that a team that moves over keeps its file.
 //!
 //! Such an option may stand in a configuration as long as it asks for nothing: when it is off, empty or at Centrifugo's
-//! default. One that asks for behaviour is a fault, unless a later version brings that behaviour or nobody would notice.
+//! default. One that asks for behaviour is a fault, unless nobody would notice.
 
 mod table;
 
@@ -15,8 +15,6 @@ pub(super) use table::UNOFFERED;
 pub(super) enum Verdict {
     /// Passes: another option decides whether it matters.
     Silent,
-    /// Passes with a warning, for a later version has what this one lacks.
-    Later(&'static str),
     /// Passes with a warning, for nobody notices; the reason.
     Idle(&'static str),
     /// A fault; what this version lacks.

@@ -215,10 +215,6 @@ impl Walk {
         };
         match entry.verdict(&place.pattern, value) {
             Verdict::Silent => {}
-            Verdict::Later(what) => self.warn(
-                place,
-                format!("has no effect yet: this version lacks {what}"),
-            ),
             Verdict::Idle(reason) => self.warn(place, format!("has no effect: {reason}")),
             Verdict::Missing(what) => self.fault(
                 place,

@@ -19,6 +19,7 @@ impl Connection {
         let terms = Terms {
             delivery: self.node().rules.delivery(joined.topic.channel()),
             is_delta: joined.join.is_delta,
+            hearing: joined.hearing.clone(),
         };
         let hub = Rc::clone(&self.worker.hub);
         let membership = hub.attach(Arc::clone(&joined.topic), &self.outbox, &terms)?;
@@ -59,7 +60,7 @@ impl Connection {
         let readable = missed.iter().filter(|it| format.accepts(&it.data()));
         let numbered = readable.enumerate();
         numbered
-            .map(|(index, it)| it.publication(form(index)))
+            .filter_map(|(index, it)| it.publication(form(index)))
             .collect()
     }
 }

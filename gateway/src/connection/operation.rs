@@ -5,13 +5,15 @@ use std::sync::Arc;
 
 use futures_util::future::try_join_all;
 use tidegate_backbone::{Channel, Confirmation, Error, From, Page, Position, Publication, Range};
+use tidegate_codec::Format;
 use tokio::time::{Duration, Instant, sleep};
 
 use crate::admission::AdmittedUser;
 use crate::hub::Hub;
 use crate::interest::{Topic, Wish};
 use crate::node::Node;
-use crate::session::{Join, OpenError};
+use crate::presence::Hearing;
+use crate::session::{Join, OpenError, PresenceAnswer, PresenceError, PresenceQuestion};
 
 /// How it ended, with what it brings back.
 pub(super) enum Finished {
@@ -28,6 +30,8 @@ pub(super) enum Finished {
     Sent(u32, Result<Confirmation, Error>),
     /// It was confirmed.
     Published(u32, Result<Option<Position>, Error>),
+    /// The presence service was asked for the command with this id.
+    Asked(u32, Result<PresenceAnswer, PresenceError>),
 }
 
 /// A channel that this node receives.
@@ -36,6 +40,8 @@ pub(super) struct Joined {
     pub(super) topic: Arc<Topic>,
     /// Whether what is wished can be given.
     pub(super) is_prepared: bool,
+    /// Where joins and leaves are heard, if they are to be.
+    pub(super) hearing: Option<Arc<Hearing>>,
 }
 
 /// Time between two looks at how far the worker is.
@@ -45,14 +51,21 @@ const LOOK: Duration = Duration::from_millis(5);
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Joins a channel.
-pub(super) async fn join(hub: Rc<Hub>, join: Join) -> Finished {
+pub(super) async fn join(node: Arc<Node>, hub: Rc<Hub>, join: Join) -> Finished {
     let channel = join.channel.clone();
-    Finished::Joined(channel, prepare(&hub, join).await)
+    Finished::Joined(channel, prepare(&node, &hub, join).await)
 }
 
 /// Makes sure that this node receives a channel, and has at hand what a client missed.
-async fn prepare(hub: &Hub, mut join: Join) -> Result<Joined, Error> {
+async fn prepare(node: &Node, hub: &Hub, mut join: Join) -> Result<Joined, Error> {
     let topic = hub.join(&join.channel).await?;
+    let hearing = match &node.presence {
+        Some(presence) if join.is_hearing => {
+            let debounce = node.rules.join_leave_debounce(&join.channel);
+            Some(presence.events.hear(&topic, debounce).await?)
+        }
+        _ => None,
+    };
     let prepared = match &join.wish {
         None => None,
         Some(wish) => topic.prepare(wish).await?,
@@ -66,6 +79,7 @@ async fn prepare(hub: &Hub, mut join: Join) -> Result<Joined, Error> {
         join,
         topic,
         is_prepared,
+        hearing,
     })
 }
 
@@ -143,6 +157,21 @@ pub(super) async fn send(
     Finished::Sent(id, node.backbone.send(&channel, publication).await)
 }
 
+/// Asks who is in a channel.
+pub(super) async fn ask(
+    node: Arc<Node>,
+    id: u32,
+    channel: Channel,
+    question: PresenceQuestion,
+    format: Format,
+) -> Finished {
+    let Some(presence) = &node.presence else {
+        let reason = "presence is off on this node".to_owned();
+        return Finished::Asked(id, Err(PresenceError::Unavailable(reason)));
+    };
+    Finished::Asked(id, presence.ask(&channel, question, format).await)
+}
+
 /// Counts a connection of a user, and joins their server-side channels.
 pub(super) async fn open(
     node: Arc<Node>,
@@ -157,7 +186,7 @@ pub(super) async fn open(
     let Some(admitted) = node.admission.admit_user(&user) else {
         return refused(OpenError::ConnectionLimit);
     };
-    let joins = channels.into_iter().map(|join| prepare(&hub, join));
+    let joins = channels.into_iter().map(|join| prepare(&node, &hub, join));
     match try_join_all(joins).await {
         Ok(joined) => Finished::Opened {
             result: Ok(joined),

@@ -8,6 +8,7 @@ use std::cell::{Cell, RefCell, RefMut};
 use std::fmt;
 use std::io;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Poll, ready};
 
 use tidegate_backbone::Channel;
@@ -17,6 +18,7 @@ use super::newest::{Dropped, Newest};
 use super::segments::{Segments, Spares};
 use crate::broadcast::Form;
 use crate::outbox::Outbox;
+use crate::presence::Hearing;
 use crate::wire::{Press, Wire, frame_end};
 
 /// Messages are joined into one frame up to this size; some WebSocket clients refuse frames above 1 MiB.
@@ -27,6 +29,8 @@ pub(super) struct Log {
     wire: Wire,
     /// Whether its messages are patches of those before them.
     is_delta: bool,
+    /// Where its subscribers are told of joins and leaves.
+    hearing: Option<Arc<Hearing>>,
     /// Cursors that need a whole message first.
     fresh: Cell<usize>,
     spares: Rc<Spares>,
@@ -56,7 +60,13 @@ pub(crate) struct Cursor {
 
 impl Log {
     /// A log of every frame, or of the newest ones only.
-    pub(super) fn new(wire: Wire, is_delta: bool, spares: Rc<Spares>, is_newest: bool) -> Rc<Self> {
+    pub(super) fn new(
+        wire: Wire,
+        is_delta: bool,
+        hearing: Option<Arc<Hearing>>,
+        spares: Rc<Spares>,
+        is_newest: bool,
+    ) -> Rc<Self> {
         let frames = match is_newest {
             true => Frames::Newest(Newest::default()),
             false => Frames::Every(Segments::default()),
@@ -64,6 +74,7 @@ impl Log {
         Rc::new(Self {
             wire,
             is_delta,
+            hearing,
             fresh: Cell::new(0),
             spares,
             frames: RefCell::new(frames),
@@ -76,8 +87,13 @@ impl Log {
         self.wire
     }
 
-    pub(super) fn is_for(&self, wire: Wire, is_delta: bool) -> bool {
-        self.wire == wire && self.is_delta == is_delta
+    pub(super) fn is_for(&self, wire: Wire, is_delta: bool, is_hearing: bool) -> bool {
+        (self.wire, self.is_delta, self.is_hearing()) == (wire, is_delta, is_hearing)
+    }
+
+    /// Whether joins and leaves belong in it.
+    pub(super) fn is_hearing(&self) -> bool {
+        self.hearing.is_some()
     }
 
     /// The form of its messages.

@@ -85,6 +85,7 @@ async fn paced(delivery: Delivery, waits: &[u64]) -> Vec<Vec<u32>> {
         &Terms {
             delivery: Arc::new(delivery),
             is_delta: false,
+            hearing: None,
         },
     );
     let run = Rc::clone(&hub).run(queues.remove(0));

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use tidegate_backbone::{Channel, Listener, Publication};
+use tidegate_backbone::{Channel, ClientInfo, Listener, Publication};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 use super::Repairs;
 use super::kept::Kept;
-use crate::broadcast::Broadcast;
+use crate::broadcast::{Broadcast, Happening};
 use crate::counters::Counters;
 
 /// Publications that may wait for one worker. When it is full a publication is dropped for that worker and counted; the
@@ -84,6 +84,19 @@ impl Route {
             if !self.queues[worker].offer(broadcast.clone()) {
                 self.counters.worker_queue_full.add(1);
             }
+        }
+    }
+
+    /// The channel.
+    pub(crate) fn channel(&self) -> &Channel {
+        &self.channel
+    }
+
+    /// Hands a join or leave to the workers that have subscribers.
+    pub(crate) fn happen(&self, happening: Happening, info: ClientInfo) {
+        if self.workers.load(Ordering::Acquire) != 0 {
+            let (channel, counters) = (self.channel.clone(), Arc::clone(&self.counters));
+            self.forward(&Broadcast::happening(channel, happening, info, counters));
         }
     }
 

@@ -3,6 +3,7 @@
 use tidegate_backbone::{Channel, Error, Position, Publication, Range};
 use tidegate_codec::{Disconnect, DisconnectCode, Push, Reply};
 
+use super::PresenceQuestion;
 use crate::interest::Wish;
 
 /// Actions, in order.
@@ -45,6 +46,24 @@ pub enum Action {
         /// What of it; `None` for its position alone.
         range: Option<Range>,
     },
+    /// Ask who is in a channel, then call [`Session::presence_answered`].
+    ///
+    /// [`Session::presence_answered`]: super::Session::presence_answered
+    Presence {
+        /// The command's id.
+        id: u32,
+        /// Where.
+        channel: Channel,
+        /// What is asked.
+        question: PresenceQuestion,
+    },
+    /// The client has authenticated, and gave itself these names.
+    Introduce {
+        /// Of the client software.
+        name: String,
+        /// Its version.
+        version: String,
+    },
     /// Publish, in the order of these actions, then call [`Session::published`].
     ///
     /// [`Session::published`]: super::Session::published
@@ -73,6 +92,8 @@ pub struct Join {
     pub wish: Option<Wish>,
     /// Whether publications come as patches of the one before.
     pub is_delta: bool,
+    /// Whether joins and leaves of others are to be heard.
+    pub is_hearing: bool,
 }
 
 /// What came of a join.

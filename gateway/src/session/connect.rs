@@ -12,11 +12,11 @@ use tidegate_codec::{
 use super::heartbeat::announced_seconds;
 use super::recovery::Recovery;
 use super::{
-    Action, Actions, Identity, Join, Landing, Moment, OpenError, Refusal, Session, State,
+    Action, Actions, Identity, Join, Landing, Moment, OpenError, Refusal, Session, Standing, State,
     Subscription, Term, VERSION,
 };
 use crate::auth::{ConnectionClaims, Expiry, SubscriptionOptions, TokenError};
-use crate::rules::Asker;
+use crate::rules::{Asker, ChannelRules};
 
 /// A connect that waits for its channels to be joined.
 #[derive(Debug)]
@@ -25,6 +25,8 @@ pub(super) struct Connecting {
     identity: Identity,
     term: Term,
     subscriptions: BTreeMap<Channel, ServerSide>,
+    /// Name and version that the client gave itself.
+    names: (String, String),
 }
 
 /// A server-side subscription.
@@ -32,6 +34,18 @@ pub(super) struct Connecting {
 struct ServerSide {
     options: SubscriptionOptions,
     recovery: Recovery,
+    standing: Standing,
+}
+
+impl ServerSide {
+    fn new(options: SubscriptionOptions, recovery: Recovery, rules: &ChannelRules) -> Self {
+        let standing = Standing::new(rules, &options.overrides, false);
+        Self {
+            options,
+            recovery,
+            standing,
+        }
+    }
 }
 
 impl Session {
@@ -49,6 +63,7 @@ impl Session {
                     channel: channel.clone(),
                     wish: it.recovery.wish(),
                     is_delta: false,
+                    is_hearing: it.standing.is_hearing,
                 };
                 let channels = connecting.subscriptions.iter().map(join).collect();
                 self.connecting = Some(Box::new(connecting));
@@ -73,6 +88,7 @@ impl Session {
             identity,
             term,
             subscriptions,
+            names: (name, version),
         } = *connecting;
         if self.is_closed() {
             return;
@@ -96,11 +112,13 @@ impl Session {
             id,
             outcome: Ok(Success::Connect(Box::new(result))),
         }));
+        actions.push(Action::Introduce { name, version });
         for (channel, it) in subscriptions {
             let subscription = Subscription {
                 info: it.options.info,
                 deadline: None,
                 server_side: true,
+                standing: it.standing,
             };
             self.subscriptions.insert(channel.clone(), subscription);
             actions.push(Action::Attach(channel));
@@ -130,6 +148,7 @@ impl Session {
             identity,
             term,
             subscriptions,
+            names: (request.name.clone(), request.version.clone()),
         })
     }
 
@@ -184,12 +203,13 @@ impl Session {
         for (name, options) in from_token {
             let (channel, rules) = self.rules.channel(&name)?;
             let recovery = Recovery::server_side(since(&name), rules);
-            subscriptions.insert(channel, ServerSide { options, recovery });
+            let it = ServerSide::new(options, recovery, rules);
+            subscriptions.insert(channel, it);
         }
         if let Some(name) = self.personal_channel(user) {
             let (channel, rules) = self.rules.channel(&name)?;
             let recovery = Recovery::server_side(since(&name), rules);
-            subscriptions.entry(channel).or_default().recovery = recovery;
+            wish(&mut subscriptions, channel, recovery, rules);
         }
         let asker = Asker {
             user,
@@ -203,7 +223,7 @@ impl Session {
             };
             if rules.accepts_name(&channel) && self.rules.may_subscribe(asker, &channel, rules) {
                 let recovery = Recovery::server_side(since(name), rules);
-                subscriptions.entry(channel).or_default().recovery = recovery;
+                wish(&mut subscriptions, channel, recovery, rules);
             }
         }
         if subscriptions.len() > self.rules.client.channel_limit {
@@ -269,6 +289,17 @@ impl Session {
         self.refuse(id, refusal, actions);
         actions.push(Action::SkipFrame);
     }
+}
+
+/// Adds a subscription without options of a token, or only what is recovered if there is one already.
+fn wish(
+    subscriptions: &mut BTreeMap<Channel, ServerSide>,
+    channel: Channel,
+    recovery: Recovery,
+    rules: &ChannelRules,
+) {
+    let new = || ServerSide::new(SubscriptionOptions::default(), Recovery::default(), rules);
+    subscriptions.entry(channel).or_insert_with(new).recovery = recovery;
 }
 
 fn anonymous() -> ConnectionClaims {

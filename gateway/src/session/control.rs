@@ -11,8 +11,8 @@ use tidegate_codec::{
 
 use super::recovery::Recovery;
 use super::subscribe::Subscribing;
-use super::{Action, Actions, Join, Moment, Session, State, Subscription, Term};
-use crate::auth::Expiry;
+use super::{Action, Actions, Join, Moment, Session, Standing, State, Subscription, Term};
+use crate::auth::{Expiry, Override};
 use crate::control::{Order, Refreshing, Subscribing as Wanted};
 
 impl Session {
@@ -55,10 +55,12 @@ impl Session {
         let since = wanted.since.clone();
         let since = since.map(|(epoch, offset)| StreamPosition { epoch, offset });
         let recovery = Recovery::server_side(since.as_ref(), channel_rules);
+        let standing = Standing::new(channel_rules, &Override::default(), false);
         actions.push(Action::Join(Join {
             channel: channel.clone(),
             wish: recovery.wish(),
             is_delta: false,
+            is_hearing: standing.is_hearing,
         }));
         let subscribing = Subscribing {
             id: None,
@@ -66,6 +68,7 @@ impl Session {
                 info: wanted.info.clone().into(),
                 deadline: term.deadline,
                 server_side: true,
+                standing,
             },
             result: SubscribeResult {
                 data: wanted.data.clone().into(),

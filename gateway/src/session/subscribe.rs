@@ -8,8 +8,10 @@ use tidegate_codec::{
 
 use super::control::push_subscription;
 use super::recovery::Recovery;
-use super::{Action, Actions, Join, Landing, Moment, Refusal, Session, Subscription, Term};
-use crate::auth::{Expiry, SubscriptionClaims, TokenError};
+use super::{
+    Action, Actions, Join, Landing, Moment, Refusal, Session, Standing, Subscription, Term,
+};
+use crate::auth::{Expiry, Override, SubscriptionClaims, TokenError};
 use crate::rules::{Asker, ChannelRules};
 
 /// A subscribe that waits for its channel to be joined.
@@ -27,6 +29,7 @@ struct Grant {
     info: Bytes,
     data: Bytes,
     expiry: Expiry,
+    overrides: Override,
 }
 
 impl Session {
@@ -51,10 +54,17 @@ impl Session {
         }
         let grace = self.rules.client.expired_sub_close_delay;
         let term = Term::new(grant.expiry, grace, now).ok_or(ErrorCode::Expired)?;
+        let asker = Asker {
+            user: &self.identity().user,
+            subscribed: true,
+        };
+        let may_hear = request.join_leave && self.rules.may_ask_presence(asker, rules);
+        let standing = Standing::new(rules, &grant.overrides, may_hear);
         let subscription = Subscription {
             info: grant.info,
             deadline: term.deadline,
             server_side: false,
+            standing,
         };
         let result = SubscribeResult {
             expires: term.expires(),
@@ -62,16 +72,13 @@ impl Session {
             data: grant.data,
             ..SubscribeResult::default()
         };
-        let asker = Asker {
-            user: &self.identity().user,
-            subscribed: true,
-        };
         let may_read = self.rules.may_read_history(asker, rules);
         let recovery = Recovery::new(&request, rules, may_read);
         actions.push(Action::Join(Join {
             channel: channel.clone(),
             wish: recovery.wish(),
             is_delta: recovery.is_delta,
+            is_hearing: standing.is_hearing,
         }));
         let subscribing = Subscribing {
             id: Some(id),
@@ -186,6 +193,7 @@ impl Session {
                 info: options.info,
                 data: options.data,
                 expiry,
+                overrides: options.overrides,
             });
         }
         let asker = Asker {
@@ -199,6 +207,7 @@ impl Session {
             info: Bytes::new(),
             data: Bytes::new(),
             expiry: Expiry::Never,
+            overrides: Override::default(),
         })
     }
 

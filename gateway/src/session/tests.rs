@@ -4,6 +4,7 @@ mod connect;
 mod control;
 mod expiry;
 mod heartbeat;
+mod presence;
 mod publish;
 mod recovery;
 mod subscribe;
@@ -18,7 +19,10 @@ use serde_json::{Value, json};
 use tidegate_backbone::{Error, Page, Position};
 use tidegate_codec::Format;
 
-use super::{Action, Actions, Entry, Join, Landing, Moment, OpenError, PingStyle, Session, State};
+use super::{
+    Action, Actions, Entry, Join, Landing, Moment, OpenError, PingStyle, PresenceAnswer,
+    PresenceError, PresenceQuestion, Session, State,
+};
 use crate::config::{Config, Namespace};
 use crate::rules::Rules;
 
@@ -48,6 +52,7 @@ struct Client {
     join: Result<Landing, Error>,
     page: Result<Page, Error>,
     publish: Result<Option<Position>, Error>,
+    presence: Result<PresenceAnswer, PresenceError>,
 }
 
 impl Client {
@@ -90,6 +95,7 @@ impl Client {
             join: Ok(Landing::default()),
             page: Err(Error::Unavailable(String::new())),
             publish: Ok(None),
+            presence: Err(PresenceError::Unavailable(String::new())),
         }
     }
 
@@ -153,12 +159,19 @@ impl Client {
                         let format = Format::Json;
                         self.session.read(*id, page, format, self.now, &mut next);
                     }
+                    Action::Presence { id, .. } => {
+                        let answer = self.presence.clone();
+                        self.session.presence_answered(*id, answer, &mut next);
+                    }
                     _ => {}
                 }
                 if let Action::Publish { id, .. } = action {
                     self.session.published(id, &self.publish, &mut next);
                 }
-                lines.push(line(&action));
+                // It follows every connect.
+                if !matches!(action, Action::Introduce { .. }) {
+                    lines.push(line(&action));
+                }
             }
             actions = next;
         }
@@ -197,6 +210,13 @@ fn line(action: &Action) -> String {
                 publication.info.as_ref().map(|info| &info.user)
             )
         }
+        Action::Presence {
+            channel, question, ..
+        } => match question {
+            PresenceQuestion::Members => format!("who is in {channel}"),
+            PresenceQuestion::Counts => format!("how many are in {channel}"),
+        },
+        Action::Introduce { name, version } => format!("introduce {name} {version}"),
         Action::SkipFrame => SKIP.to_owned(),
         Action::Close(code) => format!("close {}", code.code()),
         Action::Dismiss(with) => format!("dismiss {with}"),

@@ -40,6 +40,9 @@ static ALLOCATOR: dhat::Alloc = dhat::Alloc;
 /// Bytes on the heap of a client that has authenticated and subscribed, the allocator's own not counted.
 const CLIENT_BYTES: usize = 1_500;
 
+/// The same where it is told of and hears of others. The node's own table has room for twice what is in it at worst.
+const SEEN_CLIENT_BYTES: usize = CLIENT_BYTES + 450;
+
 /// The same over TLS.
 const TLS_CLIENT_BYTES: usize = 4_000;
 
@@ -54,17 +57,31 @@ const SUBSCRIBERS: usize = 1_000;
 fn memory_is_bounded() {
     let _profiler = Profiler::builder().testing().build();
     idle_clients();
+    idle_clients_that_are_seen();
     idle_tls_clients();
     deliveries();
 }
 
 fn idle_clients() {
-    let bytes = bytes_per_client(&Config::default(), |address, token| {
-        let mut socket = TcpStream::connect(address).unwrap();
-        subscribe(&mut socket, token);
-        socket
-    });
+    let bytes = bytes_per_client(&Config::default(), connect);
     assert!(bytes <= CLIENT_BYTES, "{bytes} bytes per client");
+}
+
+fn idle_clients_that_are_seen() {
+    let mut config = Config::default();
+    let options = &mut config.channel.without_namespace;
+    (options.presence, options.join_leave) = (true, true);
+    let bytes = bytes_per_client(&config, connect);
+    assert!(
+        bytes <= SEEN_CLIENT_BYTES,
+        "{bytes} bytes per client that is seen"
+    );
+}
+
+fn connect(address: SocketAddr, token: &str) -> TcpStream {
+    let mut socket = TcpStream::connect(address).unwrap();
+    subscribe(&mut socket, token);
+    socket
 }
 
 fn idle_tls_clients() {

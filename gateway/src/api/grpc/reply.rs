@@ -1,6 +1,6 @@
 //! Messages from outcomes.
 
-use tidegate_backbone::{Position, Publication};
+use tidegate_backbone::{ClientInfo, Position, Publication};
 use tidegate_codec::Failure;
 use tidegate_proto::gateway as proto;
 use tidegate_proto::gateway::published::Outcome as PublishedOutcome;
@@ -41,6 +41,10 @@ messages! {
         publications: publications.into_iter().map(publication).collect(),
         position: Some(position(top)),
     };
+    PresenceResponse: Outcome::Presence(members) => Self {
+        presence: members.into_iter().map(|(client, it)| (client, info(it))).collect(),
+    };
+    PresenceStatsResponse: Outcome::PresenceStats { clients, users } => Self { clients, users };
     ChannelsResponse: Outcome::Channels(channels) => Self { channels };
     InfoResponse: Outcome::Info(nodes) => Self {
         nodes: nodes.into_iter().map(|it| proto::Node {
@@ -112,11 +116,15 @@ fn publication(publication: Publication) -> proto::Publication {
         data: publication.data,
         offset: publication.place.map_or(0, |it| it.offset),
         tags: publication.tags,
-        info: publication.info.map(|it| proto::ClientInfo {
-            user: it.user,
-            client: it.client,
-            conn_info: it.conn_info,
-            chan_info: it.chan_info,
-        }),
+        info: publication.info.map(info),
+    }
+}
+
+fn info(info: ClientInfo) -> proto::ClientInfo {
+    proto::ClientInfo {
+        user: info.user,
+        client: info.client,
+        conn_info: info.conn_info,
+        chan_info: info.chan_info,
     }
 }

@@ -71,6 +71,18 @@ pub(super) fn connections(request: proto::ConnectionsRequest) -> Result<Operatio
     }))
 }
 
+pub(super) fn presence(request: proto::PresenceRequest) -> Result<Operation> {
+    Ok(Operation::Presence {
+        channel: request.channel,
+    })
+}
+
+pub(super) fn presence_stats(request: proto::PresenceStatsRequest) -> Result<Operation> {
+    Ok(Operation::PresenceStats {
+        channel: request.channel,
+    })
+}
+
 pub(super) fn history(request: proto::HistoryRequest) -> Result<Operation> {
     Ok(Operation::History(HistoryQuery {
         channel: request.channel,

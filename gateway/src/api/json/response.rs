@@ -40,7 +40,15 @@ enum Body {
         num_clients: u64,
     },
     Connections(ConnectionsBody),
+    Presence {
+        presence: BTreeMap<String, InfoBody>,
+    },
+    PresenceStats {
+        num_clients: u32,
+        num_users: u32,
+    },
     History(HistoryBody),
+    Removed {},
     Channels {
         channels: BTreeMap<String, ChannelBody>,
     },
@@ -160,6 +168,16 @@ impl From<Outcome> for Body {
                 next: found.keys().next_back().filter(|_| has_more).cloned(),
                 connections: found,
             }),
+            Outcome::Presence(members) => {
+                let body = |(client, info): (_, ClientInfo)| (client, info.into());
+                Self::Presence {
+                    presence: members.into_iter().map(body).collect(),
+                }
+            }
+            Outcome::PresenceStats { clients, users } => Self::PresenceStats {
+                num_clients: clients,
+                num_users: users,
+            },
             Outcome::History {
                 publications,
                 position,
@@ -171,6 +189,7 @@ impl From<Outcome> for Body {
                 epoch: position.epoch.to_string(),
                 offset: position.offset,
             }),
+            Outcome::Removed => Self::Removed {},
             Outcome::Channels(all) => {
                 let body = |(channel, num_clients)| (channel, ChannelBody { num_clients });
                 Self::Channels {

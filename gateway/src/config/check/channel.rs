@@ -11,6 +11,9 @@ use crate::config::{ChannelConfig, NamespaceOptions};
 /// A publication that waits for longer is late by any measure.
 const LONGEST_DELAY: Duration = Duration::from_secs(10);
 
+/// Who has not come back by then has left.
+const LONGEST_DEBOUNCE: Duration = Duration::from_secs(60);
+
 impl Findings {
     pub(super) fn channel(&mut self, channel: &ChannelConfig) {
         let wrong = !(1..=MAX_CHANNEL_BYTES).contains(&channel.max_length);
@@ -49,7 +52,38 @@ impl Findings {
         let names = [option("latest_tag"), option("delivery")];
         let names = [&*names[0], &*names[1]];
         self.between(wrong, &names, "needs the delivery `latest`");
+        self.presence(path, options);
         self.history(path, options);
+    }
+
+    fn presence(&mut self, path: &str, options: &NamespaceOptions) {
+        let option = |name| format!("{path}.{name}");
+        let presence = option("presence");
+        let join_leave = option("join_leave");
+        let wrong = options.join_leave_debounce > LONGEST_DEBOUNCE;
+        let debounce = option("join_leave_debounce");
+        self.when(wrong, &debounce, "must be 1m or less");
+        let has_debounce = !options.join_leave_debounce.is_zero();
+        for (name, is_on) in [
+            ("join_leave_debounce", has_debounce),
+            ("force_push_join_leave", options.force_push_join_leave),
+        ] {
+            let wrong = is_on && !options.join_leave;
+            self.between(wrong, &[&option(name), &join_leave], "needs join_leave");
+        }
+        for (name, is_on) in [
+            (
+                "allow_presence_for_client",
+                options.allow_presence_for_client,
+            ),
+            (
+                "allow_presence_for_subscriber",
+                options.allow_presence_for_subscriber,
+            ),
+        ] {
+            let wrong = is_on && !options.tells_presence();
+            self.between(wrong, &[&option(name), &presence], "needs presence");
+        }
     }
 
     fn history(&mut self, path: &str, options: &NamespaceOptions) {

@@ -145,3 +145,39 @@ fn what_is_kept_without_nats_is_checked() {
         ],
     );
 }
+
+#[test]
+fn what_presence_needs_is_checked() {
+    check(
+        &[
+            ("presence.lease", "100ms"),
+            ("presence.partitions", "2000"),
+            ("presence.timeout", "0"),
+        ],
+        &[
+            "presence.timeout (--set): must be longer than zero",
+            "presence.lease (--set): must be from 500ms to 2m",
+            "presence.partitions (--set): must be from 1 to 1024",
+        ],
+    );
+    let of = "channel.without_namespace";
+    check(
+        &[
+            (&format!("{of}.allow_presence_for_client"), "true"),
+            (&format!("{of}.force_push_join_leave"), "true"),
+            (&format!("{of}.join_leave_debounce"), "2m"),
+        ],
+        &[
+            "channel.without_namespace.join_leave_debounce (--set): must be 1m or less",
+            "channel.without_namespace.join_leave_debounce (--set): needs join_leave",
+            "channel.without_namespace.force_push_join_leave (--set): needs join_leave",
+            "channel.without_namespace.allow_presence_for_client (--set): needs presence",
+        ],
+    );
+    config(load_options(&[
+        (&format!("{of}.join_leave"), "true"),
+        (&format!("{of}.allow_presence_for_subscriber"), "true"),
+        (&format!("{of}.join_leave_debounce"), "5s"),
+        ("presence.users", "true"),
+    ]));
+}

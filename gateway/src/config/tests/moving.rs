@@ -6,24 +6,9 @@ use crate::config::load::fields;
 use crate::config::unoffered::{self, UNOFFERED};
 
 #[test]
-fn a_file_of_centrifugo_loads_with_warnings_only() {
+fn a_file_of_centrifugo_loads_without_a_warning() {
     let loaded = load_file("centrifugo-v6.json").unwrap_or_else(|faults| panic!("{faults}"));
-    let warned: Vec<_> = loaded
-        .warnings
-        .iter()
-        .map(|line| line.split_once(" (").unwrap().0)
-        .collect();
-    let expected = [
-        "channel.namespaces.chat.join_leave",
-        "channel.namespaces.chat.presence",
-        "channel.without_namespace.presence",
-    ];
-    assert_eq!(warned, expected);
-    assert!(
-        loaded.warnings[1].ends_with("has no effect yet: this version lacks presence"),
-        "{:?}",
-        loaded.warnings
-    );
+    assert_eq!(loaded.warnings, [""; 0]);
     let config = loaded.config;
     assert_eq!(
         &*config.client.token.hmac_secret_key,
@@ -128,11 +113,6 @@ fn what_asks_for_behaviour_is_told() {
 fn what_comes_later_or_is_not_missed_is_warned_of() {
     for (option, value, message) in [
         (
-            "channel.without_namespace.join_leave",
-            "true",
-            " yet: this version lacks presence",
-        ),
-        (
             "http_api.external",
             "true",
             ": there is one port for everything",
@@ -160,15 +140,11 @@ fn no_option_is_in_the_table_twice_or_offered() {
     assert!(paths.is_sorted(), "the table is in the order of its paths");
     paths.dedup();
     assert_eq!(paths.len(), UNOFFERED.len());
-    let accepted = ["presence", "join_leave", "force_push_join_leave"];
     for address in addresses(&fields(), &[])
         .iter()
         .filter(|address| !address.whole)
     {
-        let option = address
-            .path
-            .trim_start_matches("channel.without_namespace.");
         let listed = unoffered::entry(&address.path.replace("without_namespace", "*")).is_some();
-        assert_eq!(listed, accepted.contains(&option), "{}", address.path);
+        assert!(!listed, "{}", address.path);
     }
 }

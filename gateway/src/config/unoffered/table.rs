@@ -1,7 +1,7 @@
 //! The table of options that Tidegate knows of and does not offer.
 
 use super::Unoffered;
-use super::Verdict::{self, Idle, Instead, Later, Missing, Silent};
+use super::Verdict::{self, Idle, Instead, Missing, Silent};
 
 const fn option(path: &'static str, default: &'static str, verdict: Verdict) -> Unoffered {
     Unoffered {
@@ -34,7 +34,6 @@ const MAPS: Verdict = Missing("map subscriptions");
 const ONE_WAY: Verdict = Missing("one-way transports");
 const PEM: Verdict = Instead("name files: http_server.tls.cert_pem_file and key_pem_file");
 const POLL: Verdict = Missing("shared poll subscriptions");
-const PRESENCE: Verdict = Later("presence");
 const TRANSPORT: Verdict = Missing("transports other than WebSocket");
 
 /// Every such option. The longest path that fits decides.
@@ -42,19 +41,13 @@ const TRANSPORT: Verdict = Missing("transports other than WebSocket");
 pub(in crate::config) const UNOFFERED: &[Unoffered] = &[
     section("admin", "enabled", "", Missing("the admin page")),
     section("broker", "enabled", "", JOINED),
-    option("channel.*.allow_presence_for_anonymous", "", PRESENCE),
-    option("channel.*.allow_presence_for_client", "", PRESENCE),
-    option("channel.*.allow_presence_for_subscriber", "", PRESENCE),
     option("channel.*.allow_tags_filter", "", Missing("filters on tags")),
     option("channel.*.auto_cache_recover", "", Missing("recovery at a first subscribe")),
     option("channel.*.delta_publish", "", Idle("every publication is a patch for clients that ask for them")),
-    option("channel.*.force_push_join_leave", "", PRESENCE),
     option("channel.*.history_meta_ttl", "", Idle("positions are those of the stream")),
-    option("channel.*.join_leave", "", PRESENCE),
     option("channel.*.map", "", Silent),
     option("channel.*.map_clients_presence_channel_prefix", "", MAPS),
     option("channel.*.map_users_presence_channel_prefix", "", MAPS),
-    option("channel.*.presence", "", PRESENCE),
     option("channel.*.publication_data_format", "", Missing("checks of payloads")),
     option("channel.*.publish_proxy_enabled", "", BACKEND),
     option("channel.*.publish_proxy_name", "", Silent),
@@ -79,7 +72,7 @@ pub(in crate::config) const UNOFFERED: &[Unoffered] = &[
     section("client.connect_code_to_unidirectional_disconnect", "enabled", "", ONE_WAY),
     option("client.disallow_anonymous_connection_tokens", "", Missing("this check")),
     option("client.insecure_skip_token_signature_verify", "", Instead("tokens are always verified")),
-    option("client.presence_update_interval", "27s", PRESENCE),
+    option("client.presence_update_interval", "27s", Instead("nodes say that they live, not each client: set presence.lease")),
     section("client.proxy.connect", "enabled", "", BACKEND),
     section("client.proxy.refresh", "enabled", "", BACKEND),
     option("client.recovery_max_publication_limit", "300", Idle("recovery_max_publications of the namespace bounds recovery")),

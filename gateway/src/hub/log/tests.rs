@@ -54,7 +54,13 @@ impl Reader {
 }
 
 fn log(is_newest: bool) -> Rc<Log> {
-    Log::new(Wire::plain(Format::Json), false, Rc::default(), is_newest)
+    Log::new(
+        Wire::plain(Format::Json),
+        false,
+        None,
+        Rc::default(),
+        is_newest,
+    )
 }
 
 fn press() -> Press {

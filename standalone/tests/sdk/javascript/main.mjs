@@ -10,10 +10,11 @@ import * as channels from './channels.mjs';
 import * as delivery from './delivery.mjs';
 import * as heartbeat from './heartbeat.mjs';
 import * as outage from './outage.mjs';
+import * as presence from './presence.mjs';
 import * as recovery from './recovery.mjs';
 import { disconnectAll } from './stage.mjs';
 
-const scenarios = { ...authentication, ...channels, ...delivery, ...heartbeat, ...outage, ...recovery };
+const scenarios = { ...authentication, ...channels, ...delivery, ...heartbeat, ...outage, ...presence, ...recovery };
 const [name] = process.argv.slice(2);
 assert.ok(Object.hasOwn(scenarios, name), `no scenario ${name} among ${Object.keys(scenarios)}`);
 await scenarios[name]();

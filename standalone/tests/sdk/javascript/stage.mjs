@@ -24,7 +24,8 @@ export const DEADLINE = 10_000;
 
 const CLIENT_EVENTS =
   ['connecting', 'connected', 'disconnected', 'error', 'subscribed', 'subscribing', 'unsubscribed', 'publication'];
-const SUBSCRIPTION_EVENTS = ['subscribing', 'subscribed', 'unsubscribed', 'publication', 'error'];
+const SUBSCRIPTION_EVENTS =
+  ['subscribing', 'subscribed', 'unsubscribed', 'publication', 'join', 'leave', 'error'];
 
 const clients = [];
 

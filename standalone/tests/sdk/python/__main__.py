@@ -11,12 +11,13 @@ import channels
 import delivery
 import heartbeat
 import outage
+import presence
 import recovery
 from stage import disconnect_all
 
 
 async def main(name):
-    modules = (authentication, backends, channels, delivery, heartbeat, outage, recovery)
+    modules = (authentication, backends, channels, delivery, heartbeat, outage, presence, recovery)
     [scenario] = [getattr(module, name) for module in modules if hasattr(module, name)]
     failures = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: failures.append(context))

@@ -15,9 +15,11 @@ from cent import (
     ChannelsRequest,
     Disconnect,
     DisconnectRequest,
+    HistoryRemoveRequest,
     HistoryRequest,
     InfoRequest,
     PresenceRequest,
+    PresenceStatsRequest,
     PublishRequest,
     RefreshRequest,
     StreamPosition,
@@ -129,6 +131,11 @@ async def server_api_reads_history():
     equal(await refused(cent.history(HistoryRequest(channel="kept:a", limit=1, since=since))), 112)
     skipping = PublishRequest(channel="kept:a", data=3, skip_history=True)
     equal(await refused(cent.publish(skipping)), 108)
+    await cent.history_remove(HistoryRemoveRequest(channel="kept:a"))
+    gone = await other.history(HistoryRequest(channel="kept:a", limit=10))
+    equal((gone.publications, gone.epoch), ([], first.epoch))
+    equal(len((await other.history(HistoryRequest(channel="kept:b", limit=10))).publications), 1)
+    equal(await refused(cent.history_remove(HistoryRemoveRequest(channel="chat:room"))), 108)
 
 
 @scenario
@@ -268,3 +275,19 @@ async def server_api_refuses():
         replies = json.loads(body)["replies"]
         equal([list(reply) for reply in replies], [["publish"], ["error"], ["publish"], ["error"]])
         equal([reply["error"]["code"] for reply in replies[1::2]], [102, 104])
+
+
+@scenario
+async def presence_for_backends():
+    """A backend at either gateway sees clients of both, at once those of the gateway that it asks."""
+    alice, bob = await connected("alice"), await connected("bob", OTHER_URL)
+    await subscribed(alice, "seen:desk")
+    near, far = backend(), backend(OTHER_URL)
+    equal([it.user for it in (await near.presence(PresenceRequest(channel="seen:desk"))).presence.values()], ["alice"])
+    await subscribed(bob, "seen:desk")
+    there = (await far.presence(PresenceRequest(channel="seen:desk"))).presence
+    equal(sorted(there), sorted([id_of(alice), id_of(bob)]))
+    stats = await far.presence_stats(PresenceStatsRequest(channel="seen:desk"))
+    equal((stats.num_clients, stats.num_users), (2, 2))
+    equal((await near.presence(PresenceRequest(channel="seen:nobody"))).presence, {})
+    equal(await refused(near.presence(PresenceRequest(channel="chat:room"))), 108)

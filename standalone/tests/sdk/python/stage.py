@@ -25,7 +25,7 @@ SECRET = os.environ["TIDEGATE_SECRET"]
 DEADLINE = 10
 
 CLIENT_EVENTS = "connecting connected disconnected error subscribed subscribing unsubscribed publication"
-SUBSCRIPTION_EVENTS = "subscribing subscribed unsubscribed publication error"
+SUBSCRIPTION_EVENTS = "subscribing subscribed unsubscribed publication join leave error"
 
 _clients = []
 
