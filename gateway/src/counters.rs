@@ -62,6 +62,7 @@ counters! {
     position_repairs: "counter", "Channels whose missing publications were read from the stream.";
     positions_lost: "counter", "Channels whose subscribers had to recover, because something was gone from the stream.";
     recovery_reads: "counter", "Reads of the stream for clients that came back.";
+    recovered_from_archive: "counter", "Reads of the archive for clients that came back later than the stream keeps.";
     recovered: "counter", "Subscribers that were given everything they had missed.";
     not_recovered: "counter", "Subscribers that asked for what they had missed and could not be given all of it.";
     subscriptions: "gauge", "Subscriptions of connections now.";

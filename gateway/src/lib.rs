@@ -8,6 +8,7 @@
 mod accept;
 mod admission;
 mod api;
+mod archive;
 pub mod auth;
 mod backends;
 pub mod bookmark;

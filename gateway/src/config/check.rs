@@ -230,7 +230,7 @@ impl Config {
             };
             let wrong = options.archive && !options.is_kept();
             findings.between(wrong, &[&path], "needs history_size and history_ttl");
-            let wrong = options.archive && address.is_empty();
+            let wrong = options.archive && address.is_empty() && self.nats.url.is_empty();
             findings.between(wrong, &[&path, option], "needs history_service.address");
         }
     }
