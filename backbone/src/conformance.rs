@@ -9,6 +9,7 @@ mod delivery;
 mod ear;
 mod lifecycle;
 mod messages;
+mod removing;
 mod streams;
 
 use std::any::Any;
@@ -23,6 +24,7 @@ pub use delivery::*;
 pub use ear::Ear;
 pub use lifecycle::*;
 pub use messages::*;
+pub use removing::*;
 pub use streams::*;
 
 use crate::{Backbone, Channel, Publication};
@@ -146,6 +148,12 @@ macro_rules! conformance_tests {
             a_channel_is_read_in_pages,
             what_is_missing_is_not_proved_to_be_there,
             a_channel_without_a_stream_is_not_kept,
+            what_was_removed_is_gone_and_not_missing,
+            a_removal_proves_nothing_that_was_not_proved,
+            a_range_is_removed_and_the_rest_stays,
+            everything_is_removed_and_what_comes_later_stays,
+            what_was_removed_is_passed_over_in_the_feed,
+            every_node_is_told_of_a_removal,
         }
     };
     (@each $cluster:path; $($case:ident),* $(,)?) => { $(

@@ -25,7 +25,7 @@ use crate::bus::{AskError, Bus, Ear, Message};
 use crate::topic::Topic;
 use crate::{
     Backbone, Channel, Confirmation, Durability, DurabilityReport, Error, Feed, Listener, Page,
-    Position, Publication, Range, Storage, StreamOptions, Streams, Subscription, Top,
+    Position, Publication, Range, Removal, Storage, StreamOptions, Streams, Subscription, Top,
 };
 use listeners::Listeners;
 use log::{Log, LogFeed};
@@ -171,6 +171,18 @@ impl Streams for Embedded {
             let storage = self.shared.storage(channel)?;
             let log = self.shared.log(channel, storage)?;
             log.read(channel.clone(), range).await
+        })
+    }
+
+    fn remove<'a>(
+        &'a self,
+        channel: &'a Channel,
+        removal: &'a Removal,
+    ) -> BoxFuture<'a, Result<u64, Error>> {
+        Box::pin(async move {
+            let storage = self.shared.storage(channel)?;
+            let log = self.shared.log(channel, storage)?;
+            log.remove(channel, removal).await
         })
     }
 

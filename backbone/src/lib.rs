@@ -8,6 +8,7 @@
 
 #![warn(missing_docs)]
 
+pub mod archive;
 mod bus;
 mod channel;
 #[cfg(feature = "conformance")]
@@ -16,6 +17,7 @@ pub mod embedded;
 mod feed;
 pub mod nats;
 mod publication;
+mod removal;
 pub mod service;
 mod stream;
 mod subject;
@@ -30,6 +32,7 @@ pub use bus::{AskError, Asker, Bus, Ear, Heard, MAX_HEADER_BYTES, Message};
 pub use channel::{Channel, ChannelError, MAX_CHANNEL_BYTES, is_namespace_name};
 pub use feed::{Delivery, Feed};
 pub use publication::{ClientInfo, Publication};
+pub use removal::{Removal, Removed, hear_removed, remove};
 pub use stream::{
     Durability, DurabilityReport, Epoch, From, Page, Place, Position, Range, Storage,
     StreamOptions, Streams, Top,

@@ -48,7 +48,8 @@ use crate::subject::Subjects;
 use crate::topic::Topic;
 use crate::{
     Backbone, Channel, Confirmation, Count, Durability, DurabilityReport, Error, Feed, Listener,
-    Page, Position, Publication, Range, Storage, StreamOptions, Streams, Subscription, Top,
+    Page, Position, Publication, Range, Removal, Storage, StreamOptions, Streams, Subscription,
+    Top,
 };
 use connection::{Life, keep};
 use connector::Connector;
@@ -206,6 +207,14 @@ impl Streams for Nats {
         range: Range,
     ) -> BoxFuture<'a, Result<Page, Error>> {
         Box::pin(streams::read(&self.node, channel, range))
+    }
+
+    fn remove<'a>(
+        &'a self,
+        channel: &'a Channel,
+        removal: &'a Removal,
+    ) -> BoxFuture<'a, Result<u64, Error>> {
+        Box::pin(streams::remove(&self.node, channel, removal))
     }
 
     fn feed(&self, namespace: Option<&str>, after: Option<Position>) -> Option<Box<dyn Feed>> {

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
-use crate::{Channel, Error, Feed, Publication};
+use crate::{Channel, Error, Feed, Publication, Removal};
 
 /// Names an incarnation of a stream; short ASCII text.
 pub type Epoch = Arc<str>;
@@ -169,8 +169,11 @@ pub struct Page {
     /// In the order that was asked for; each has a place.
     pub publications: Vec<Publication>,
     /// Of [`From::After`]: whether it is proved that nothing is missing between the offset and the first of these (or the
-    /// top, if there are none).
+    /// top, if there are none). What was removed on purpose is not missing.
     pub is_gapless: bool,
+    /// Where nothing is proved: publications of the channel that may have been removed on purpose, at least as many as were
+    /// behind the offset. Who has another proof by their number has to count them in.
+    pub removed: u64,
     /// Whether there is more in the direction of the read.
     pub has_more: bool,
 }
@@ -186,7 +189,10 @@ pub struct Page {
 ///    duplicate window is stored once, and confirmed with the position of the first.
 /// 4. A read sees everything that was confirmed before it began.
 /// 5. A channel keeps `size` publications, or more, for `ttl`, or longer; the oldest go first.
-/// 6. Offsets and epoch survive a restart of the backbone; when offsets cannot go on, the epoch changes.
+/// 6. What was removed is given to nobody any more once `remove` has returned, by no node. It is not missing either: whatever
+///    was proved to be whole without it is proved to be whole after it, also behind the position of what was removed; and
+///    what had gone by itself is no better proved than before, unless everything around it was removed.
+/// 7. Offsets and epoch survive a restart of the backbone; when offsets cannot go on, the epoch changes.
 pub trait Streams: Send + Sync {
     /// How a channel is kept; `None` if it is not.
     fn stream(&self, channel: &Channel) -> Option<&StreamOptions>;
@@ -207,6 +213,18 @@ pub trait Streams: Send + Sync {
     /// [`Error::Unavailable`] when the stream does not answer in time; [`Error::NotKept`].
     fn read<'a>(&'a self, channel: &'a Channel, range: Range)
     -> BoxFuture<'a, Result<Page, Error>>;
+
+    /// Removes publications of a channel; returns how many there were. Nodes that have copies at hand are told by
+    /// [`remove`](crate::remove), which is what should be called.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when the stream does not answer in time, or forbids it; some may be gone then, and it can be
+    /// repeated. [`Error::NotKept`].
+    fn remove<'a>(
+        &'a self,
+        channel: &'a Channel,
+        removal: &'a Removal,
+    ) -> BoxFuture<'a, Result<u64, Error>>;
 
     /// Delivers everything that a namespace's stream has behind a position, or all of it; `None` if the namespace has no
     /// stream. The position is that of the last delivery that is where it has to be: its epoch and watermark.

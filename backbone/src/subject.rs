@@ -19,6 +19,11 @@ const NO_NAMESPACE: &str = "_";
 /// The token of an empty local name. A `%` is otherwise always followed by two digits.
 const EMPTY_NAME: &str = "%";
 
+/// Before the name of a channel, the marks of single publications that were removed, and of all up to a place. No channel's
+/// name begins so.
+const REMOVED: &str = "%removed.";
+const PURGED: &str = "%purged.";
+
 /// The subjects under one prefix.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subjects {
@@ -62,6 +67,35 @@ impl Subjects {
         let mut subject = self.publications.clone();
         push_channel(&mut subject, channel);
         subject
+    }
+
+    /// The subject of a kept channel's marks of single publications that were removed.
+    #[must_use]
+    pub fn removed(&self, channel: &Channel) -> String {
+        self.mark(REMOVED, channel)
+    }
+
+    /// The subject of a kept channel's marks of everything that was removed up to a place.
+    #[must_use]
+    pub fn purged(&self, channel: &Channel) -> String {
+        self.mark(PURGED, channel)
+    }
+
+    fn mark(&self, mark: &str, channel: &Channel) -> String {
+        let mut subject = self.publications.clone();
+        subject.push_str(channel.namespace().unwrap_or(NO_NAMESPACE));
+        subject.push('.');
+        subject.push_str(mark);
+        push_name(&mut subject, channel.is_private(), channel.local_name());
+        subject
+    }
+
+    /// Whether `subject` is that of marks of single publications.
+    #[must_use]
+    pub fn is_removed(&self, subject: &str) -> bool {
+        let rest = subject.strip_prefix(&self.publications);
+        let name = rest.and_then(|rest| Some(rest.split_once('.')?.1));
+        name.is_some_and(|name| name.starts_with(REMOVED))
     }
 
     /// The subject that publications of a kept `channel` are delivered on, once they are stored.
@@ -286,6 +320,10 @@ mod tests {
     fn a_kept_channel_has_a_subject_to_listen_to() {
         let room = Channel::parse("$chat:room.7").unwrap();
         assert_eq!(subjects().delivery(&room), "tide.out.chat.$room.7");
+        assert_eq!(subjects().removed(&room), "tide.pub.chat.%removed.$room.7");
+        assert_eq!(subjects().purged(&room), "tide.pub.chat.%purged.$room.7");
+        assert!(subjects().is_removed(&subjects().removed(&room)));
+        assert!(!subjects().is_removed(&subjects().purged(&room)));
         assert_eq!(subjects().publications_of(Some("chat")), "tide.pub.chat.>");
         assert_eq!(subjects().deliveries_of(None), "tide.out._.>");
         let acme = Subjects::new("acme.tide").unwrap();
@@ -316,9 +354,11 @@ mod tests {
     #[test]
     fn only_the_canonical_subject_is_read() {
         let strangers = [
-            "tide.pub._.%61",      // needs no escape
-            "tide.pub._.%2a",      // lower-case digits
-            "tide.pub._.a%2Eb",    // a dot that makes no empty token
+            "tide.pub._.%61",        // needs no escape
+            "tide.pub._.%2a",        // lower-case digits
+            "tide.pub._.a%2Eb",      // a dot that makes no empty token
+            "tide.pub._.%removed.a", // marks
+            "tide.pub._.%purged.a",
             "tide.pub._.a*",       // needs an escape
             "tide.pub._.%24a",     // names the private channel `$a`
             "tide.pub.chat.$%24a", // a private name keeps its `$`

@@ -70,6 +70,36 @@ impl Topic {
         Self(format!("{JETSTREAM}STREAM.MSG.GET.{name}").into())
     }
 
+    /// Frames of clients for the sessions of a node.
+    ///
+    /// # Panics
+    /// If the node's id is no plain name of letters, digits, `-` and `_`.
+    #[must_use]
+    pub fn emulation(node: &str) -> Self {
+        Self::of(&["node", node, "emulation"])
+    }
+
+    /// That publications of a channel were removed on purpose; the message is its name.
+    #[must_use]
+    pub fn removed() -> Self {
+        Self::of(&["history", "removed"])
+    }
+
+    /// What a history service is asked about the channels of a namespace, `None` for those without one.
+    #[must_use]
+    pub fn archive(namespace: Option<&str>) -> Self {
+        Self::of(&["req", "history", "read", namespace.unwrap_or("_")])
+    }
+
+    /// Whose turn it is to take a namespace's stream into an archive that several processes share.
+    #[must_use]
+    pub fn turn(archive: &str, namespace: Option<&str>) -> Self {
+        // The name of an archive may be anything.
+        let archive: String = archive.bytes().map(|byte| format!("{byte:02x}")).collect();
+        let tokens = ["history", "turn", &archive, namespace.unwrap_or("_")];
+        Self::of(&tokens)
+    }
+
     /// Signs of life of nodes.
     #[must_use]
     pub fn node_beats() -> Self {

@@ -110,6 +110,12 @@ impl Broadcast {
         Self(Arc::new(encodings))
     }
 
+    /// Whether who had the publication at this offset last can be given it, as a patch too. One that was read again, after
+    /// the one before it was removed, may be a patch of another.
+    pub(crate) fn continues(&self, offset: u64) -> bool {
+        self.0.base.is_none() || self.0.after == offset
+    }
+
     /// The channel.
     #[must_use]
     pub fn channel(&self) -> &Channel {

@@ -3,6 +3,7 @@
 
 mod acting;
 mod landing;
+mod one_way;
 mod operation;
 mod presence;
 mod work;
@@ -15,7 +16,7 @@ use std::time::{Instant, SystemTime};
 use bytes::Bytes;
 use futures_util::FutureExt;
 use tidegate_backbone::{Channel, Error, Position};
-use tidegate_codec::{Command, Disconnect, DisconnectCode, Format, Frame};
+use tidegate_codec::{Command, ConnectRequest, Disconnect, DisconnectCode, Format, Frame, Request};
 
 use crate::admission::AdmittedUser;
 use crate::by_channel::ByChannel;
@@ -119,6 +120,19 @@ impl Connection {
                 self.close(DisconnectCode::BadRequest);
             }
         }
+    }
+
+    /// Takes a connect of a client that sends no commands.
+    pub(crate) fn connect(&mut self, request: ConnectRequest) {
+        let request = Request::Connect(Box::new(request));
+        self.take(Frame::Command(Command { id: 1, request }));
+        self.advance();
+    }
+
+    /// Up to where each of its channels that are kept has been put into the outbox.
+    pub(crate) fn positions(&self) -> impl Iterator<Item = (&str, Position)> {
+        let memberships = self.memberships.values();
+        memberships.filter_map(|it| Some((it.channel().as_str(), it.position()?)))
     }
 
     /// Takes one element of a frame. A pong counts when it comes, whatever commands still wait.

@@ -62,11 +62,14 @@ counters! {
     position_repairs: "counter", "Channels whose missing publications were read from the stream.";
     positions_lost: "counter", "Channels whose subscribers had to recover, because something was gone from the stream.";
     recovery_reads: "counter", "Reads of the stream for clients that came back.";
+    recovered_from_archive: "counter", "Reads of the archive for clients that came back later than the stream keeps.";
     recovered: "counter", "Subscribers that were given everything they had missed.";
     not_recovered: "counter", "Subscribers that asked for what they had missed and could not be given all of it.";
     subscriptions: "gauge", "Subscriptions of connections now.";
     channels: "gauge", "Channels that this node listens to now.";
     rate_limited: "counter", "Commands refused with error 111, for they came too often.";
+    emulation_frames: "counter", "Frames of clients that came as requests of their own.";
+    emulation_passed_on: "counter", "Of these, passed on to the node that has the connection.";
     commands: "counter", "Commands taken from clients.";
     publications_in: "counter", "Publications accepted from clients.";
     publications_out: "counter", "Publications put into connections' outboxes.";

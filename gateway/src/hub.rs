@@ -183,11 +183,13 @@ impl Hub {
             progress::Step::Known => {}
             // The worker's queue was full for a while.
             progress::Step::Gap(after) => match members.topic.between(after, broadcast.offset()) {
-                Some(missing) => missing.into_iter().for_each(|it| {
-                    progress.step(&it);
-                    self.gather(members, it);
-                }),
-                None => members.lose(),
+                Some(missing) if missing.first().is_none_or(|it| it.continues(after)) => {
+                    missing.into_iter().for_each(|it| {
+                        progress.step(&it);
+                        self.gather(members, it);
+                    });
+                }
+                Some(_) | None => members.lose(),
             },
         }
     }

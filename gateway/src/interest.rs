@@ -6,24 +6,29 @@
 //! noticed and read from the stream, and from which clients that come back are given what they missed.
 
 mod kept;
+mod removals;
 mod repairs;
 mod ring;
 mod route;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use tidegate_backbone::{Backbone, Channel, Error, Listener, Position, Subscription, Top};
+use tidegate_backbone::{
+    Backbone, Channel, Error, From, Listener, Position, Range, Removed, Subscription, Top,
+};
 use tokio::sync::OnceCell;
 use tokio::sync::mpsc::Receiver;
 use tokio::time::{Instant, sleep};
 
+use crate::archive::Archive;
 use crate::broadcast::Broadcast;
 use crate::counters::Counters;
 use kept::{Kept, Reach};
+pub(crate) use removals::heed;
 use repairs::Repairs;
 pub(crate) use repairs::keep;
 use ring::Limits;
@@ -46,6 +51,8 @@ pub struct Windows {
     shared: Arc<Shared>,
     /// Publications and bytes of a channel, by namespace.
     namespaces: HashMap<Option<String>, (usize, usize)>,
+    /// Those of which a history service may have more.
+    archived: HashSet<Option<String>>,
 }
 
 impl Windows {
@@ -55,6 +62,7 @@ impl Windows {
         Self {
             shared: Shared::new(bytes),
             namespaces: HashMap::new(),
+            archived: HashSet::new(),
         }
     }
 
@@ -62,6 +70,11 @@ impl Windows {
     pub fn set(&mut self, namespace: Option<&str>, count: usize, bytes: usize) {
         self.namespaces
             .insert(namespace.map(str::to_owned), (count, bytes));
+    }
+
+    /// Says that a history service may have what the streams of a namespace do not have any more.
+    pub fn set_archived(&mut self, namespace: Option<&str>) {
+        self.archived.insert(namespace.map(str::to_owned));
     }
 
     fn limits(&self, channel: &Channel) -> Limits {
@@ -83,6 +96,7 @@ pub struct Interest {
     queues: Arc<[Queue]>,
     counters: Arc<Counters>,
     windows: Windows,
+    archive: Archive,
     repairs: Arc<Repairs>,
     topics: Mutex<HashMap<Channel, Weak<Topic>>>,
 }
@@ -117,7 +131,9 @@ impl Interest {
             "a node has 1 to {MAX_WORKERS} workers"
         );
         let (queues, receivers): (Vec<_>, Vec<_>) = (0..workers).map(|_| Queue::new()).unzip();
+        let archive = Archive::new(Arc::clone(&backbone), windows.archived.clone());
         let interest = Self {
+            archive,
             backbone,
             queues: queues.into(),
             counters,
@@ -157,6 +173,11 @@ impl Interest {
         topic
     }
 
+    /// What the streams do not have any more.
+    pub(crate) fn archive(&self) -> &Archive {
+        &self.archive
+    }
+
     /// Channels that this node listens to.
     #[must_use]
     pub fn channel_count(&self) -> usize {
@@ -174,6 +195,19 @@ impl Interest {
         self.queues[worker]
             .bytes
             .fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    /// Lets go of what is at hand of channels where publications were removed.
+    fn forget(&self, removed: &Removed) {
+        let topics = match removed {
+            Removed::In(channel) => self.kept_topics(&BTreeSet::from([channel.clone()])),
+            Removed::Anywhere => self.all_kept_topics(),
+        };
+        for topic in topics {
+            if let Some(kept) = &topic.route.kept {
+                kept.forget(&topic.route);
+            }
+        }
     }
 
     fn kept_topics(&self, channels: &BTreeSet<Channel>) -> Vec<Arc<Topic>> {
@@ -226,48 +260,62 @@ impl Topic {
         Ok(subscription)
     }
 
-    /// Makes ready what a client wishes that comes back; false if it cannot be given.
+    /// Makes ready what a client wishes that comes back; gives the wish as it can be fulfilled, if it can.
     ///
     /// # Errors
     /// The backbone's [`Error`].
-    pub async fn prepare(&self, wish: &Wish) -> Result<bool, Error> {
+    pub async fn prepare(&self, wish: &Wish) -> Result<Option<Wish>, Error> {
         let (Some(kept), Some(interest)) = (&self.route.kept, self.interest.upgrade()) else {
-            return Ok(false);
+            return Ok(None);
         };
         let backbone = &*interest.backbone;
         let Some(position) = kept.position() else {
-            return Ok(false);
+            return Ok(None);
         };
         match wish {
-            Wish::Since(since) if !is_of(since, &position) => Ok(false),
+            Wish::Since(since) if !is_of(since, &position) => Ok(None),
             Wish::Since(since) => {
-                if since.offset > position.offset && !self.await_offset(since.offset).await? {
-                    return Ok(false);
+                let mut since = since.clone();
+                if since.offset > position.offset {
+                    match self.await_offset(&since).await? {
+                        Some(offset) => since.offset = offset,
+                        None => return Ok(None),
+                    }
                 }
-                let reach = kept.reach(&self.route, backbone, since.offset).await?;
-                Ok(reach == Reach::Whole)
+                let sources = (backbone, &interest.archive);
+                let reach = kept.reach(&self.route, sources, since.offset).await?;
+                Ok((reach == Reach::Whole).then_some(Wish::Since(since)))
             }
             Wish::Newest(_) => {
                 if kept.newest().is_none() {
                     let before = position.offset.saturating_sub(1);
-                    kept.reach(&self.route, backbone, before).await?;
+                    let sources = (backbone, &interest.archive);
+                    kept.reach(&self.route, sources, before).await?;
                 }
-                Ok(true)
+                Ok(Some(wish.clone()))
             }
         }
     }
 
-    /// Waits until this node has heard of an offset that a client has had from another; false if there is none such.
-    async fn await_offset(&self, offset: u64) -> Result<bool, Error> {
+    /// Waits until this node has heard of an offset that a client has had from another. Gives the offset behind which the
+    /// client goes on; none if it cannot be right.
+    async fn await_offset(&self, since: &Position) -> Result<Option<u64>, Error> {
         let (Some(kept), Some(interest)) = (&self.route.kept, self.interest.upgrade()) else {
-            return Ok(false);
+            return Ok(None);
         };
-        let tops = interest
-            .backbone
-            .tops(std::slice::from_ref(self.channel()))
-            .await?;
+        let (backbone, offset) = (&interest.backbone, since.offset);
+        let tops = backbone.tops(std::slice::from_ref(self.channel())).await?;
         if tops[0].position.offset < offset {
-            return Ok(false);
+            // What the client had last may have been removed since.
+            let range = Range {
+                from: From::After(offset),
+                limit: 1,
+                max_bytes: 0,
+            };
+            let page = backbone.read(self.channel(), range).await?;
+            let position = kept.position().filter(|_| page.is_gapless);
+            let position = position.filter(|it| is_of(since, it));
+            return Ok(position.map(|it| it.offset.min(offset)));
         }
         let end = Instant::now() + PATIENCE;
         while kept.position().is_some_and(|it| it.offset < offset) {
@@ -278,7 +326,7 @@ impl Topic {
             }
             sleep(LOOK).await;
         }
-        Ok(true)
+        Ok(Some(offset))
     }
 
     /// Everything behind one offset up to another, of a kept channel; `None` if that is not at hand.
@@ -382,13 +430,14 @@ impl fmt::Debug for Topic {
 #[cfg(test)]
 mod tests {
     use tidegate_backbone::Publication;
+    use tidegate_backbone::embedded::Embedded;
 
     use super::*;
 
     #[test]
     fn a_worker_queue_is_bounded_in_bytes_until_they_are_taken() {
         let counters = Arc::new(Counters::default());
-        let backbone = tidegate_backbone::embedded::Embedded::new();
+        let backbone = Embedded::new();
         let (interest, mut queues) = Interest::new(
             Arc::new(backbone),
             1,

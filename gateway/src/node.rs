@@ -17,7 +17,8 @@ use crate::interest::Interest;
 use crate::presence::Presence;
 use crate::quota::UserQuotas;
 use crate::rules::Rules;
-use crate::tls::Tls;
+use crate::tls::{Offer, Tls};
+use crate::transport::{Kind, Sessions, Statuses, statuses};
 
 /// One gateway node.
 pub struct Node {
@@ -32,6 +33,10 @@ pub struct Node {
     pub(crate) counters: Arc<Counters>,
     /// The application's backends, if there are any.
     pub(crate) hooks: Option<Hooks>,
+    /// Those that take frames from elsewhere.
+    pub(crate) sessions: Arc<Sessions>,
+    /// How connects over HTTP are refused.
+    pub(crate) statuses: Statuses,
     /// Of the machine and the process.
     default_name: String,
     /// Its workers, for what backends want of connections.
@@ -69,8 +74,10 @@ impl Node {
             origins: OriginPolicy::new(&config.client.allowed_origins)?,
             quotas: UserQuotas::new(&config.client.rate_limit),
             admission: Admission::new(&config.client, Instant::now()),
-            tls: Tls::load(&config.http_server)?.map(Arc::new),
             hooks: Hooks::start(&config, &backbone)?,
+            sessions: Sessions::new(),
+            statuses: statuses(&config)?,
+            tls: Tls::load(&config.http_server, offer(&config))?.map(Arc::new),
             presence: Presence::new(&config, &backbone, &counters),
             config,
             backbone,
@@ -134,6 +141,14 @@ impl Node {
     #[must_use]
     pub fn is_ready(&self) -> bool {
         !self.is_draining() && self.backbone.is_ready()
+    }
+}
+
+/// HTTP/2 is of use to responses that do not end, and to nothing else here.
+fn offer(config: &Config) -> Offer {
+    match Kind::ALL.iter().any(|kind| kind.section(config).enabled) {
+        true => Offer::Both,
+        false => Offer::Http1,
     }
 }
 

@@ -72,6 +72,7 @@ impl Worker {
             actix_web::rt::spawn(watch_certificate(Arc::clone(&worker.node)));
             let period = worker.node.config.client.channel_position_check_delay;
             let interest = Arc::downgrade(&worker.node.interest);
+            actix_web::rt::spawn(interest::heed(interest.clone()));
             actix_web::rt::spawn(interest::keep(interest, period));
             if let Some(presence) = worker.node.presence.clone() {
                 actix_web::rt::spawn(presence.run());

@@ -1,15 +1,16 @@
-//! What an archive in a Cassandra cluster of one node, started for this, takes in and gives in a second.
+//! What an archive takes in and gives in a second: one in a folder, or in a Cassandra cluster of one node, started for this.
 //!
-//! `cargo run --release -p tidegate-history-service --example archive_figures`
+//! `cargo run --release -p tidegate-history-service --example archive_figures -- embedded` (or `cassandra`)
 
 use std::sync::Arc;
 use std::time::Instant;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use futures_util::future::try_join_all;
 use scylla::client::session_builder::SessionBuilder;
 use tidegate_backbone::{Channel, Epoch, From, Publication, Range};
 use tidegate_history_service::store::cassandra::{Cassandra, Options};
+use tidegate_history_service::store::embedded::Embedded;
 use tidegate_history_service::store::{Batch, Record, Store, StreamId};
 use tidegate_testkit::cassandra::CassandraNode;
 
@@ -21,6 +22,18 @@ const READERS: u64 = 8;
 
 #[tokio::main]
 async fn main() -> Result<()> {
+    let place = std::env::args().nth(1);
+    match place.as_deref() {
+        Some("embedded") => {
+            let folder = tempfile::tempdir()?;
+            run(Arc::new(Embedded::open(folder.path())?)).await
+        }
+        Some("cassandra") => in_a_cluster().await,
+        _ => bail!("embedded or cassandra?"),
+    }
+}
+
+async fn in_a_cluster() -> Result<()> {
     let node = CassandraNode::start().await?;
     let session = SessionBuilder::new()
         .known_node(node.node())
@@ -29,7 +42,10 @@ async fn main() -> Result<()> {
     let keyspace = "CREATE KEYSPACE figures WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}";
     session.query_unpaged(keyspace, ()).await?;
     let options = Options::new(vec![node.node()], "figures");
-    let store = Arc::new(Cassandra::open(options).await?);
+    run(Arc::new(Cassandra::open(options).await?)).await
+}
+
+async fn run(store: Arc<dyn Store>) -> Result<()> {
     let epoch: Epoch = "figures".into();
     let begin = Instant::now();
     for number in 0..BATCHES {
@@ -41,7 +57,7 @@ async fn main() -> Result<()> {
         begin,
     )?;
     let begin = Instant::now();
-    let readers = (0..READERS).map(|reader| read(&store, &epoch, reader));
+    let readers = (0..READERS).map(|reader| read(&*store, &epoch, reader));
     try_join_all(readers).await?;
     say("reads of 100, by 8 readers", READS, begin)
 }
@@ -71,7 +87,7 @@ fn batch(epoch: &Epoch, after: u64) -> Result<Batch> {
     })
 }
 
-async fn read(store: &Cassandra, epoch: &Epoch, reader: u64) -> Result<()> {
+async fn read(store: &dyn Store, epoch: &Epoch, reader: u64) -> Result<()> {
     for number in 0..READS / READERS {
         let range = Range {
             from: From::After(number * 37 % (BATCH * BATCHES / 2)),

@@ -9,6 +9,7 @@ mod page_token;
 mod reply;
 mod request;
 mod server;
+mod tls;
 
 use futures_util::future::Either;
 use futures_util::stream::{BoxStream, select};
@@ -24,7 +25,8 @@ use deadline::Deadline;
 pub use key::{ApiKey, KeyError};
 use page_token::Binding;
 use reply::{failure, replayed};
-pub use server::{ServeError, Stopper, serve};
+pub use server::{Access, ServeError, Stopper, serve};
+pub use tls::{Tls, TlsError, TlsFiles};
 
 /// Replays at a time.
 pub const MAX_REPLAYS: usize = 1_024;

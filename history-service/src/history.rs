@@ -131,7 +131,8 @@ impl History {
         Ok(self.store.channels(prefix, after, limit + 1).await?)
     }
 
-    /// Removes publications from the archive; returns how many it had.
+    /// Removes publications from the stream, from what gateways have at hand, and from the archive, in this order; returns how
+    /// many the archive had. After an error some may be gone from one and not from the others; it can be repeated.
     ///
     /// # Errors
     /// [`HistoryError`].

@@ -1,5 +1,6 @@
 //! The history service: an archive of what was published in channels that are kept, far beyond what their streams hold.
 
+pub mod bus;
 pub mod grpc;
 pub mod history;
 pub mod ingest;
@@ -7,3 +8,4 @@ pub mod lag;
 pub mod retention;
 pub mod service;
 pub mod store;
+pub mod turn;

@@ -1,6 +1,7 @@
 //! What the program is told on its command line.
 
 pub(crate) mod cassandra;
+pub(crate) mod tls;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -8,6 +9,7 @@ use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 use tidegate_backbone::is_namespace_name;
+use tidegate_backbone::nats::ClientCertificate;
 use tidegate_history_service::service::Archived;
 
 /// Archives the channels of namespaces with history, and answers what was published in them, over gRPC.
@@ -43,6 +45,14 @@ pub(crate) struct Options {
     #[arg(long, value_name = "FILE")]
     pub(crate) nats_ca: Option<PathBuf>,
 
+    /// A PEM file with the certificate that NATS is shown, for servers that ask for one.
+    #[arg(long, value_name = "FILE", requires = "nats_key")]
+    pub(crate) nats_certificate: Option<PathBuf>,
+
+    /// A PEM file with its key.
+    #[arg(long, value_name = "FILE", requires = "nats_certificate")]
+    pub(crate) nats_key: Option<PathBuf>,
+
     /// A namespace to archive, and for how long: `chat=90d`, or `chat` for good; `_` stands for channels without a
     /// namespace. May be given several times. Gateways make its stream; this only reads it.
     #[arg(long = "namespace", value_name = "NAME[=TIME]", required_unless_present = "print_cassandra_schema", value_parser = archived)]
@@ -60,13 +70,27 @@ pub(crate) struct Options {
     #[command(flatten)]
     pub(crate) cassandra: cassandra::Arguments,
 
-    /// Where gRPC is answered. What can be reached from other machines needs a key.
+    /// Where gRPC is answered. What can be reached from other machines needs a key, or clients with certificates.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8400")]
     pub(crate) listen: SocketAddr,
 
     /// A file with the API key that callers show, at least 16 visible ASCII characters.
     #[arg(long, value_name = "FILE")]
     pub(crate) api_key: Option<PathBuf>,
+
+    /// How the port of gRPC is secured.
+    #[command(flatten)]
+    pub(crate) tls: tls::Arguments,
+}
+
+impl Options {
+    /// What NATS is shown.
+    pub(crate) fn client_certificate(&self) -> Option<ClientCertificate> {
+        Some(ClientCertificate {
+            certificate_file: self.nats_certificate.clone()?,
+            key_file: self.nats_key.clone()?,
+        })
+    }
 }
 
 /// Where an archive is.
@@ -125,6 +149,42 @@ mod tests {
     #[test]
     fn the_command_line_is_well_formed() {
         Options::command().debug_assert();
+    }
+
+    #[test]
+    fn certificates_come_with_their_keys() {
+        let parse = |more: &[&str]| {
+            let all = [&["tidegate-history", "--namespace", "chat"], more].concat();
+            Options::try_parse_from(all)
+        };
+        for (alone, other) in [
+            ("--tls-certificate", "--tls-key"),
+            ("--tls-key", "--tls-certificate"),
+            ("--tls-client-ca", "--tls-certificate"),
+            ("--nats-certificate", "--nats-key"),
+            ("--nats-key", "--nats-certificate"),
+        ] {
+            let error = parse(&[alone, "a.pem"]).unwrap_err().to_string();
+            assert!(error.contains(other), "{alone}: {error}");
+        }
+        let tls = [
+            "--tls-certificate",
+            "c",
+            "--tls-key",
+            "k",
+            "--tls-client-ca",
+            "a",
+        ];
+        let nats = ["--nats-certificate", "nc", "--nats-key", "nk"];
+        let options = parse(&[&tls[..], &nats].concat()).unwrap();
+        let files = options.tls.files().unwrap();
+        assert_eq!(files.client_ca, Some("a".into()));
+        assert_eq!((files.certificate, files.key), ("c".into(), "k".into()));
+        let shown = options.client_certificate().unwrap();
+        assert_eq!(
+            (shown.certificate_file, shown.key_file),
+            ("nc".into(), "nk".into())
+        );
     }
 
     #[test]

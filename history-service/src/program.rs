@@ -11,7 +11,7 @@ use tidegate_backbone::nats::{Authentication, Nats, NatsOptions};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
-use tidegate_history_service::grpc::ApiKey;
+use tidegate_history_service::grpc::{Access, ApiKey, Tls};
 use tidegate_history_service::service::Service;
 use tidegate_history_service::store::Store;
 use tidegate_history_service::store::cassandra::{Cassandra, SCHEMA};
@@ -28,7 +28,7 @@ pub(crate) async fn run(options: Options) -> Result<()> {
         write!(std::io::stdout(), "{SCHEMA}")?;
         return Ok(());
     }
-    let key = key(&options)?;
+    let access = access(&options)?;
     let store = store(&options).await?;
     let namespaces = options.namespaces.iter().map(|it| it.namespace.clone());
     let nats = Nats::observe(nats(&options)?, namespaces).await;
@@ -41,7 +41,7 @@ pub(crate) async fn run(options: Options) -> Result<()> {
         store,
         backbone: Arc::clone(&nats),
         namespaces: options.namespaces,
-        key,
+        access,
     };
     writeln!(std::io::stdout(), "listening on {address}")?;
     let ended = service.run(listener, asked_to_end()).await;
@@ -63,11 +63,22 @@ async fn store(options: &Options) -> Result<Arc<dyn Store>> {
     })
 }
 
+fn access(options: &Options) -> Result<Access> {
+    let files = options.tls.files();
+    let tls = files.as_ref().map(Tls::read).transpose();
+    Ok(Access {
+        key: key(options)?,
+        tls: tls
+            .context("cannot use the files of --tls-certificate, --tls-key and --tls-client-ca")?,
+    })
+}
+
 fn key(options: &Options) -> Result<Option<ApiKey>> {
     let Some(path) = &options.api_key else {
-        if !options.listen.ip().is_loopback() {
+        if !options.listen.ip().is_loopback() && options.tls.tls_client_ca.is_none() {
             bail!(
-                "{} can be reached from other machines: give a key with --api-key",
+                "{} can be reached from other machines: give a key with --api-key, or authorities of clients with \
+                 --tls-client-ca",
                 options.listen
             );
         }
@@ -87,6 +98,7 @@ fn nats(options: &Options) -> Result<NatsOptions> {
     nats.prefix.clone_from(&options.nats_prefix);
     nats.name = "tidegate-history".to_owned();
     nats.tls.ca_file.clone_from(&options.nats_ca);
+    nats.tls.client = options.client_certificate();
     if let Some(path) = &options.nats_credentials {
         nats.authentication = Authentication::Credentials(path.clone());
     }

@@ -1,23 +1,31 @@
 //! The service as a whole: feeds into the archive, retention, and the server, from start to end.
 
+mod taking;
+
 use std::future::Future;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tidegate_backbone::{Backbone, Feed, Position};
+use tidegate_backbone::Backbone;
+use tidegate_backbone::service::Served;
 use tokio::net::TcpListener;
 use tokio::task::{JoinError, JoinSet};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
-use crate::grpc::{ApiKey, ServeError, serve};
+use crate::bus;
+use crate::grpc::{Access, ServeError, serve};
 use crate::history::History;
-use crate::ingest::ingest;
 use crate::lag::Lags;
 use crate::retention::{self, Retention};
 use crate::store::{Store, StoreError};
+use taking::Taking;
 
 /// Time for calls that are under way at the end.
 const DRAIN: Duration = Duration::from_secs(10);
+
+/// Between two attempts at what cannot be reached.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// A namespace to archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,8 +44,8 @@ pub struct Service {
     pub backbone: Arc<dyn Backbone>,
     /// What is archived.
     pub namespaces: Vec<Archived>,
-    /// What callers must show; `None` for nothing.
-    pub key: Option<ApiKey>,
+    /// Who may call over gRPC.
+    pub access: Access,
 }
 
 /// Why a service did not start, or ended.
@@ -69,8 +77,11 @@ impl Service {
     ) -> Result<(), ServiceError> {
         let lags = Lags::default();
         let mut tasks = self.start(&lags).await?;
+        let backbone = Arc::clone(&self.backbone);
         let history = History::new(self.store, self.backbone, lags);
-        let (stopper, server) = serve(listener, history, self.key);
+        let names = self.namespaces.into_iter().map(|it| it.namespace);
+        tasks.spawn(offer(backbone, history.clone(), names.collect()));
+        let (stopper, server) = serve(listener, history, self.access);
         let mut server = tokio::spawn(server);
         let ended = tokio::select! {
             ended = &mut server => return Ok(ended??),
@@ -92,30 +103,48 @@ impl Service {
     /// Takes in each namespace, and trims those that are not archived for good.
     async fn start(&self, lags: &Lags) -> Result<JoinSet<StoreError>, ServiceError> {
         let mut tasks = JoinSet::new();
+        let id = id();
         for archived in &self.namespaces {
-            let mut feed = self.feed(archived.namespace.as_deref()).await?;
-            let (store, lags) = (Arc::clone(&self.store), lags.clone());
-            tasks.spawn(async move { ingest(&mut *feed, &store, &lags).await });
+            let taking = Taking {
+                store: Arc::clone(&self.store),
+                backbone: Arc::clone(&self.backbone),
+                namespace: archived.namespace.clone(),
+                lags: lags.clone(),
+            };
+            // What cannot be fed is told before anything begins.
+            let feed = taking.feed().await?;
+            match self.store.shared_name() {
+                None => tasks.spawn(taking.from(feed)),
+                Some(name) => tasks.spawn(taking.in_turn(name, id)),
+            };
         }
         let retentions = self.namespaces.iter().filter_map(Archived::retention);
         let (retentions, store): (Vec<_>, _) = (retentions.collect(), Arc::clone(&self.store));
         tasks.spawn(async move { retention::keep(&store, &retentions).await });
         Ok(tasks)
     }
+}
 
-    /// A stream from where the archive is.
-    async fn feed(&self, namespace: Option<&str>) -> Result<Box<dyn Feed>, ServiceError> {
-        let streams = self.store.streams().await?;
-        let newest = streams
-            .into_iter()
-            .rfind(|it| it.stream.namespace.as_deref() == namespace);
-        let position = newest.map(|it| Position {
-            epoch: it.stream.epoch,
-            offset: it.watermark,
-        });
-        let not_kept = || ServiceError::NotKept(namespace.unwrap_or_default().to_owned());
-        self.backbone.feed(namespace, position).ok_or_else(not_kept)
-    }
+/// What tells this replica from others.
+fn id() -> u64 {
+    // The order of ids is of no meaning, so any that differ will do.
+    RandomState::new().hash_one(std::process::id())
+}
+
+/// Answers on the bus, as soon as that can be reached, until it is dropped.
+async fn offer(
+    backbone: Arc<dyn Backbone>,
+    history: History,
+    namespaces: Vec<Option<String>>,
+) -> StoreError {
+    let _served: Served = loop {
+        match bus::serve(&backbone, &history, &namespaces).await {
+            Ok(served) => break served,
+            Err(error) => tracing::debug!(%error, "cannot answer on the bus yet, trying again"),
+        }
+        sleep(AGAIN).await;
+    };
+    std::future::pending().await
 }
 
 impl Archived {

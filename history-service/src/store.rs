@@ -128,6 +128,12 @@ pub struct ArchivedStream {
 /// # Errors
 /// Every method: [`StoreError`].
 pub trait Store: Send + Sync + fmt::Debug {
+    /// The name of an archive that other processes may use at the same time; `None` for one that is this process's own. Those
+    /// that share one take turns at taking streams in.
+    fn shared_name(&self) -> Option<String> {
+        None
+    }
+
     /// Archives a batch; returns when it is durable. While an archive elsewhere does not answer this waits for it.
     fn append(&self, batch: Batch) -> BoxFuture<'_, Result<(), StoreError>>;
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tidegate_backbone::Backbone;
 use tidegate_gateway::config::Config;
-use tidegate_history_service::grpc::ApiKey;
+use tidegate_history_service::grpc::{Access, ApiKey};
 use tidegate_history_service::service::{Archived, Service};
 use tidegate_history_service::store::embedded::Embedded;
 
@@ -43,7 +43,7 @@ pub fn start(config: &Config, backbone: &Arc<dyn Backbone>) -> Result<Option<Run
         store: Arc::new(store),
         backbone: Arc::clone(backbone),
         namespaces: namespaces.collect(),
-        key,
+        access: Access { key, tls: None },
     };
     beside::run("tidegate-history", Some(socket), |listener, stop| async {
         let listener = listener.ok_or(std::io::ErrorKind::NotConnected)?;

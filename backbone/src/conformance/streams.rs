@@ -8,12 +8,17 @@ use crate::{Backbone, Channel, Error, From, Page, Position, Publication, Range};
 
 const WIDE: usize = 1_000_000;
 
-async fn stored(node: &Arc<dyn Backbone>, channel: &Channel, data: &str) -> Position {
+pub(super) async fn stored(node: &Arc<dyn Backbone>, channel: &Channel, data: &str) -> Position {
     let published = node.publish(channel, publication(data.to_owned())).await;
     published.expect("it is stored").expect("it has a position")
 }
 
-async fn read(node: &Arc<dyn Backbone>, channel: &Channel, from: From, limit: usize) -> Page {
+pub(super) async fn read(
+    node: &Arc<dyn Backbone>,
+    channel: &Channel,
+    from: From,
+    limit: usize,
+) -> Page {
     let range = Range {
         from,
         limit,
@@ -22,7 +27,7 @@ async fn read(node: &Arc<dyn Backbone>, channel: &Channel, from: From, limit: us
     node.read(channel, range).await.expect("a page")
 }
 
-fn texts(page: &Page) -> Vec<String> {
+pub(super) fn texts(page: &Page) -> Vec<String> {
     let text = |it: &Publication| String::from_utf8_lossy(&it.data).into_owned();
     page.publications.iter().map(text).collect()
 }

@@ -22,13 +22,13 @@ use super::mark::Mark;
 use super::options::{OpenError, Sync};
 use super::tables::{Failure, Rows, Table, Tables, View};
 use crate::{
-    Channel, Confirmation, Epoch, Error, From, Page, Place, Position, Publication, Range,
+    Channel, Confirmation, Epoch, Error, From, Page, Place, Position, Publication, Range, Removal,
     StreamOptions, Top,
 };
 pub(super) use feed::LogFeed;
 use group::{Head, Kept, Total};
 use ids::Ids;
-use writer::{Job, Message, Writer};
+use writer::{Job, Message, Removing, Writer};
 
 /// Time in which a publication must be stored.
 const PATIENCE: Duration = Duration::from_secs(4);
@@ -150,6 +150,29 @@ impl Log {
         }
     }
 
+    /// Removes publications of a channel; returns how many there were.
+    pub(super) async fn remove(&self, channel: &Channel, removal: &Removal) -> Result<u64, Error> {
+        let offsets = match removal {
+            Removal::All => 0..=u64::MAX,
+            Removal::Offsets(epoch, _) if *epoch != self.epoch => return Ok(0),
+            Removal::Offsets(_, offsets) => offsets.clone(),
+        };
+        let (done, removed) = oneshot::channel();
+        let removing = Removing {
+            channel: channel.clone(),
+            offsets,
+            done,
+        };
+        let removal = async {
+            let message = Message::Remove(Box::new(removing));
+            self.messages.send(message).await.map_err(|_| closed())?;
+            removed.await.unwrap_or_else(|_| Err(closed()))
+        };
+        let slow = || Error::Unavailable("the disk is too slow".to_owned());
+        let removed = timeout_at(Instant::now() + PATIENCE, removal).await;
+        removed.unwrap_or_else(|_| Err(slow()))
+    }
+
     /// The newest place of each channel.
     pub(super) async fn tops(&self, channels: Vec<Channel>) -> Result<Vec<Top>, Error> {
         let epoch = Arc::clone(&self.epoch);
@@ -263,10 +286,16 @@ fn page(view: &dyn View, epoch: &Epoch, channel: &Channel, range: Range) -> Resu
             ..publication
         });
     }
+    let is_gapless = is_gapless(range.from, head, kept);
     Ok(Page {
         top: top(epoch, head, kept),
         publications,
-        is_gapless: is_gapless(range.from, head, kept),
+        is_gapless,
+        // How far a channel was trimmed is known exactly, so that there is no other proof.
+        removed: match kept {
+            Some(_) if !is_gapless => u64::MAX,
+            Some(_) | None => 0,
+        },
         has_more,
     })
 }

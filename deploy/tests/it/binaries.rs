@@ -10,7 +10,8 @@ use tidegate_testkit::tools::run;
 /// Every binary that an image has.
 pub(crate) const NAMES: [&str; 3] = ["tidegate-gateway", "tidegate-history", "tidegate"];
 
-/// The path of a binary. All of them are built first, which takes no time where the tests of the workspace run.
+/// The path of a binary. Where the tests of the whole workspace run it was built with them; else, when one is missing, all of
+/// them are built first.
 ///
 /// # Errors
 /// When they cannot be built.
@@ -23,22 +24,17 @@ pub(crate) fn binary(name: &str) -> Result<PathBuf> {
         .with_context(|| format!("there is no binary {name}"))
 }
 
-/// Builds them, and gives the folder that they are in.
+/// The folder that they are in, once they are there.
 fn build() -> Result<PathBuf> {
-    let mut command = Command::new(env!("CARGO"));
-    command.args(["build", "--quiet", "--locked"]);
-    for name in NAMES {
-        command.args(["--bin", name]);
-    }
-    for package in ["tidegate-gateway", "tidegate-history-service", "tidegate"] {
-        command.args(["--package", package]);
-    }
-    run(command.current_dir(env!("CARGO_MANIFEST_DIR")))?;
     // Tests are in `deps`, beside which the binaries are.
     let test = std::env::current_exe()?;
-    let folder = test
-        .ancestors()
-        .nth(2)
-        .context("a test in a folder of folders")?;
+    let folder = test.ancestors().nth(2);
+    let folder = folder.context("a test in a folder of folders")?;
+    if NAMES.iter().all(|name| folder.join(name).is_file()) {
+        return Ok(folder.to_owned());
+    }
+    let mut command = Command::new(env!("CARGO"));
+    command.args(["build", "--quiet", "--locked", "--bins", "--workspace"]);
+    run(command.current_dir(env!("CARGO_MANIFEST_DIR")))?;
     Ok(folder.to_owned())
 }

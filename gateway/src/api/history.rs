@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use tidegate_backbone::{From, Publication, Range};
+use tidegate_backbone::{From, Publication, Range, Removal};
 use tidegate_codec::{ErrorCode, Failure};
 
 use super::publish::failure;
@@ -57,10 +57,17 @@ impl Api {
         })
     }
 
-    /// Takes the publications of a channel out of its stream, once a backbone can.
+    /// Takes everything that is kept of a channel out of its stream and out of every gateway's hands. The history service keeps
+    /// what it has archived.
     pub(super) async fn remove_history(&self, channel: &str) -> Result<Outcome, Failure> {
-        self.rules().channel(channel)?;
-        Err(ErrorCode::NotAvailable.into())
+        let (channel, rules) = self.rules().channel(channel)?;
+        if !rules.options.is_kept() {
+            return Err(ErrorCode::NotAvailable.into());
+        }
+        let backbone = &*self.cluster.node.backbone;
+        let removed = tidegate_backbone::remove(backbone, &channel, &Removal::All).await;
+        removed.map_err(|error| failure(&error))?;
+        Ok(Outcome::Removed)
     }
 }
 

@@ -130,6 +130,8 @@ pub(crate) enum Outcome {
         publications: Vec<Publication>,
         position: Position,
     },
+    /// What was kept of a channel is gone.
+    Removed,
     /// With their subscribers.
     Channels(BTreeMap<String, u64>),
     Info(Vec<NodeInfo>),

@@ -52,6 +52,9 @@ impl ChannelConfig {
         for (namespace, options) in self.sets() {
             let (count, bytes) = (options.recovery_max_publications, options.recovery_max_size);
             windows.set(namespace, count, bytes);
+            if options.archive {
+                windows.set_archived(namespace);
+            }
         }
         windows
     }
@@ -134,10 +137,11 @@ options! {
         /// What the confirmation of a publication must mean, or the node is not ready. `accepted`: a server has it;
         /// `replicated`: a majority of three has; `synced`: it is on disk, and a power cut of every machine loses nothing.
         pub require_durability: String = "accepted".to_owned(),
-        /// Whether `tidegate` without NATS archives what is kept, for its history service; needs `history_service.address`. Over
-        /// NATS `tidegate-history` is told which namespaces to archive.
+        /// Whether what is kept is archived, so that clients get older publications from there: by the history service of
+        /// `tidegate` without NATS, which needs `history_service.address`; over NATS by `tidegate-history`, which is told
+        /// which namespaces to archive, and need not be there.
         pub archive: bool,
-        /// How long; zero for good.
+        /// How long, and how old publications may be that clients are given from there; zero for no limit.
         #[serde(with = "duration")]
         pub archive_ttl: Duration,
         /// Whether every authenticated user may read the history.

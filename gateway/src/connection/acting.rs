@@ -12,11 +12,12 @@ use super::{Connection, operation};
 use crate::by_channel::ByChannel;
 use crate::hooks::{Question, Via};
 use crate::session::{Action, Join, PingStyle, PresenceQuestion};
+use crate::wire::Envelope;
 
 impl Connection {
     pub(super) fn act(&mut self, action: Action) {
         match action {
-            Action::Reply(reply) => self.send_reply(&reply),
+            Action::Reply(reply) => self.send_reply(reply),
             Action::Push(push) => self.send_push(&push),
             Action::Ping => self.ping(),
             Action::Attach(channel) => self.attach(channel),
@@ -57,7 +58,7 @@ impl Connection {
 
     fn ping(&self) {
         match self.pings {
-            PingStyle::Message => self.push(&self.format().ping()),
+            PingStyle::Message | PingStyle::OneWay => self.push(&self.format().ping()),
             PingStyle::Frame => self
                 .outbox
                 .extend(|bytes| write_frame(bytes, Opcode::Ping, b"")),
@@ -109,21 +110,25 @@ impl Connection {
 
     fn via(&self) -> Via {
         Via {
-            transport: "websocket",
+            transport: self.outbox.wire().transport(),
             format: self.format(),
         }
     }
 
-    fn send_reply(&mut self, reply: &Reply) {
+    fn send_reply(&mut self, reply: Reply) {
         let code = reply.outcome.as_ref().err().map(|failure| failure.code);
         if code == Some(ErrorCode::TooManyRequests.code()) {
             self.node().counters.rate_limited.add(1);
         }
-        let encoded = self.format().encode_reply(reply);
+        if self.outbox.wire().envelope == Envelope::Bare {
+            return self.tell_outcome(reply.outcome);
+        }
+        let encoded = self.format().encode_reply(&reply);
         self.send(encoded);
     }
 
-    fn send_push(&mut self, push: &Push) {
+    /// Adds a push for this client alone.
+    pub(crate) fn send_push(&mut self, push: &Push) {
         let encoded = self.format().encode_push(push);
         self.send(encoded);
     }

@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 
 use futures_util::future::try_join_all;
-use tidegate_backbone::{Channel, Confirmation, Error, Page, Position, Publication, Range};
+use tidegate_backbone::{Channel, Confirmation, Error, From, Page, Position, Publication, Range};
 use tidegate_codec::Format;
 use tokio::time::{Duration, Instant, sleep};
 
@@ -63,7 +63,7 @@ pub(super) async fn join(node: Arc<Node>, hub: Rc<Hub>, join: Join) -> Finished 
 }
 
 /// Makes sure that this node receives a channel, and has at hand what a client missed.
-async fn prepare(node: &Node, hub: &Hub, join: Join) -> Result<Joined, Error> {
+async fn prepare(node: &Node, hub: &Hub, mut join: Join) -> Result<Joined, Error> {
     let topic = hub.join(&join.channel).await?;
     let hearing = match &node.presence {
         Some(presence) if join.is_hearing => {
@@ -72,13 +72,15 @@ async fn prepare(node: &Node, hub: &Hub, join: Join) -> Result<Joined, Error> {
         }
         _ => None,
     };
-    let is_prepared = match &join.wish {
-        None => false,
+    let prepared = match &join.wish {
+        None => None,
         Some(wish) => topic.prepare(wish).await?,
     };
-    if is_prepared && let Some(Wish::Since(since)) = &join.wish {
+    let is_prepared = prepared.is_some();
+    if let Some(Wish::Since(since)) = &prepared {
         await_worker(hub, &topic, since.offset).await?;
     }
+    join.wish = prepared.or(join.wish);
     Ok(Joined {
         join,
         topic,
@@ -109,13 +111,20 @@ pub(super) async fn read(
 ) -> Finished {
     let backbone = &node.backbone;
     let page = match range {
-        Some(range) => backbone.read(&channel, range).await,
+        Some(range) => {
+            let page = backbone.read(&channel, range).await;
+            match page {
+                Ok(page) => Ok(read_further(&node, &channel, range, page).await),
+                Err(error) => Err(error),
+            }
+        }
         None => {
             let tops = backbone.tops(std::slice::from_ref(&channel)).await;
             tops.map(|mut tops| Page {
                 top: tops.remove(0),
                 publications: Vec::new(),
                 is_gapless: false,
+                removed: 0,
                 has_more: false,
             })
         }
@@ -133,6 +142,26 @@ pub(super) async fn ask(
     let hooks = node.hooks.as_ref();
     let hooks = hooks.expect("who has somebody to ask has hooks");
     Finished::Answered(ticket, hooks.ask(*question, via).await)
+}
+
+/// The page with what the stream does not have any more, where that is archived.
+async fn read_further(node: &Node, channel: &Channel, range: Range, page: Page) -> Page {
+    let reaches = match range.from {
+        From::After(_) => page.is_gapless,
+        From::Before(_) => page.has_more || page.publications.len() == range.limit,
+    };
+    if reaches {
+        return page;
+    }
+    let archive = node.interest.archive();
+    let epoch = &page.top.position.epoch;
+    match archive.page(channel, epoch, range).await {
+        Some(publications) => Page {
+            publications,
+            ..page
+        },
+        None => page,
+    }
 }
 
 /// Hands a publication to the backbone. The next command of the connection follows when this has ended, which keeps the

@@ -12,10 +12,14 @@ use tidegate_backbone::{Backbone, Epoch, Error, From, Page, Position, Publicatio
 
 use super::ring::{Limits, Ring, Step};
 use super::route::Route;
+use crate::archive::Archive;
 use crate::broadcast::Broadcast;
 
 /// Publications that are heard while something is missing and wait for it; when there are more, they are read too.
 const WAITING_LIMIT: usize = 1_024;
+
+/// Reads of what lies below the ring, when publications are removed meanwhile.
+const READS: usize = 4;
 
 /// How long a stream that cannot be read is left alone.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -39,6 +43,17 @@ struct State {
     phase: Phase,
     /// When it was last sure that the ring's top is the stream's.
     verified: Instant,
+    /// How often publications were removed; what was read before the last time may have some of them.
+    removals: u64,
+}
+
+/// What a read of what is missing at the top begins with.
+struct Missing {
+    epoch: Epoch,
+    after: u64,
+    /// Everything that was heard up to here was stored before the read, which finds it unless it was removed.
+    heard: u64,
+    removals: u64,
 }
 
 enum Phase {
@@ -69,6 +84,7 @@ impl Kept {
             state: Mutex::new(State {
                 phase: Phase::Opening(Vec::new()),
                 verified: Instant::now(),
+                removals: 0,
             }),
             wanted: Mutex::default(),
             reading: tokio::sync::Mutex::default(),
@@ -118,21 +134,21 @@ impl Kept {
     /// Reads what is missing at the top, if anything is. False: subscribers cannot be given everything any more.
     pub(super) async fn repair(&self, route: &Route, backbone: &dyn Backbone) -> bool {
         loop {
-            let Some((epoch, after)) = self.begin_filling() else {
+            let Some(missing) = self.begin_filling() else {
                 return true;
             };
             let range = Range {
-                from: From::After(after),
+                from: From::After(missing.after),
                 limit: self.limits.count,
                 max_bytes: self.limits.bytes,
             };
             match backbone.read(&route.channel, range).await {
                 Ok(page) => {
-                    if !self.is_whole(&page, &epoch) {
+                    if !self.is_whole(&page, &missing.epoch) {
                         self.state().phase = Phase::Lost;
                         return false;
                     }
-                    if self.fill(route, page) {
+                    if self.fill(route, page, &missing) {
                         return true;
                     }
                 }
@@ -148,17 +164,25 @@ impl Kept {
     }
 
     /// Whether nothing is missing between the ring and a page that begins behind its top. What was published after the
-    /// top was last verified is too young to have gone by its age.
+    /// top was last verified is too young to have gone by its age; and if there is less than a channel keeps, with what was
+    /// removed, none has gone for room.
     fn is_whole(&self, page: &Page, epoch: &Epoch) -> bool {
         let is_young = self.state().verified.elapsed() < self.ttl;
-        let is_small = (page.publications.len() as u64) < self.size;
+        let count = page.publications.len() as u64;
+        let is_small = count.saturating_add(page.removed) < self.size;
         page.top.position.epoch == *epoch && (page.is_gapless || is_young && is_small)
     }
 
     /// Adds a page, and what was heard meanwhile; false if something is still missing.
-    fn fill(&self, route: &Route, page: Page) -> bool {
+    fn fill(&self, route: &Route, page: Page, missing: &Missing) -> bool {
         let mut state = self.state();
-        if let Phase::Filling(ring, _) = &mut state.phase {
+        if state.removals != missing.removals {
+            return false;
+        }
+        if let Phase::Filling(ring, waiting) = &mut state.phase {
+            if !page.has_more {
+                waiting.retain(|it| it.place.as_ref().is_none_or(|it| it.offset > missing.heard));
+            }
             for publication in page.publications {
                 let place = publication.place.as_ref();
                 if place.is_some_and(|place| place.offset > ring.top()) {
@@ -173,13 +197,21 @@ impl Kept {
         state.settle(route)
     }
 
-    fn begin_filling(&self) -> Option<(Epoch, u64)> {
+    fn begin_filling(&self) -> Option<Missing> {
         let mut state = self.state();
         if let Phase::Live(_) = &state.phase {
             state.phase.hold();
         }
         match &state.phase {
-            Phase::Filling(ring, _) => Some((Arc::clone(ring.epoch()), ring.top())),
+            Phase::Filling(ring, waiting) => {
+                let offsets = waiting.iter().filter_map(|it| it.place.as_ref());
+                Some(Missing {
+                    epoch: Arc::clone(ring.epoch()),
+                    after: ring.top(),
+                    heard: offsets.map(|place| place.offset).max().unwrap_or(0),
+                    removals: state.removals,
+                })
+            }
             Phase::Opening(_) | Phase::Live(_) | Phase::Lost => None,
         }
     }
@@ -199,6 +231,22 @@ impl Kept {
             state.verified = Instant::now();
         }
         differs
+    }
+
+    /// Lets go of everything that is at hand, for some of it was removed. What was heard and not handed on yet is read again.
+    pub(super) fn forget(&self, route: &Route) {
+        let mut state = self.state();
+        state.removals += 1;
+        match &mut state.phase {
+            Phase::Opening(waiting) => waiting.clear(),
+            Phase::Live(ring) => ring.clear(),
+            Phase::Filling(ring, waiting) => {
+                ring.clear();
+                waiting.clear();
+            }
+            Phase::Lost => {}
+        }
+        route.repairs.ask(&route.channel);
     }
 
     /// The position up to which everything has been handed to the route.
@@ -233,12 +281,12 @@ impl Kept {
         matches!(self.state().phase, Phase::Lost)
     }
 
-    /// Makes the ring reach back to an offset. Callers at the same time share one read of the stream, unless one needs less
-    /// than it can be given.
+    /// Makes the ring reach back to an offset, with what the stream has, or else the archive. Callers at the same time share
+    /// one read, unless one needs less than it can be given.
     pub(super) async fn reach(
         &self,
         route: &Route,
-        backbone: &dyn Backbone,
+        (backbone, archive): (&dyn Backbone, &Archive),
         after: u64,
     ) -> Result<Reach, Error> {
         let _want = Want::new(&self.wanted, after);
@@ -250,10 +298,36 @@ impl Kept {
         if self.lower(route, backbone, lowest).await? == Reach::Whole {
             return Ok(Reach::Whole);
         }
-        match lowest < after {
-            true => self.lower(route, backbone, after).await,
-            false => Ok(Reach::Broken),
+        if lowest < after && self.lower(route, backbone, after).await? == Reach::Whole {
+            return Ok(Reach::Whole);
         }
+        Ok(self.lower_further(route, archive, after).await)
+    }
+
+    /// Takes what lies between an offset and the ring's floor from the archive.
+    async fn lower_further(&self, route: &Route, archive: &Archive, after: u64) -> Reach {
+        let (epoch, floor, removals) = {
+            let state = self.state();
+            let Some(ring) = state.ring() else {
+                return Reach::Broken;
+            };
+            (Arc::clone(ring.epoch()), ring.floor(), state.removals)
+        };
+        let bounds = (self.limits.count, self.limits.bytes);
+        let stretch = archive.stretch(&route.channel, &epoch, (after, floor), bounds);
+        let Some(stretch) = stretch.await else {
+            return Reach::Broken;
+        };
+        let mut state = self.state();
+        match state.ring() {
+            Some(ring) if *ring.epoch() == epoch && ring.floor() <= stretch.end => {}
+            Some(_) | None => return Reach::Broken,
+        }
+        if state.removals != removals {
+            return Reach::Broken;
+        }
+        route.counters.recovered_from_archive.add(1);
+        state.lower_by(route, after, stretch.publications)
     }
 
     /// Reads from an offset up to the ring's floor.
@@ -269,22 +343,16 @@ impl Kept {
             limit: self.limits.count,
             max_bytes: self.limits.bytes,
         };
-        let page = backbone.read(&route.channel, range).await?;
-        let mut state = self.state();
-        let Some(ring) = state.ring_mut() else {
-            return Ok(Reach::Broken);
-        };
-        let last = page.publications.last().and_then(|it| it.place.as_ref());
-        let reaches = !page.has_more || last.is_some_and(|place| place.offset >= ring.floor());
-        if *ring.epoch() != page.top.position.epoch || !page.is_gapless || !reaches {
-            return Ok(Reach::Broken);
+        for _ in 0..READS {
+            let removals = self.state().removals;
+            let page = backbone.read(&route.channel, range).await?;
+            let mut state = self.state();
+            if state.removals == removals {
+                return Ok(state.lower(route, after, page));
+            }
         }
-        let floor = ring.floor();
-        let below = page.publications.into_iter();
-        let below = below.take_while(|it| it.place.as_ref().is_some_and(|it| it.offset <= floor));
-        let below = chain(below.map(|publication| route.broadcast(publication)));
-        ring.lower(after, below);
-        Ok(Reach::Whole)
+        let reason = "publications are removed all the time";
+        Err(Error::Unavailable(reason.to_owned()))
     }
 
     fn covers(&self, after: u64) -> bool {
@@ -343,6 +411,32 @@ impl State {
         }
     }
 
+    /// Adds a page that begins behind an offset below the ring.
+    fn lower(&mut self, route: &Route, after: u64, page: Page) -> Reach {
+        let Some(ring) = self.ring() else {
+            return Reach::Broken;
+        };
+        let last = page.publications.last().and_then(|it| it.place.as_ref());
+        let reaches = !page.has_more || last.is_some_and(|place| place.offset >= ring.floor());
+        if *ring.epoch() != page.top.position.epoch || !page.is_gapless || !reaches {
+            return Reach::Broken;
+        }
+        self.lower_by(route, after, page.publications)
+    }
+
+    /// Adds what is not missing anything between an offset and the ring's floor, or beyond.
+    fn lower_by(&mut self, route: &Route, after: u64, publications: Vec<Publication>) -> Reach {
+        let Some(ring) = self.ring_mut() else {
+            return Reach::Broken;
+        };
+        let floor = ring.floor();
+        let below = publications.into_iter();
+        let below = below.take_while(|it| it.place.as_ref().is_some_and(|it| it.offset <= floor));
+        let below = chain(below.map(|publication| route.broadcast(publication)));
+        ring.lower(after, below);
+        Reach::Whole
+    }
+
     /// Adds what waits, if nothing is missing before it; then the ring is live again.
     fn settle(&mut self, route: &Route) -> bool {
         let Phase::Filling(ring, waiting) = &mut self.phase else {
@@ -389,7 +483,7 @@ impl Phase {
 
 /// Adds what is next to the ring, and hands it to the route.
 fn append(ring: &mut Ring, route: &Route, publication: Publication) {
-    let base = ring.newest().map(Broadcast::data);
+    let base = ring.base();
     let broadcast = route.broadcast(publication).behind(base, ring.top());
     ring.push(broadcast.clone());
     route.forward(&broadcast);

@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use bytes::Bytes;
 use tidegate_backbone::{Epoch, Place, Top};
 
 use crate::broadcast::Broadcast;
@@ -122,6 +123,20 @@ impl Ring {
             self.entries.push_front(broadcast);
         }
         self.trim();
+    }
+
+    /// Lets go of all publications, and goes on at the same top.
+    pub(super) fn clear(&mut self) {
+        self.entries.clear();
+        self.floor = self.top;
+        let bytes = std::mem::take(&mut self.bytes);
+        self.limits.shared.held.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    /// The payload that the next publication may be a patch of: that of the one at the top, which subscribers had last.
+    pub(super) fn base(&self) -> Option<Bytes> {
+        let newest = self.newest().filter(|it| it.offset() == self.top);
+        newest.map(Broadcast::data)
     }
 
     /// Everything behind one offset up to another; `None` if the ring does not reach so far back.

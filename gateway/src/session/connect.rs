@@ -13,8 +13,8 @@ use tidegate_codec::{
 use super::heartbeat::announced_seconds;
 use super::server_side::ServerSide;
 use super::{
-    Action, Actions, Identity, Join, Landing, Moment, OpenError, Refusal, Session, State,
-    Subscription, Term, VERSION,
+    Action, Actions, Identity, Join, Landing, Moment, OpenError, PingStyle, Refusal, Session,
+    State, Subscription, Term, VERSION,
 };
 use crate::auth::{ConnectionClaims, Expiry, TokenError};
 
@@ -104,11 +104,14 @@ impl Session {
             }
         };
         let before = std::mem::replace(&mut self.state, State::Open(identity));
+        let mut result = self.connect_result(term, &subscriptions, landings, now.wall);
         if let State::Fresh(fresh) = before {
             self.heartbeat
                 .start(&self.rules.client, now.instant, fresh.phase);
+            if let Some(address) = fresh.address {
+                (result.session, result.node) = (address.session, address.node);
+            }
         }
-        let mut result = self.connect_result(term, &subscriptions, landings, now.wall);
         result.data = data;
         actions.push(Action::Reply(Reply {
             id,
@@ -260,7 +263,7 @@ impl Session {
             ttl: term.ttl(),
             subs: subs.collect(),
             ping,
-            pong: ping > 0,
+            pong: ping > 0 && self.pings != PingStyle::OneWay,
             time: if self.rules.client.connect_include_server_time {
                 time as i64
             } else {

@@ -59,7 +59,11 @@ impl Session {
             limit,
             max_bytes: MAX_BYTES,
         };
-        let ttl = rules.options.history_ttl;
+        let ttl = match (rules.options.archive, rules.options.archive_ttl) {
+            (false, _) => rules.options.history_ttl,
+            (true, Duration::ZERO) => Duration::MAX,
+            (true, ttl) => ttl.max(rules.options.history_ttl),
+        };
         self.reading.push(Reading {
             id,
             epoch: since.epoch,

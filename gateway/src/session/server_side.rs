@@ -6,7 +6,7 @@ use tidegate_backbone::Channel;
 use tidegate_codec::{ConnectRequest, DisconnectCode, ErrorCode, StreamPosition};
 
 use super::recovery::Recovery;
-use super::{Moment, Refusal, Session, Standing, Term};
+use super::{Moment, Refusal, Session, Standing, State, Term};
 use crate::auth::SubscriptionOptions;
 use crate::rules::{Asker, ChannelRules};
 
@@ -32,7 +32,9 @@ impl Session {
         let mut subscriptions = BTreeMap::new();
         let since = |name: &str| {
             let asked = request.subs.get(name).filter(|it| it.recover);
-            asked.map(|it| &it.position)
+            asked
+                .map(|it| &it.position)
+                .or_else(|| self.bookmarked(name))
         };
         for (name, options) in from_token {
             let (channel, rules) = self.rules.channel(&name)?;
@@ -83,6 +85,14 @@ impl Session {
             }
         }
         Ok(wishes)
+    }
+
+    /// Up to where the client has seen a channel, as far as its transport knows.
+    fn bookmarked(&self, channel: &str) -> Option<&StreamPosition> {
+        match &self.state {
+            State::Fresh(fresh) => fresh.bookmark.position(channel),
+            State::Refused(_) | State::Open(_) | State::Closed(_) => None,
+        }
     }
 
     fn personal_channel(&self, user: &str) -> Option<String> {

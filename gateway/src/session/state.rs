@@ -5,7 +5,8 @@ use std::time::Instant;
 use bytes::Bytes;
 use tidegate_codec::{DisconnectCode, ErrorCode};
 
-use super::{Moment, Standing};
+use super::{Address, Moment, Standing};
+use crate::bookmark::Bookmark;
 
 #[derive(Debug)]
 pub(super) enum State {
@@ -26,6 +27,8 @@ pub(super) struct Fresh {
     pub(super) token: String,
     /// Spreads the first ping.
     pub(super) phase: f64,
+    pub(super) address: Option<Address>,
+    pub(super) bookmark: Bookmark,
 }
 
 /// Who the client is.

@@ -24,6 +24,7 @@ use super::{
     Action, Actions, Entry, Join, Landing, Moment, OpenError, PingStyle, PresenceAnswer,
     PresenceError, PresenceQuestion, Session, State,
 };
+use crate::bookmark::Bookmark;
 use crate::config::{Config, Namespace};
 use crate::hooks::{Answer, Headers, Unanswered};
 use crate::rules::Rules;
@@ -90,6 +91,8 @@ impl Client {
             headers: Headers::default(),
             pings,
             phase: 0.0,
+            address: None,
+            bookmark: Bookmark::default(),
         };
         let session = Session::new(Arc::new(Rules::new(&config).unwrap()), entry, now);
         Self {

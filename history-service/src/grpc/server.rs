@@ -15,6 +15,7 @@ use tonic_health::server::HealthReporter;
 
 use super::Face;
 use super::key::{ApiKey, Gate};
+use super::tls::Tls;
 use crate::history::History;
 
 /// The largest request, in bytes.
@@ -28,6 +29,15 @@ const LOOK: Duration = Duration::from_secs(1);
 
 /// Between two pings of a connection, so that one that broke is noticed.
 const PING: Duration = Duration::from_secs(30);
+
+/// Who may call, and how.
+#[derive(Debug, Default)]
+pub struct Access {
+    /// What callers must show; `None` for nothing.
+    pub key: Option<ApiKey>,
+    /// TLS; `None` for plain connections.
+    pub tls: Option<Tls>,
+}
 
 /// Ends a server.
 #[derive(Debug)]
@@ -47,10 +57,10 @@ impl Stopper {
 pub fn serve(
     listener: TcpListener,
     history: History,
-    key: Option<ApiKey>,
+    access: Access,
 ) -> (Stopper, impl Future<Output = Result<(), ServeError>> + Send) {
     let (stop, stopping) = watch::channel(false);
-    (Stopper(stop), run(listener, history, key, stopping))
+    (Stopper(stop), run(listener, history, access, stopping))
 }
 
 /// Why a server ended.
@@ -67,7 +77,7 @@ pub enum ServeError {
 async fn run(
     listener: TcpListener,
     history: History,
-    key: Option<ApiKey>,
+    access: Access,
     stopping: watch::Receiver<bool>,
 ) -> Result<(), ServeError> {
     let reflection = tonic_reflection::server::Builder::configure()
@@ -77,12 +87,16 @@ async fn run(
     let (reporter, health) = tonic_health::server::health_reporter();
     let face = Face::new(history.clone(), stopping.clone());
     let service = HistoryServer::new(face).max_decoding_message_size(MAX_REQUEST_BYTES);
-    let server = Server::builder()
+    let mut server = Server::builder();
+    if let Some(Tls(tls)) = access.tls {
+        server = server.tls_config(tls)?;
+    }
+    let server = server
         .max_concurrent_streams(MAX_CALLS)
         .http2_keepalive_interval(Some(PING))
         .add_service(health)
         .add_service(reflection)
-        .add_service(InterceptedService::new(service, Gate(key)))
+        .add_service(InterceptedService::new(service, Gate(access.key)))
         .serve_with_incoming_shutdown(
             TcpIncoming::from(listener).with_nodelay(Some(true)),
             stopped(stopping.clone()),

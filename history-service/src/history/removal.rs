@@ -1,8 +1,8 @@
-//! Taking publications out of the archive.
+//! Taking publications out of everything that is kept: stream, gateways and archive.
 
 use std::ops::RangeInclusive;
 
-use tidegate_backbone::{Channel, Epoch, From};
+use tidegate_backbone::{Channel, Epoch, From, remove as remove_of_stream};
 
 use super::{History, HistoryError, range};
 
@@ -28,7 +28,9 @@ pub(super) async fn remove(
     }
 }
 
-/// Nothing above the newest offset is marked as removed, for that would take what is yet to be published.
+/// Takes it out of the stream, and lets every gateway forget it, before it goes from the archive: where one of these fails the
+/// others can be repeated, for what the archive still has is still found. Nothing above the newest offset is marked as
+/// removed, for that would take what is yet to be published.
 async fn remove_offsets(
     history: &History,
     channel: &Channel,
@@ -40,6 +42,11 @@ async fn remove_offsets(
     let page = history.store.read(channel, &log.epoch, nothing).await?;
     let newest = log.newest(&page.coverage);
     let offsets = *offsets.start()..=newest.min(*offsets.end());
+    if log.top.is_some() {
+        let of_stream =
+            tidegate_backbone::Removal::Offsets(Epoch::clone(&log.epoch), offsets.clone());
+        remove_of_stream(&*history.backbone, channel, &of_stream).await?;
+    }
     Ok(history.store.remove(channel, &log.epoch, offsets).await?)
 }
 

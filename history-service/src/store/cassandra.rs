@@ -46,6 +46,7 @@ pub struct Cassandra {
     committer: Committer,
     expiry: Expiry,
     bucket: u64,
+    keyspace: String,
 }
 
 impl Cassandra {
@@ -63,6 +64,7 @@ impl Cassandra {
             cluster,
             expiry: Expiry::new(options.ttls),
             bucket: options.bucket,
+            keyspace: options.keyspace,
         })
     }
 
@@ -88,6 +90,10 @@ fn check(epoch: &Epoch) -> Result<(), StoreError> {
 }
 
 impl Store for Cassandra {
+    fn shared_name(&self) -> Option<String> {
+        Some(format!("cassandra/{}", self.keyspace))
+    }
+
     fn append(&self, batch: Batch) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(async move {
             check(&batch.stream.epoch)?;

@@ -1,5 +1,7 @@
 //! A backbone for tests: one stream in memory, which can lose its voice and be made anew.
 
+use std::collections::HashMap;
+use std::future::ready;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -8,8 +10,8 @@ use futures_util::future::BoxFuture;
 use tidegate_backbone::embedded::Embedded;
 use tidegate_backbone::{
     AskError, Backbone, Bus, Channel, Confirmation, DurabilityReport, Ear, Epoch, Error, Feed,
-    From, Listener, Message, Page, Place, Position, Publication, Range, StreamOptions, Streams,
-    Subscription, Top, Topic,
+    From, Listener, Message, Page, Place, Position, Publication, Range, Removal, StreamOptions,
+    Streams, Subscription, Top, Topic,
 };
 use tidegate_history_service::store::{Batch, Record, StreamId};
 
@@ -27,6 +29,8 @@ pub(crate) struct Carrier {
 struct State {
     epoch: Epoch,
     last: u64,
+    /// How far each channel was trimmed.
+    trimmed: HashMap<Channel, u64>,
     messages: Vec<(Channel, Publication)>,
     is_silent: bool,
     is_frozen: bool,
@@ -44,6 +48,7 @@ impl Carrier {
         let state = State {
             epoch: "one".into(),
             last: 0,
+            trimmed: HashMap::new(),
             messages: Vec::new(),
             is_silent: false,
             is_frozen: false,
@@ -71,6 +76,7 @@ impl Carrier {
         let mut state = self.lock();
         state.epoch = epoch.into();
         state.last = 0;
+        state.trimmed.clear();
         state.messages.clear();
     }
 
@@ -89,7 +95,9 @@ impl Carrier {
         let of_channel = |(it, _): &&(Channel, Publication)| it == channel;
         if state.messages.iter().filter(of_channel).count() > self.size {
             let oldest = state.messages.iter().position(|(it, _)| it == channel);
-            state.messages.remove(oldest.expect("there are some"));
+            let (_, trimmed) = state.messages.remove(oldest.expect("there are some"));
+            let trimmed = self::offset(&trimmed);
+            state.trimmed.insert(channel.clone(), trimmed);
         }
         for (_, of, listener) in &state.listeners {
             if of == channel {
@@ -163,9 +171,9 @@ impl Carrier {
         let top = Self::top(&state, channel)?;
         let of_channel = state.messages.iter().filter(|(it, _)| it == channel);
         let mut all: Vec<_> = of_channel.map(|(_, it)| it.clone()).collect();
-        let oldest = all.first().map(offset);
+        let trimmed = state.trimmed.get(channel).copied().unwrap_or(0);
         let is_gapless = match range.from {
-            From::After(after) => oldest.is_some_and(|it| it <= after) || all.len() < self.size,
+            From::After(after) => after >= trimmed,
             From::Before(_) => false,
         };
         match range.from {
@@ -181,6 +189,7 @@ impl Carrier {
             top,
             publications: all,
             is_gapless,
+            removed: 0,
             has_more,
         })
     }
@@ -205,7 +214,7 @@ impl Streams for Carrier {
             return Box::pin(std::future::pending());
         }
         let tops = channels.iter().map(|it| Self::top(&state, it)).collect();
-        Box::pin(std::future::ready(tops))
+        Box::pin(ready(tops))
     }
 
     fn read<'a>(
@@ -213,7 +222,31 @@ impl Streams for Carrier {
         channel: &'a Channel,
         range: Range,
     ) -> BoxFuture<'a, Result<Page, Error>> {
-        Box::pin(std::future::ready(self.page(channel, range)))
+        Box::pin(ready(self.page(channel, range)))
+    }
+
+    fn remove<'a>(
+        &'a self,
+        channel: &'a Channel,
+        removal: &'a Removal,
+    ) -> BoxFuture<'a, Result<u64, Error>> {
+        let mut state = self.lock();
+        if state.is_silent {
+            return Box::pin(ready(Err(Error::Unavailable(
+                "no answer in time".to_owned(),
+            ))));
+        }
+        let before = state.messages.len();
+        let epoch = Epoch::clone(&state.epoch);
+        state.messages.retain(|(of, it)| {
+            let is_meant = match removal {
+                Removal::All => true,
+                Removal::Offsets(of, offsets) => *of == epoch && offsets.contains(&offset(it)),
+            };
+            of != channel || !is_meant
+        });
+        let removed = (before - state.messages.len()) as u64;
+        Box::pin(ready(Ok(removed)))
     }
 
     fn feed(&self, _: Option<&str>, _: Option<Position>) -> Option<Box<dyn Feed>> {
@@ -260,8 +293,8 @@ impl Backbone for Carrier {
             offset: self.put(channel, publication),
             epoch: Epoch::clone(&self.lock().epoch),
         };
-        let confirmation: Confirmation = Box::pin(std::future::ready(Ok(Some(position))));
-        Box::pin(std::future::ready(Ok(confirmation)))
+        let confirmation: Confirmation = Box::pin(ready(Ok(Some(position))));
+        Box::pin(ready(Ok(confirmation)))
     }
 
     fn subscribe<'a>(
@@ -277,7 +310,7 @@ impl Backbone for Carrier {
             let mut state = state.lock().expect("no test panics while it holds it");
             state.listeners.retain(|(it, _, _)| *it != number);
         });
-        Box::pin(std::future::ready(Ok(subscription)))
+        Box::pin(ready(Ok(subscription)))
     }
 
     fn is_ready(&self) -> bool {
@@ -285,6 +318,6 @@ impl Backbone for Carrier {
     }
 
     fn shutdown(&self) -> BoxFuture<'_, ()> {
-        Box::pin(std::future::ready(()))
+        Box::pin(ready(()))
     }
 }

@@ -2,14 +2,17 @@
 
 mod following;
 mod refusals;
+mod removing;
+mod replays;
 mod standard;
+mod tls;
 
 use std::sync::Arc;
 
 use anyhow::Result;
 use tempfile::TempDir;
 use tidegate_backbone::{Backbone, Channel};
-use tidegate_history_service::grpc::{ApiKey, ServeError, Stopper, serve};
+use tidegate_history_service::grpc::{Access, ApiKey, ServeError, Stopper, serve};
 use tidegate_history_service::history::History;
 use tidegate_history_service::lag::Lags;
 use tidegate_history_service::store::Store;
@@ -26,6 +29,7 @@ use crate::carrier::Carrier;
 pub(crate) struct World {
     pub(crate) carrier: Arc<Carrier>,
     pub(crate) store: Arc<dyn Store>,
+    pub(crate) url: String,
     pub(crate) connection: Connection,
     pub(crate) client: HistoryClient<Connection>,
     pub(crate) stopper: Stopper,
@@ -43,10 +47,11 @@ impl World {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let url = format!("http://{}", listener.local_addr()?);
         let key = key.map(ApiKey::parse).transpose()?;
-        let (stopper, server) = serve(listener, history, key);
+        let (stopper, server) = serve(listener, history, Access { key, tls: None });
         let server = tokio::spawn(server);
-        let connection = Endpoint::from_shared(url)?.connect().await?;
+        let connection = Endpoint::from_shared(url.clone())?.connect().await?;
         Ok(Self {
+            url,
             carrier,
             store,
             client: HistoryClient::new(connection.clone()),

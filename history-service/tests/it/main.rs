@@ -1,9 +1,11 @@
 //! The history service against real parts.
 
+mod bus;
 mod carrier;
 mod cassandra;
 mod grpc;
 mod history;
 mod ingest;
 mod program;
+mod sharing;
 mod store;

@@ -12,7 +12,7 @@ use super::site::{Backbone, Site};
 /// What the script publishes: numbers, and an end.
 const PUBLISHED: usize = 1_001;
 
-async fn client(url: &str) -> HistoryClient<Channel> {
+pub(crate) async fn client(url: &str) -> HistoryClient<Channel> {
     let endpoint = Endpoint::from_shared(url.to_owned()).unwrap();
     let connect = async || endpoint.connect().await.ok();
     HistoryClient::new(
@@ -23,9 +23,9 @@ async fn client(url: &str) -> HistoryClient<Channel> {
 }
 
 /// Every publication of the channel, read in pages.
-async fn read(client: &mut HistoryClient<Channel>) -> Vec<String> {
+pub(crate) async fn read(client: &mut HistoryClient<Channel>, channel: &str) -> Vec<String> {
     let mut request = ReadRequest {
-        channel: "chat:room".to_owned(),
+        channel: channel.to_owned(),
         limit: 300,
         ..ReadRequest::default()
     };
@@ -69,7 +69,7 @@ async fn what_clients_publish_is_archived_and_read_over_grpc() {
     let mut history = client(&url).await;
     let mut expected: Vec<_> = (0..PUBLISHED - 1).map(|it| it.to_string()).collect();
     expected.push("\"end\"".to_owned());
-    assert_eq!(read(&mut history).await, expected);
+    assert_eq!(read(&mut history, "chat:room").await, expected);
 
     let archived = async || {
         let mut history = history.clone();
@@ -85,5 +85,5 @@ async fn what_clients_publish_is_archived_and_read_over_grpc() {
     let gateway = &mut site.gateways[0];
     gateway.kill().unwrap();
     gateway.restart().await.unwrap();
-    assert_eq!(read(&mut client(&url).await).await, expected);
+    assert_eq!(read(&mut client(&url).await, "chat:room").await, expected);
 }

@@ -5,6 +5,7 @@
     reason = "helpers of tests fail the test, as tests do themselves"
 )]
 
+mod archive;
 mod backends;
 mod embedded;
 mod history;
@@ -12,6 +13,8 @@ mod nats;
 mod outage;
 mod presence;
 mod presence_service;
+mod redaction;
 mod scenario;
 mod secure;
 mod site;
+mod transports;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use futures_util::future::{BoxFuture, ready};
 use tokio::pin;
 
-use super::group::Head;
+use super::group::{Head, NOWHERE};
 use super::{Log, record};
 use crate::embedded::tables::{Failure, Table, View};
 use crate::{Channel, Delivery, Epoch, Error, Feed, Place, Position, Publication};
@@ -73,37 +73,46 @@ fn delivery(
     let head = Head::read(view, name)?;
     let from = record::namespace_key(name, after.saturating_add(1));
     let to = record::namespace_key(name, u64::MAX);
-    let (mut publications, mut bytes) = (Vec::new(), 0);
+    let (mut publications, mut passed_over, mut bytes) = (Vec::new(), Vec::new(), 0);
+    let mut watermark = after;
     for row in view.rows(Table::Order, &from, &to) {
-        if publications.len() == BATCH || bytes > BATCH_BYTES {
+        if publications.len() + passed_over.len() == BATCH || bytes > BATCH_BYTES {
             break;
         }
         let (key, value) = row?;
-        let found = read(view, &epoch, record::offset_of(&key)?, &value)?;
-        bytes += found.1.data.len();
-        publications.push(found);
+        watermark = record::offset_of(&key)?;
+        match read(view, &epoch, watermark, &value)? {
+            Some(found) => {
+                bytes += found.1.data.len();
+                publications.push(found);
+            }
+            None => passed_over.push(watermark),
+        }
     }
-    let newest = publications.last().and_then(|(_, it)| it.place.as_ref());
-    let Some(watermark) = newest.map(|place| place.offset) else {
+    if watermark == after {
         return Ok(None);
-    };
+    }
     Ok(Some(Delivery {
         namespace,
         epoch,
         publications,
-        passed_over: Vec::new(),
+        passed_over,
         watermark,
         lag: head.last.saturating_sub(watermark),
     }))
 }
 
+/// The publication at an offset; `None` if it was removed.
 fn read(
     view: &dyn View,
     epoch: &Epoch,
     offset: u64,
     order: &[u8],
-) -> Result<(Channel, Publication), Failure> {
+) -> Result<Option<(Channel, Publication)>, Failure> {
     let (_, name) = record::parse_timed(order)?;
+    if name == NOWHERE {
+        return Ok(None);
+    }
     let channel = Channel::parse(&name).map_err(|it| Failure(it.to_string()))?;
     let row = view.get(
         Table::Publications,
@@ -121,7 +130,7 @@ fn read(
         place: Some(place),
         ..publication
     };
-    Ok((channel, publication))
+    Ok(Some((channel, publication)))
 }
 
 impl Feed for LogFeed {

@@ -5,6 +5,7 @@
 //! is how far such channels of its namespace were trimmed.
 
 use std::collections::{HashMap, VecDeque};
+use std::ops::RangeInclusive;
 
 use bytes::Bytes;
 
@@ -13,6 +14,9 @@ use crate::embedded::tables::{Changes, Failure, Table, View};
 use crate::{Channel, Publication, StreamOptions};
 
 const TOTAL: &[u8] = b"total";
+
+/// In place of the channel, in the order of what was stored, of a publication that was removed.
+pub(super) const NOWHERE: &str = "";
 
 /// What is known of a log.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -177,12 +181,46 @@ impl<'a> Group<'a> {
                 break;
             }
             let offset = record::offset_of(&key)?;
+            gone += 1;
+            if name == NOWHERE {
+                self.changes.insert((Table::Order, key.into()), None);
+                continue;
+            }
             let channel = Channel::parse(&name).map_err(|it| Failure(it.to_string()))?;
             self.remove(&channel, offset);
             let kept = &mut self.touch(&channel)?.kept;
             kept.count = kept.count.saturating_sub(1);
             kept.trimmed = kept.trimmed.max(offset);
-            gone += 1;
+        }
+        Ok(gone)
+    }
+
+    /// Removes publications of a channel on purpose, at most `limit`; gives their offsets. That is no trimming: what is known of
+    /// how far the channel was trimmed stays, and so does its newest offset. Where each was is remembered, for who has to know
+    /// that nothing else was there. Nothing may have been appended in this change.
+    pub(super) fn take_out(
+        &mut self,
+        channel: &Channel,
+        offsets: RangeInclusive<u64>,
+        limit: usize,
+    ) -> Result<Vec<u64>, Failure> {
+        let namespace = channel.namespace().unwrap_or_default();
+        let from = record::publication_key(channel, *offsets.start());
+        let to = record::publication_key(channel, offsets.end().saturating_add(1));
+        let (view, mut gone) = (self.view, Vec::new());
+        for row in view.rows(Table::Publications, &from, &to).take(limit) {
+            let (key, value) = row?;
+            let offset = record::offset_of(&key)?;
+            let (time, _) = record::decode(value)?;
+            self.changes.insert((Table::Publications, key.into()), None);
+            let order = record::namespace_key(namespace, offset);
+            let row = Some(record::timed(time, NOWHERE));
+            self.changes.insert((Table::Order, order), row);
+            gone.push(offset);
+        }
+        if !gone.is_empty() {
+            let kept = &mut self.touch(channel)?.kept;
+            kept.count = kept.count.saturating_sub(gone.len() as u64);
         }
         Ok(gone)
     }

@@ -3,6 +3,7 @@
 //! What was stored is heard and confirmed from here, so nobody hears of what a crash could take back.
 
 use std::collections::HashMap;
+use std::ops::RangeInclusive;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -29,6 +30,7 @@ const SWEEPS: usize = 16;
 /// What the writer is asked to do.
 pub(super) enum Message {
     Publish(Box<Job>),
+    Remove(Box<Removing>),
     /// Stores what was sent before, and ends.
     Close(oneshot::Sender<()>),
 }
@@ -40,6 +42,13 @@ pub(super) struct Job {
     pub(super) done: oneshot::Sender<Result<Position, Error>>,
     /// Its share of what may be under way.
     pub(super) room: OwnedSemaphorePermit,
+}
+
+/// Publications to remove.
+pub(super) struct Removing {
+    pub(super) channel: Channel,
+    pub(super) offsets: RangeInclusive<u64>,
+    pub(super) done: oneshot::Sender<Result<u64, Error>>,
 }
 
 pub(super) struct Writer {
@@ -74,12 +83,11 @@ impl Writer {
         let mut next_tick = Instant::now() + self.tick;
         let closed = loop {
             match timeout_at(next_tick, self.messages.recv()).await {
-                Ok(Some(Message::Publish(job))) => {
-                    if let Some(closed) = self.publish(job) {
+                Ok(Some(message)) => {
+                    if let Some(closed) = self.take(message) {
                         break Some(closed);
                     }
                 }
-                Ok(Some(Message::Close(closed))) => break Some(closed),
                 Ok(None) => break None,
                 Err(_) => {}
             }
@@ -98,18 +106,34 @@ impl Writer {
         }
     }
 
-    /// Stores a publication and those that wait behind it; gives whom to tell that it is closed, if that is next.
-    fn publish(&mut self, first: Box<Job>) -> Option<oneshot::Sender<()>> {
+    /// Does what it is told, and what was found to be next meanwhile; gives whom to tell that it is closed, if it is to be.
+    fn take(&mut self, message: Message) -> Option<oneshot::Sender<()>> {
+        let mut next = Some(message);
+        while let Some(message) = next {
+            next = match message {
+                Message::Publish(job) => self.publish(job),
+                Message::Remove(removing) => {
+                    self.remove(*removing);
+                    None
+                }
+                Message::Close(closed) => return Some(closed),
+            };
+        }
+        None
+    }
+
+    /// Stores a publication and those that wait behind it; gives what is next, if that is something else.
+    fn publish(&mut self, first: Box<Job>) -> Option<Message> {
         let mut bytes = first.publication.data.len();
-        let (mut jobs, mut closed) = (vec![first], None);
+        let (mut jobs, mut next) = (vec![first], None);
         while jobs.len() < GROUP && bytes < GROUP_BYTES {
             match self.messages.try_recv() {
                 Ok(Message::Publish(job)) => {
                     bytes += job.publication.data.len();
                     jobs.push(job);
                 }
-                Ok(Message::Close(sender)) => {
-                    closed = Some(sender);
+                Ok(other @ (Message::Remove(_) | Message::Close(_))) => {
+                    next = Some(other);
                     break;
                 }
                 Err(_) => break,
@@ -129,7 +153,38 @@ impl Writer {
                 }
             }
         }
-        closed
+        next
+    }
+
+    /// Removes publications, some in each change.
+    fn remove(&mut self, removing: Removing) {
+        let removed = self.remove_all(&removing.channel, removing.offsets);
+        let removed = removed.map_err(|failure| self.fail(&failure));
+        // Who asked may have given up.
+        let _ = removing.done.send(removed);
+    }
+
+    fn remove_all(
+        &mut self,
+        channel: &Channel,
+        offsets: RangeInclusive<u64>,
+    ) -> Result<u64, Failure> {
+        let (mut from, to, mut removed) = (*offsets.start(), *offsets.end(), 0);
+        loop {
+            self.check()?;
+            let tables = Arc::clone(&self.tables);
+            let view = tables.view();
+            let mut group = Group::new(&*view, (self.clock)())?;
+            let gone = group.take_out(channel, from..=to, GROUP)?;
+            let changes = group.finish()?;
+            drop(view);
+            removed += gone.len() as u64;
+            match gone.last() {
+                Some(last) => from = last.saturating_add(1),
+                None => return Ok(removed),
+            }
+            self.apply(changes)?;
+        }
     }
 
     fn store(&mut self, jobs: &[Box<Job>]) -> Result<Vec<Outcome>, Failure> {

@@ -11,7 +11,7 @@ use serde_json::json;
 use tokio::time::{Instant, sleep};
 
 use super::settings::{self, Info};
-use super::{KeptStream, PATIENCE, Wants, ask};
+use super::{KeptStream, PATIENCE, Wants, ask, removing};
 use crate::nats::inbox::Answer;
 use crate::nats::metadata;
 use crate::nats::node::Node;
@@ -123,9 +123,20 @@ impl NatsFeed {
         delivery.watermark = delivery.watermark.max(offset);
         match self.channel(answer) {
             Some(channel) => delivery.publications.push((channel, publication)),
-            None => delivery.passed_over.push(offset),
+            None => {
+                delivery.passed_over.push(offset);
+                delivery.passed_over.extend(self.removed(answer, offset));
+            }
         }
         Ok(())
+    }
+
+    /// The sequence that a mark says was removed: nobody can ask for it any more, so who has not seen it misses nothing.
+    fn removed(&self, answer: &Answer, mark: u64) -> Option<u64> {
+        let subject = answer.header("Nats-Subject")?;
+        self.node.subjects.is_removed(subject).then_some(())?;
+        let removed = removing::sequence(&answer.payload)?;
+        (removed < mark).then_some(removed)
     }
 
     fn channel(&self, answer: &Answer) -> Option<Channel> {

@@ -8,6 +8,7 @@ use std::slice;
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
+use super::removing::{self, Marks};
 use super::settings;
 use super::tops::{newest, of_leader, tops_until};
 use super::{KeptStream, PATIENCE, PAUSE, Wants, ask};
@@ -28,6 +29,14 @@ pub(in crate::nats) async fn read(
     channel: &Channel,
     range: Range,
 ) -> Result<Page, Error> {
+    let reading = begin(node, channel).await?;
+    match range.from {
+        From::After(offset) => reading.forward(offset, range).await,
+        From::Before(offset) => reading.backward(offset, range).await,
+    }
+}
+
+pub(super) async fn begin<'a>(node: &'a Node, channel: &'a Channel) -> Result<Reading<'a>, Error> {
     let deadline = Instant::now() + PATIENCE;
     let stream = node
         .streams
@@ -35,27 +44,33 @@ pub(in crate::nats) async fn read(
         .ok_or_else(|| Error::NotKept(channel.clone()))?;
     let top = tops_until(node, slice::from_ref(channel), deadline).await?;
     let top = top.into_iter().next().expect("one for each channel");
-    let reading = Reading {
+    Ok(Reading {
         node,
         stream,
         channel,
         subject: node.subjects.publication(channel),
         top,
         deadline,
-    };
-    match range.from {
-        From::After(offset) => reading.forward(offset, range).await,
-        From::Before(offset) => reading.backward(offset, range).await,
-    }
+    })
 }
 
-struct Reading<'a> {
-    node: &'a Node,
-    stream: &'a KeptStream,
-    channel: &'a Channel,
+/// One read of a channel, with the channel's top as of when it began.
+pub(super) struct Reading<'a> {
+    pub(super) node: &'a Node,
+    pub(super) stream: &'a KeptStream,
+    pub(super) channel: &'a Channel,
     subject: String,
-    top: Top,
-    deadline: Instant,
+    pub(super) top: Top,
+    pub(super) deadline: Instant,
+}
+
+/// Whether it is proved that nothing is missing.
+enum Proof {
+    Whole,
+    None {
+        /// See [`Page::removed`].
+        removed: u64,
+    },
 }
 
 impl Reading<'_> {
@@ -76,22 +91,27 @@ impl Reading<'_> {
             };
             has_more = self.walk(after + 1, top, batch, take).await?.is_break();
         }
-        let is_gapless = match after.cmp(&top) {
-            Ordering::Greater if !is_empty => false,
-            Ordering::Equal if !is_empty => true,
-            _ => self.is_whole(after).await?,
+        let proof = match after.cmp(&top) {
+            // Only by removal does a channel's newest go before those in front of it.
+            Ordering::Greater if !is_empty => match removing::reaches(&self, after).await? {
+                true => Proof::Whole,
+                false => Proof::None { removed: 0 },
+            },
+            Ordering::Equal if !is_empty => Proof::Whole,
+            _ => self.prove(after).await?,
         };
-        Ok(self.page(publications, is_gapless, has_more))
+        Ok(self.page(publications, proof, has_more))
     }
 
-    /// Whether nothing behind an offset has gone until now. A channel lets its oldest go first, so everything behind one that
-    /// is held is there. Or nothing ever went: neither by its age, which takes the stream's oldest first, nor to make
-    /// room in its channel, which always had some left.
-    async fn is_whole(&self, after: u64) -> Result<bool, Error> {
+    /// Whether nothing behind an offset has gone by itself until now. A channel lets its oldest go first, so everything behind
+    /// one that is held is there, or was removed. Or nothing ever went: neither by its age, which takes the stream's oldest
+    /// first, nor to make room in its channel, which always had some left, what was removed counted in. What was purged
+    /// cannot be missed, so it is as good as had.
+    async fn prove(&self, after: u64) -> Result<Proof, Error> {
         let request = json!({ "seq": 1, "next_by_subj": self.subject });
         let oldest = of_leader(self.node, self.stream, &request, self.deadline).await?;
         if oldest.is_some_and(|oldest| oldest <= after) {
-            return Ok(true);
+            return Ok(Proof::Whole);
         }
         let subject = Some(&*self.subject);
         let info = settings::info(self.node, self.stream, subject, self.deadline).await?;
@@ -100,8 +120,15 @@ impl Reading<'_> {
             .and_then(|it| it.get(&self.subject))
             .copied()
             .unwrap_or(0);
-        let state = &info.state;
-        Ok(state.first_seq <= after + 1 && after <= state.last_seq && count <= info.least_size())
+        let Marks { removed, purged } = removing::marks(self).await?;
+        let (state, had) = (&info.state, after.max(purged));
+        let is_small = count.saturating_add(removed) <= info.least_size();
+        if state.first_seq <= had + 1 && after <= state.last_seq && is_small {
+            return Ok(Proof::Whole);
+        }
+        Ok(Proof::None {
+            removed: if purged > after { u64::MAX } else { removed },
+        })
     }
 
     async fn backward(self, before: u64, range: Range) -> Result<Page, Error> {
@@ -133,11 +160,11 @@ impl Reading<'_> {
         let mut has_more = found.len() > range.limit;
         found.truncate(range.limit);
         has_more |= cut(&mut found, range.max_bytes);
-        Ok(self.page(found, false, has_more))
+        Ok(self.page(found, Proof::None { removed: 0 }, has_more))
     }
 
     /// Gives each publication from one sequence to another to `take`, until it wants no more.
-    async fn walk(
+    pub(super) async fn walk(
         &self,
         from: u64,
         to: u64,
@@ -191,11 +218,16 @@ impl Reading<'_> {
         Ok(messages.filter_map(read).collect())
     }
 
-    fn page(self, publications: Vec<Publication>, is_gapless: bool, has_more: bool) -> Page {
+    fn page(self, publications: Vec<Publication>, proof: Proof, has_more: bool) -> Page {
+        let (is_gapless, removed) = match proof {
+            Proof::Whole => (true, 0),
+            Proof::None { removed } => (false, removed),
+        };
         Page {
             top: self.top,
             publications,
             is_gapless,
+            removed,
             has_more,
         }
     }

@@ -41,6 +41,11 @@ struct Copies {
 #[derive(Debug, Clone, Deserialize)]
 struct Peer {
     name: String,
+    /// Entries of the log that it does not have yet.
+    #[serde(default)]
+    lag: u64,
+    #[serde(default)]
+    offline: bool,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -74,6 +79,12 @@ impl Info {
     /// A channel that has no more than so many was never made to let one go for room.
     pub(super) fn least_size(&self) -> u64 {
         least_size(&self.config["metadata"])
+    }
+
+    /// Whether a copy that is in touch with the leader lags behind it.
+    pub(super) fn is_any_behind(&self) -> bool {
+        let copies = self.cluster.iter().flat_map(|it| &it.replicas);
+        copies.into_iter().any(|it| it.lag > 0 && !it.offline)
     }
 
     /// The time at which the stream was made, and what was added when it lost something, as short text.

@@ -174,18 +174,34 @@ pub(super) async fn of_leader(
     request: &Value,
     deadline: Instant,
 ) -> Result<Option<u64>, Error> {
+    let found = message(node, stream, request, deadline).await?;
+    Ok(found.map(|message| message.seq))
+}
+
+/// A stored message, as the stream's leader tells of it.
+#[derive(Deserialize)]
+pub(super) struct Stored {
+    pub(super) seq: u64,
+    /// The payload, in base64.
+    #[serde(default)]
+    pub(super) data: String,
+}
+
+/// The message that is asked for, by the stream's leader.
+pub(super) async fn message(
+    node: &Node,
+    stream: &KeptStream,
+    request: &Value,
+    deadline: Instant,
+) -> Result<Option<Stored>, Error> {
     #[derive(Deserialize)]
     struct Found {
-        message: Message,
-    }
-    #[derive(Deserialize)]
-    struct Message {
-        seq: u64,
+        message: Stored,
     }
     let subject = format!("$JS.API.STREAM.MSG.GET.{}", stream.name);
     let answers = ask(node, &subject, request, Wants::One, deadline).await?;
     match parse::<Found>(&answers[0]) {
-        Ok(found) => Ok(Some(found.message.seq)),
+        Ok(found) => Ok(Some(found.message)),
         Err(error) if error.code == NO_MESSAGE => Ok(None),
         Err(error) => Err(error.into()),
     }

@@ -48,6 +48,7 @@ enum Body {
         num_users: u32,
     },
     History(HistoryBody),
+    Removed {},
     Channels {
         channels: BTreeMap<String, ChannelBody>,
     },
@@ -188,6 +189,7 @@ impl From<Outcome> for Body {
                 epoch: position.epoch.to_string(),
                 offset: position.offset,
             }),
+            Outcome::Removed => Self::Removed {},
             Outcome::Channels(all) => {
                 let body = |(channel, num_clients)| (channel, ChannelBody { num_clients });
                 Self::Channels {

@@ -200,6 +200,7 @@ fn page(now: SystemTime, ages: &[u64]) -> Page {
         },
         publications: ages.iter().enumerate().map(publication).collect(),
         is_gapless: true,
+        removed: 0,
         has_more: false,
     }
 }

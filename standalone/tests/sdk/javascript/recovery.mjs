@@ -138,3 +138,80 @@ export async function history() {
   const elsewhere = subscription.history({ limit: 1, since: { epoch: 'other', offset: 1 } });
   assert.equal((await failure(elsewhere)).code, 112);
 }
+
+/** Some of what was missed, what one client had last, and what another had last of all, is removed meanwhile. */
+export async function redaction() {
+  const channel = 'kept:redaction';
+  const bob = await connected('bob', {}, otherUrl);
+  const comers = {};
+  for (const user of ['alice', 'carol', 'dave']) comers[user] = await connected(user);
+  const { alice, carol, dave } = comers;
+  const [early, deltas, late] = [
+    await subscribed(alice, channel, recoverable),
+    await subscribed(carol, channel, { ...recoverable, delta: 'fossil' }),
+    await subscribed(dave, channel, recoverable),
+  ];
+  await publish(bob, channel, range(1, 3));
+  await hear(early, range(1, 3));
+  await hear(deltas, range(1, 3));
+  alice.disconnect();
+  carol.disconnect();
+  await publish(bob, channel, range(4, 8));
+  await hear(late, range(1, 8));
+  dave.disconnect();
+  const { publications } = await (await subscribed(bob, channel)).history({ limit: 10 });
+  const offsetOf = (number) => publications.find(({ data }) => decode(data).number === number).offset;
+  say([3, 5, 8].map(offsetOf).join(' '));
+  await told('removed');
+  const heard = { alice: [early, [4, 6, 7, 9]], carol: [deltas, [4, 6, 7, 9]], dave: [late, [9]] };
+  for (const [user, [subscription]] of Object.entries(heard)) {
+    comers[user].connect();
+    assert.equal((await subscription.tape.next('subscribed')).recovered, true, user);
+  }
+  await publish(bob, channel, [9]);
+  for (const [subscription, numbers] of Object.values(heard)) await hear(subscription, numbers);
+  const left = await early.history({ limit: 10 });
+  assert.deepEqual(left.publications.map(({ data }) => decode(data).number), [1, 2, 4, 6, 7, 9]);
+}
+
+/** Comes back later than the stream keeps; each part of what is missed is archived before it goes. */
+async function comesBackLate() {
+  const channel = 'short:archive';
+  const [alice, bob] = [await connected('alice'), await connected('bob', {}, otherUrl)];
+  const subscription = await subscribed(alice, channel, recoverable);
+  for (let number = 1; number <= 21; number += 3) {
+    await publish(bob, channel, range(number, number + 2));
+    if (number === 1) {
+      await hear(subscription, range(1, 3));
+      alice.disconnect();
+    }
+    say(`${number + 2}`);
+    await told('archived');
+  }
+  alice.connect();
+  const { recovered } = await subscription.tape.next('subscribed');
+  return { alice, bob, channel, subscription, recovered };
+}
+
+const numbersOf = ({ publications }) => publications.map(({ data }) => decode(data).number);
+
+export async function archived() {
+  const { bob, channel, subscription, recovered } = await comesBackLate();
+  assert.equal(recovered, true);
+  await publish(bob, channel, [22]);
+  await hear(subscription, range(4, 22));
+  assert.equal(subscription.tape.count('publication'), 22);
+  assert.deepEqual(numbersOf(await subscription.history({ limit: 100 })), range(1, 22));
+  assert.deepEqual(numbersOf(await subscription.history({ limit: 12, reverse: true })), range(11, 22).reverse());
+}
+
+/** Nobody archives any more: as if nobody ever had, at once. */
+export async function archived_in_vain() {
+  const { bob, channel, subscription, recovered } = await comesBackLate();
+  assert.equal(recovered, false);
+  await publish(bob, channel, [22]);
+  await hear(subscription, [22]);
+  const left = numbersOf(await subscription.history({ limit: 100 }));
+  assert.deepEqual(left, range(23 - left.length, 22));
+  assert.ok(left.length < 10, `${left}`);
+}

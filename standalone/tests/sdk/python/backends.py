@@ -15,6 +15,7 @@ from cent import (
     ChannelsRequest,
     Disconnect,
     DisconnectRequest,
+    HistoryRemoveRequest,
     HistoryRequest,
     InfoRequest,
     PresenceRequest,
@@ -130,6 +131,11 @@ async def server_api_reads_history():
     equal(await refused(cent.history(HistoryRequest(channel="kept:a", limit=1, since=since))), 112)
     skipping = PublishRequest(channel="kept:a", data=3, skip_history=True)
     equal(await refused(cent.publish(skipping)), 108)
+    await cent.history_remove(HistoryRemoveRequest(channel="kept:a"))
+    gone = await other.history(HistoryRequest(channel="kept:a", limit=10))
+    equal((gone.publications, gone.epoch), ([], first.epoch))
+    equal(len((await other.history(HistoryRequest(channel="kept:b", limit=10))).publications), 1)
+    equal(await refused(cent.history_remove(HistoryRemoveRequest(channel="chat:room"))), 108)
 
 
 @scenario
