@@ -20,6 +20,7 @@ const { TIDEGATE_URL, TIDEGATE_OTHER_URL, TIDEGATE_FORMAT, TIDEGATE_SECRET, TIDE
 export const url = TIDEGATE_URL;
 export const otherUrl = TIDEGATE_OTHER_URL;
 export const format = TIDEGATE_FORMAT;
+export const transport = TIDEGATE_TRANSPORT;
 export const require = createRequire(`${NODE_MODULES_DIR}/`);
 export const WebSocket = require('ws');
 export const { Centrifuge, UnauthorizedError } =
