@@ -25,6 +25,15 @@ impl Topic {
         Self::of(&["req", service, endpoint])
     }
 
+    /// Frames of clients for the sessions of a node.
+    ///
+    /// # Panics
+    /// If the node's id is no plain name of letters, digits, `-` and `_`.
+    #[must_use]
+    pub fn emulation(node: &str) -> Self {
+        Self::of(&["node", node, "emulation"])
+    }
+
     /// That publications of a channel were removed on purpose; the message is its name.
     #[must_use]
     pub fn removed() -> Self {

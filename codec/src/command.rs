@@ -4,6 +4,17 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
+/// A request that carries frames of a client whose transport goes one way only.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EmulationRequest {
+    /// The node that has the session.
+    pub node: String,
+    /// The session, as its client was told.
+    pub session: String,
+    /// A frame in the session's format.
+    pub data: Bytes,
+}
+
 /// One element of a client's frame.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Frame {

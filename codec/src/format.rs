@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::{Frame, Push, Reply, json, protobuf};
+use crate::{ConnectRequest, EmulationRequest, Frame, Push, Reply, json, protobuf};
 
 /// The wire formats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -58,6 +58,37 @@ impl Format {
         match self {
             Self::Json => json::decode(frame, limit),
             Self::Protobuf => protobuf::decode(frame, limit),
+        }
+    }
+
+    /// Decodes the body of a `connect` alone, as one-way clients send it.
+    ///
+    /// # Errors
+    /// [`DecodeError::Malformed`] when it is not understood.
+    pub fn decode_connect(self, body: &Bytes) -> Result<ConnectRequest, DecodeError> {
+        match self {
+            Self::Json => json::decode_connect(body),
+            Self::Protobuf => protobuf::decode_connect(body),
+        }
+    }
+
+    /// Decodes a request that carries a frame: in JSON as a string, in Protobuf as bytes.
+    ///
+    /// # Errors
+    /// [`DecodeError::Malformed`] when it is not understood; the frame itself is not looked at.
+    pub fn decode_emulation(self, body: &Bytes) -> Result<EmulationRequest, DecodeError> {
+        match self {
+            Self::Json => json::decode_emulation(body),
+            Self::Protobuf => protobuf::decode_emulation(body),
+        }
+    }
+
+    /// An encoded push as one-way clients read it, which is without the reply around it. What is no push stays as it is.
+    #[must_use]
+    pub fn bare(self, message: &Encoded) -> Encoded {
+        match self {
+            Self::Json => json::bare(message),
+            Self::Protobuf => protobuf::bare(message),
         }
     }
 
@@ -126,7 +157,105 @@ impl Format {
 
 #[cfg(test)]
 mod tests {
+    use prost::Message;
+    use tidegate_proto as proto;
+
     use super::*;
+    use crate::{ConnectResult, Event, SubscribeResult};
+
+    fn push(event: Event) -> Push {
+        let channel = match event {
+            Event::Connect(_) => "",
+            _ => "chat",
+        };
+        Push {
+            channel: channel.to_owned(),
+            event,
+        }
+    }
+
+    fn bare(format: Format, event: Event) -> Encoded {
+        format.bare(&format.encode_push(&push(event)).unwrap())
+    }
+
+    #[test]
+    fn a_bare_push_has_no_reply_around_it() {
+        let message = || Event::Message {
+            data: Bytes::from_static(b"{\"push\":1}"),
+        };
+        let opened = || {
+            let subs = [("chat".to_owned(), SubscribeResult::default())];
+            Event::Connect(Box::new(ConnectResult {
+                client: "c".to_owned(),
+                subs: subs.into(),
+                ping: 25,
+                ..ConnectResult::default()
+            }))
+        };
+        let json = bare(Format::Json, message());
+        assert_eq!(json, r#"{"channel":"chat","message":{"data":{"push":1}}}"#);
+        let json = bare(Format::Json, opened());
+        assert_eq!(
+            json,
+            r#"{"connect":{"client":"c","subs":{"chat":{}},"ping":25}}"#
+        );
+
+        let decode = |bytes| proto::Push::decode_length_delimited(bytes).unwrap();
+        let read = decode(bare(Format::Protobuf, message()));
+        assert_eq!(read.channel, "chat");
+        assert_eq!(read.message.unwrap().data, "{\"push\":1}");
+        let read = decode(bare(Format::Protobuf, opened())).connect.unwrap();
+        assert_eq!((read.client.as_str(), read.ping), ("c", 25));
+        assert_eq!(read.subs[0].key, "chat");
+        for format in [Format::Json, Format::Protobuf] {
+            assert_eq!(format.bare(&format.ping()), format.ping());
+        }
+    }
+
+    #[test]
+    fn a_connect_may_come_without_a_command_around_it() {
+        let body =
+            Bytes::from_static(br#"{"token":"t","subs":{"chat":{"recover":true,"offset":7}}}"#);
+        let request = Format::Json.decode_connect(&body).unwrap();
+        assert_eq!(
+            (request.token.as_str(), request.subs["chat"].position.offset),
+            ("t", 7)
+        );
+        for wrong in ["", "[]", "{", "{\"token\":1}", "\"\u{0}\"", "{} {}"] {
+            let outcome = Format::Json.decode_connect(&Bytes::from(wrong));
+            assert!(outcome.is_err(), "{wrong}");
+        }
+        let body = proto::ConnectRequest {
+            token: "t".to_owned(),
+            ..proto::ConnectRequest::default()
+        };
+        let body = Bytes::from(body.encode_to_vec());
+        assert_eq!(Format::Protobuf.decode_connect(&body).unwrap().token, "t");
+        assert!(Format::Protobuf.decode_connect(&body.slice(..2)).is_err());
+    }
+
+    #[test]
+    fn a_frame_may_come_in_a_request_of_its_own() {
+        let expected = EmulationRequest {
+            node: "n".to_owned(),
+            session: "s".to_owned(),
+            data: Bytes::from_static(b"{}\n{}"),
+        };
+        let body = Bytes::from_static(br#"{"session":"s","node":"n","data":"{}\n{}"}"#);
+        assert_eq!(Format::Json.decode_emulation(&body), Ok(expected.clone()));
+        for wrong in ["", "[]", r#"{"session":"s","node":"n","data":{}}"#] {
+            let outcome = Format::Json.decode_emulation(&Bytes::from(wrong));
+            assert!(outcome.is_err(), "{wrong}");
+        }
+        let body = proto::EmulationRequest {
+            node: "n".to_owned(),
+            session: "s".to_owned(),
+            data: expected.data.clone(),
+        };
+        let body = Bytes::from(body.encode_to_vec());
+        assert_eq!(Format::Protobuf.decode_emulation(&body), Ok(expected));
+        assert!(Format::Protobuf.decode_emulation(&body.slice(1..)).is_err());
+    }
 
     #[test]
     fn data_for_deltas_is_a_string_in_json_only() {

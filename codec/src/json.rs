@@ -18,7 +18,12 @@ mod shape;
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
-use crate::{DecodeError, EncodeError, Encoded, Format, Frame, Push, Reply};
+use crate::{
+    ConnectRequest, DecodeError, EmulationRequest, EncodeError, Encoded, Format, Frame, Push, Reply,
+};
+
+/// How the line of a push begins.
+const PUSH: &[u8] = b"{\"push\":";
 
 /// Decodes the lines of one text frame into at most `limit` elements. Payloads are slices of `frame`.
 ///
@@ -53,6 +58,28 @@ fn malformed(offset: usize, reason: String) -> DecodeError {
         offset,
         reason,
     }
+}
+
+/// Decodes the body of a `connect` alone, as one-way clients send it. Payloads are slices of `body`.
+///
+/// # Errors
+/// [`DecodeError::Malformed`] when it is not understood.
+pub fn decode_connect(body: &Bytes) -> Result<ConnectRequest, DecodeError> {
+    command::decode_connect(body).map_err(|reason| malformed(0, reason))
+}
+
+/// Decodes a request that carries a frame as a string.
+///
+/// # Errors
+/// [`DecodeError::Malformed`] when it is not understood.
+pub fn decode_emulation(body: &Bytes) -> Result<EmulationRequest, DecodeError> {
+    command::decode_emulation(body).map_err(|reason| malformed(0, reason))
+}
+
+/// What a push says, without the reply around it.
+pub(crate) fn bare(message: &Encoded) -> Encoded {
+    let inner = (message.strip_prefix(PUSH)).and_then(|rest| rest.strip_suffix(b"}"));
+    inner.map_or_else(|| message.clone(), |inner| message.slice_ref(inner))
 }
 
 /// Encodes a reply as one line, without its newline.

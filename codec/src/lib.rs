@@ -18,8 +18,9 @@ mod reply;
 
 pub use codes::{Disconnect, DisconnectCode, ErrorCode, UnsubscribeCode};
 pub use command::{
-    Command, ConnectRequest, Frame, HistoryRequest, PublishRequest, RecoverRequest, RefreshRequest,
-    Request, RpcRequest, StreamPosition, SubRefreshRequest, SubscribeRequest,
+    Command, ConnectRequest, EmulationRequest, Frame, HistoryRequest, PublishRequest,
+    RecoverRequest, RefreshRequest, Request, RpcRequest, StreamPosition, SubRefreshRequest,
+    SubscribeRequest,
 };
 pub use format::{DecodeError, EncodeError, Encoded, Format};
 pub use payload::single_line_json;

@@ -12,7 +12,10 @@ use prost::Message;
 use prost::encoding::decode_varint;
 use tidegate_proto as proto;
 
-use crate::{DecodeError, Encoded, Format, Frame, Push, Reply};
+use crate::{ConnectRequest, DecodeError, EmulationRequest, Encoded, Format, Frame, Push, Reply};
+
+/// The key of a reply's push, which is its only field: number 4, of the kind that has a length.
+const PUSH: u8 = 4 << 3 | 2;
 
 /// Decodes the messages of one binary frame into at most `limit` elements. Payloads are slices of `frame`.
 ///
@@ -54,6 +57,41 @@ fn malformed(offset: usize, reason: String) -> DecodeError {
         offset,
         reason,
     }
+}
+
+/// Decodes the body of a `connect` alone, as one-way clients send it.
+///
+/// # Errors
+/// [`DecodeError::Malformed`] when it is not understood.
+pub fn decode_connect(body: &Bytes) -> Result<ConnectRequest, DecodeError> {
+    let connect = proto::ConnectRequest::decode(body.clone());
+    let connect = connect.map_err(|error| malformed(0, error.to_string()))?;
+    Ok(request::connect(connect))
+}
+
+/// Decodes a request that carries a frame as bytes.
+///
+/// # Errors
+/// [`DecodeError::Malformed`] when it is not understood.
+pub fn decode_emulation(body: &Bytes) -> Result<EmulationRequest, DecodeError> {
+    let request = proto::EmulationRequest::decode(body.clone());
+    let request = request.map_err(|error| malformed(0, error.to_string()))?;
+    Ok(EmulationRequest {
+        node: request.node,
+        session: request.session,
+        data: request.data,
+    })
+}
+
+/// What a push says, after its length, without the reply around it.
+pub(crate) fn bare(message: &Encoded) -> Encoded {
+    let mut rest = message.clone();
+    let has_length = decode_varint(&mut rest).is_ok();
+    if has_length && rest.first() == Some(&PUSH) {
+        rest.advance(1);
+        return rest;
+    }
+    message.clone()
 }
 
 /// Encodes a reply, after its length as a varint.

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
+use crate::ConnectResult;
+
 /// Something that happened, mostly in a channel.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Push {
@@ -13,7 +15,7 @@ pub struct Push {
     pub event: Event,
 }
 
-/// The kinds of pushes on a bidirectional connection.
+/// The kinds of pushes.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
     /// A publication in the channel.
@@ -38,6 +40,8 @@ pub enum Event {
         /// Seconds until then.
         ttl: u32,
     },
+    /// The connection is open: the first push on a one-way connection, in place of a reply.
+    Connect(Box<ConnectResult>),
     /// The server ends the connection (streaming transports; a WebSocket carries this in its close frame).
     Disconnect {
         /// Disconnect code.

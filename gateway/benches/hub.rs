@@ -18,10 +18,7 @@ use tidegate_gateway::interest::{Interest, Windows};
 use tidegate_gateway::outbox::Outbox;
 use tidegate_gateway::wire::{Press, Wire};
 
-const JSON: Wire = Wire {
-    format: Format::Json,
-    deflate: None,
-};
+const JSON: Wire = Wire::plain(Format::Json);
 
 struct Crowd {
     hub: Rc<Hub>,

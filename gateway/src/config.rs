@@ -22,6 +22,7 @@ mod secret;
 mod server;
 #[cfg(test)]
 mod tests;
+mod transport;
 mod tree;
 mod unoffered;
 mod walk;
@@ -45,6 +46,10 @@ pub use server::{
     NodeConfig, PlaygroundConfig, PrometheusConfig, ServerTlsConfig, ShutdownConfig, SwaggerConfig,
     WebSocketConfig,
 };
+pub use transport::{
+    EmulationConfig, HttpStreamConfig, SseConfig, StreamSection, UniHttpStreamConfig, UniSseConfig,
+    UniWebSocketConfig,
+};
 
 options! {
     /// Everything that can be set.
@@ -59,6 +64,18 @@ options! {
         pub channel: ChannelConfig,
         /// The WebSocket transport.
         pub websocket: WebSocketConfig,
+        /// The transport that streams over HTTP.
+        pub http_stream: HttpStreamConfig,
+        /// The transport of server-sent events.
+        pub sse: SseConfig,
+        /// How clients of these two send commands.
+        pub emulation: EmulationConfig,
+        /// The one-way transport that streams over HTTP.
+        pub uni_http_stream: UniHttpStreamConfig,
+        /// The one-way transport of server-sent events.
+        pub uni_sse: UniSseConfig,
+        /// The one-way WebSocket.
+        pub uni_websocket: UniWebSocketConfig,
         /// The connection to NATS; without `url` the embedded backbone is used.
         pub nats: NatsConfig,
         /// What is kept without NATS.

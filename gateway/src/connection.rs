@@ -2,6 +2,7 @@
 //! what is to be written stands in the outbox.
 
 mod landing;
+mod one_way;
 mod operation;
 mod presence;
 mod work;
@@ -15,7 +16,8 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use tidegate_backbone::{Channel, Error, Position};
 use tidegate_codec::{
-    Command, Disconnect, DisconnectCode, EncodeError, Format, Frame, Push, Reply,
+    Command, ConnectRequest, Disconnect, DisconnectCode, EncodeError, Format, Frame, Push, Reply,
+    Request,
 };
 use tidegate_websocket::{Opcode, write_frame};
 
@@ -28,7 +30,7 @@ use crate::outbox::Outbox;
 use crate::presence::Seen;
 use crate::session::{Action, Actions, Entry, Landing, Moment, OpenError, PingStyle, Session};
 use crate::users::Seat;
-use crate::wire::Wire;
+use crate::wire::{Envelope, Wire};
 use crate::worker::Worker;
 use operation::{Finished, Joined};
 use work::Work;
@@ -121,6 +123,19 @@ impl Connection {
                 self.close(DisconnectCode::BadRequest);
             }
         }
+    }
+
+    /// Takes a connect of a client that sends no commands.
+    pub(crate) fn connect(&mut self, request: ConnectRequest) {
+        let request = Request::Connect(Box::new(request));
+        self.take(Frame::Command(Command { id: 1, request }));
+        self.advance();
+    }
+
+    /// Up to where each of its channels that are kept has been put into the outbox.
+    pub(crate) fn positions(&self) -> impl Iterator<Item = (&str, Position)> {
+        let memberships = self.memberships.values();
+        memberships.filter_map(|it| Some((it.channel().as_str(), it.position()?)))
     }
 
     /// Takes one element of a frame. A pong counts when it comes, whatever commands still wait.
@@ -299,10 +314,10 @@ impl Connection {
 
     fn act(&mut self, action: Action) {
         match action {
-            Action::Reply(reply) => self.send_reply(&reply),
+            Action::Reply(reply) => self.send_reply(reply),
             Action::Push(push) => self.send_push(&push),
             Action::Ping => match self.pings {
-                PingStyle::Message => self.push(&self.format().ping()),
+                PingStyle::Message | PingStyle::OneWay => self.push(&self.format().ping()),
                 PingStyle::Frame => self
                     .outbox
                     .extend(|bytes| write_frame(bytes, Opcode::Ping, b"")),
@@ -364,12 +379,16 @@ impl Connection {
         self.memberships = ByChannel::default();
     }
 
-    fn send_reply(&mut self, reply: &Reply) {
-        let encoded = self.format().encode_reply(reply);
+    fn send_reply(&mut self, reply: Reply) {
+        if self.outbox.wire().envelope == Envelope::Bare {
+            return self.tell_outcome(reply.outcome);
+        }
+        let encoded = self.format().encode_reply(&reply);
         self.send(encoded);
     }
 
-    fn send_push(&mut self, push: &Push) {
+    /// Adds a push for this client alone.
+    pub(crate) fn send_push(&mut self, push: &Push) {
         let encoded = self.format().encode_push(push);
         self.send(encoded);
     }

@@ -67,6 +67,8 @@ counters! {
     not_recovered: "counter", "Subscribers that asked for what they had missed and could not be given all of it.";
     subscriptions: "gauge", "Subscriptions of connections now.";
     channels: "gauge", "Channels that this node listens to now.";
+    emulation_frames: "counter", "Frames of clients that came as requests of their own.";
+    emulation_passed_on: "counter", "Of these, passed on to the node that has the connection.";
     commands: "counter", "Commands taken from clients.";
     publications_in: "counter", "Publications accepted from clients.";
     publications_out: "counter", "Publications put into connections' outboxes.";

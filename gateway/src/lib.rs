@@ -1,6 +1,6 @@
 //! The edge: terminates client connections and joins them to channels.
 //!
-//! A publication's way through: `transport` (socket bytes to frames) -> `session` (what the client may do, pure) ->
+//! A publication's way through: `transport` (socket bytes, or requests, to frames) -> `session` (what the client may do, pure) ->
 //! `backbone` (to every node) -> `interest` (which workers care) -> `hub` (each channel's log of ready-made frames) ->
 //! `outbox` (how far one client has been written) -> `transport`. Everything of one connection stays on the worker
 //! thread that accepted it; only publications cross.
@@ -11,6 +11,7 @@ mod api;
 mod archive;
 pub mod auth;
 mod backends;
+pub mod bookmark;
 pub mod broadcast;
 mod by_channel;
 pub mod cli;
@@ -19,6 +20,7 @@ pub mod config;
 mod connection;
 mod control;
 pub mod counters;
+mod http2;
 pub mod hub;
 pub mod interest;
 mod listener;
@@ -30,6 +32,7 @@ pub mod presence;
 pub mod program;
 pub mod rules;
 mod run;
+
 pub mod server;
 pub mod session;
 mod signal;

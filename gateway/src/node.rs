@@ -15,7 +15,8 @@ use crate::counters::Counters;
 use crate::interest::Interest;
 use crate::presence::Presence;
 use crate::rules::Rules;
-use crate::tls::Tls;
+use crate::tls::{Offer, Tls};
+use crate::transport::{Kind, Sessions, Statuses, statuses};
 
 /// One gateway node.
 pub struct Node {
@@ -27,6 +28,10 @@ pub struct Node {
     pub(crate) interest: Arc<Interest>,
     pub(crate) admission: Arc<Admission>,
     pub(crate) counters: Arc<Counters>,
+    /// Those that take frames from elsewhere.
+    pub(crate) sessions: Arc<Sessions>,
+    /// How connects over HTTP are refused.
+    pub(crate) statuses: Statuses,
     /// Of the machine and the process.
     default_name: String,
     /// Its workers, for what backends want of connections.
@@ -63,7 +68,9 @@ impl Node {
             rules: Arc::new(Rules::new(&config)?),
             origins: OriginPolicy::new(&config.client.allowed_origins)?,
             admission: Admission::new(&config.client, Instant::now()),
-            tls: Tls::load(&config.http_server)?.map(Arc::new),
+            sessions: Sessions::new(),
+            statuses: statuses(&config)?,
+            tls: Tls::load(&config.http_server, offer(&config))?.map(Arc::new),
             presence: Presence::new(&config, &backbone, &counters),
             config,
             backbone,
@@ -127,6 +134,14 @@ impl Node {
     #[must_use]
     pub fn is_ready(&self) -> bool {
         !self.is_draining() && self.backbone.is_ready()
+    }
+}
+
+/// HTTP/2 is of use to responses that do not end, and to nothing else here.
+fn offer(config: &Config) -> Offer {
+    match Kind::ALL.iter().any(|kind| kind.section(config).enabled) {
+        true => Offer::Both,
+        false => Offer::Http1,
     }
 }
 

@@ -181,7 +181,7 @@ impl Outbox {
         write: &mut dyn FnMut(&[u8]) -> Poll<io::Result<usize>>,
     ) -> Poll<io::Result<()>> {
         loop {
-            while let Some(taken) = self.own.borrow_mut().write(write) {
+            while let Some(taken) = self.own.borrow_mut().write(self.wire, write) {
                 self.discharge(ready!(taken)?);
             }
             let Some(cursor) = self.behind.borrow().first().cloned() else {
@@ -248,10 +248,7 @@ mod tests {
 
     use super::*;
 
-    const JSON: Wire = Wire {
-        format: Format::Json,
-        deflate: None,
-    };
+    const JSON: Wire = Wire::plain(Format::Json);
 
     fn push(outbox: &Outbox, message: &'static str) {
         push_bytes(outbox, Bytes::from_static(message.as_bytes()));

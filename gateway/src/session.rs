@@ -30,6 +30,7 @@ use tidegate_codec::{
     UnsubscribeCode, Unsubscribed,
 };
 
+use crate::bookmark::Bookmark;
 use crate::by_channel::ByChannel;
 use crate::rules::Rules;
 pub use action::{Action, Actions, Join, Landing, OpenError};
@@ -65,6 +66,19 @@ pub struct Entry {
     pub pings: PingStyle,
     /// A number between 0 and 1 that spreads the first pings of many connections in time.
     pub phase: f64,
+    /// What its client names it by, on transports that need that.
+    pub address: Option<Address>,
+    /// Up to where the client has seen its channels, where the transport keeps that for it.
+    pub bookmark: Bookmark,
+}
+
+/// What a client names its session by in requests of their own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Address {
+    /// A secret of this connection.
+    pub session: String,
+    /// The node that has it; empty where requests are not taken.
+    pub node: String,
 }
 
 /// The state of one client.
@@ -105,6 +119,8 @@ struct Fresh {
     token: String,
     /// Spreads the first ping.
     phase: f64,
+    address: Option<Address>,
+    bookmark: Bookmark,
 }
 
 /// Who the client is.
@@ -158,6 +174,8 @@ impl Session {
             stale: now.instant + rules.client.stale_close_delay,
             token: entry.token,
             phase: entry.phase,
+            address: entry.address,
+            bookmark: entry.bookmark,
         };
         Self {
             client: entry.client.into(),
@@ -371,7 +389,12 @@ impl Session {
     fn heartbeat_tick(&mut self, now: Moment, actions: &mut Actions) {
         match self.heartbeat.tick(&self.rules.client, now.instant) {
             heartbeat::Due::Nothing => {}
-            heartbeat::Due::Ping => actions.push(Action::Ping),
+            heartbeat::Due::Ping => {
+                if self.pings == PingStyle::OneWay {
+                    self.heartbeat.pong();
+                }
+                actions.push(Action::Ping);
+            }
             heartbeat::Due::NoPong => self.close(DisconnectCode::NoPong, actions),
         }
     }

@@ -16,6 +16,27 @@ pub(crate) fn configure(app: &mut web::ServiceConfig, node: &Node) {
             web::to(transport::upgrade_by_actix),
         );
     }
+    let one_way = &config.uni_websocket;
+    if one_way.enabled {
+        app.route(
+            &one_way.handler_prefix,
+            web::to(transport::upgrade_by_actix),
+        );
+    }
+    for kind in transport::Kind::ALL {
+        let section = kind.section(config);
+        if section.enabled {
+            let serve =
+                move |request, payload, worker| transport::serve(kind, request, payload, worker);
+            app.route(section.path, web::to(serve));
+        }
+    }
+    if config.http_stream.enabled || config.sse.enabled {
+        app.route(
+            &config.emulation.handler_prefix,
+            web::to(transport::emulate),
+        );
+    }
     if config.health.enabled {
         app.route(
             "/health",

@@ -20,11 +20,12 @@ use tokio_rustls::rustls::version::TLS13;
 use tokio_rustls::rustls::{ALL_VERSIONS, ServerConfig, SupportedProtocolVersion};
 
 use crate::config::{HttpServerConfig, ServerTlsConfig};
+use crate::http2;
 use files::{Files, Pair};
 pub(crate) use stream::{Scratch, Stream};
 
 /// What is spoken inside.
-const PROTOCOL: &[u8] = b"http/1.1";
+const HTTP1: &[u8] = b"http/1.1";
 
 /// The node's end of TLS.
 pub(crate) struct Tls {
@@ -36,6 +37,13 @@ pub(crate) struct Tls {
     reload_interval: Duration,
     /// Time for a handshake.
     timeout: Duration,
+}
+
+/// The versions of HTTP that clients may choose from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Offer {
+    Http1,
+    Both,
 }
 
 /// What a look at the files came to.
@@ -52,7 +60,7 @@ impl Tls {
     ///
     /// # Errors
     /// One text a fault, each naming its option.
-    pub(crate) fn load(http: &HttpServerConfig) -> Result<Option<Self>, Vec<String>> {
+    pub(crate) fn load(http: &HttpServerConfig, offer: Offer) -> Result<Option<Self>, Vec<String>> {
         let ServerTlsConfig {
             enabled: true,
             cert_pem_file: Some(certificate),
@@ -70,8 +78,11 @@ impl Tls {
         let seen = files.read()?;
         let certified = files.certified(&seen, &provider)?;
         let current = Arc::new(Current(RwLock::new(Arc::new(certified))));
-        let config = config(provider, &http.tls.min_version, Arc::clone(&current))
+        let mut config = config(provider, &http.tls.min_version, Arc::clone(&current))
             .map_err(|fault| vec![fault])?;
+        if offer == Offer::Both {
+            config.alpn_protocols.insert(0, http2::PROTOCOL.to_vec());
+        }
         Ok(Some(Self {
             files,
             current,
@@ -136,7 +147,7 @@ fn config(
         .with_protocol_versions(versions(min_version))
         .map_err(|error| format!("http_server.tls.min_version: {error}"))?;
     let mut config = builder.with_no_client_auth().with_cert_resolver(current);
-    config.alpn_protocols = vec![PROTOCOL.to_vec()];
+    config.alpn_protocols = vec![HTTP1.to_vec()];
     // Sessions are kept by clients, encrypted, and cost the node nothing. One ticket is enough for a client that opens one
     // connection at a time.
     config.ticketer = tickets;

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 
+use smallvec::SmallVec;
 use tidegate_codec::{Encoded, Format};
 use tidegate_websocket::{Deflater, Head, Opcode, WindowBits, write_deflated_frame, write_frame};
 
@@ -10,8 +11,32 @@ use tidegate_websocket::{Deflater, Head, Opcode, WindowBits, write_deflated_fram
 pub struct Wire {
     /// The format of messages.
     pub format: Format,
+    /// What tells where messages begin and end.
+    pub framing: Framing,
+    /// What stands around a push.
+    pub envelope: Envelope,
     /// The client's window, where messages are compressed (RFC 7692).
     pub deflate: Option<WindowBits>,
+}
+
+/// What tells a client where messages begin and end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Framing {
+    /// Frames of a WebSocket, each with some messages (RFC 6455 section 5.2).
+    WebSocket,
+    /// The format's own marks: line breaks, or lengths.
+    Stream,
+    /// Server-sent events, one a message (HTML Living Standard section 9.2).
+    Events,
+}
+
+/// What stands around a push.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Envelope {
+    /// A reply, as on connections where the client can ask for something.
+    Reply,
+    /// Nothing. WebSocket frames hold one push each.
+    Bare,
 }
 
 /// What a worker makes frames with.
@@ -66,18 +91,51 @@ impl Press {
 impl Wire {
     /// Messages of a format, not compressed.
     #[must_use]
-    pub fn plain(format: Format) -> Self {
-        let deflate = None;
-        Self { format, deflate }
+    pub const fn plain(format: Format) -> Self {
+        Self::new(format, Framing::WebSocket, Envelope::Reply)
     }
 
-    /// Adds messages to `out` as one frame.
+    /// Messages of a format, not compressed.
+    #[must_use]
+    pub const fn new(format: Format, framing: Framing, envelope: Envelope) -> Self {
+        Self {
+            format,
+            framing,
+            envelope,
+            deflate: None,
+        }
+    }
+
+    /// Adds messages to `out` as whole frames: as one where several messages may share it.
     pub(crate) fn write(self, messages: &[Encoded], press: &Press, out: &mut Vec<u8>) {
+        match self.envelope {
+            Envelope::Reply => self.write_frames(messages, press, out),
+            Envelope::Bare => {
+                let bare = messages.iter().map(|message| self.format.bare(message));
+                let bare: SmallVec<[Encoded; 4]> = bare.collect();
+                bare.chunks(1)
+                    .for_each(|message| self.write_frames(message, press, out));
+            }
+        }
+    }
+
+    fn write_frames(self, messages: &[Encoded], press: &Press, out: &mut Vec<u8>) {
         let opcode = match self.format {
             Format::Json => Opcode::Text,
             Format::Protobuf => Opcode::Binary,
         };
-        press.write(opcode, messages, self, out);
+        match self.framing {
+            Framing::WebSocket => press.write(opcode, messages, self, out),
+            Framing::Stream => messages.iter().for_each(|message| {
+                out.extend_from_slice(message);
+                out.extend_from_slice(self.format.separator());
+            }),
+            Framing::Events => messages.iter().for_each(|message| {
+                out.extend_from_slice(b"data: ");
+                out.extend_from_slice(message);
+                out.extend_from_slice(EVENT_END);
+            }),
+        }
     }
 
     fn write_plain(self, opcode: Opcode, messages: &[Encoded], out: &mut Vec<u8>) {
@@ -109,15 +167,53 @@ impl Wire {
     }
 }
 
-/// Where the frame ends that holds the byte before `sent`. `frames` begins with a frame and holds whole ones.
-pub(crate) fn frame_end(frames: &[u8], sent: usize) -> usize {
+impl Wire {
+    /// Where the frame ends that holds the byte before `sent`. `frames` begins with a frame and holds whole ones.
+    pub(crate) fn frame_end(self, frames: &[u8], sent: usize) -> usize {
+        match (self.framing, self.format) {
+            (Framing::WebSocket, _) => end_by_length(frames, sent, websocket_frame),
+            (Framing::Stream, Format::Protobuf) => end_by_length(frames, sent, delimited_message),
+            (Framing::Stream, Format::Json) => end_by_mark(frames, sent, b"\n"),
+            (Framing::Events, _) => end_by_mark(frames, sent, EVENT_END),
+        }
+    }
+}
+
+/// The line break of an event's last line, and the empty line behind it.
+const EVENT_END: &[u8] = b"\n\n";
+
+fn end_by_length(frames: &[u8], sent: usize, size: fn(&[u8]) -> Option<usize>) -> usize {
     let mut end = 0;
     while end < sent {
-        let head = Head::read(&frames[end..]).ok().flatten();
-        let (head, size) = head.expect("what is sent are whole frames of this node's own");
-        end += size + usize::try_from(head.length).expect("it stands in memory");
+        end += size(&frames[end..]).expect("what is sent are whole frames of this node's own");
     }
     end
+}
+
+/// Size of the WebSocket frame that stands there.
+fn websocket_frame(frames: &[u8]) -> Option<usize> {
+    let (head, size) = Head::read(frames).ok()??;
+    Some(size + usize::try_from(head.length).ok()?)
+}
+
+/// Size of the Protobuf message that stands there, after its length as a varint.
+fn delimited_message(frames: &[u8]) -> Option<usize> {
+    let last = frames.iter().position(|byte| byte & 0x80 == 0)?;
+    let digits = frames[..=last].iter().rev();
+    let length = digits.fold(0, |length, byte| length << 7 | usize::from(byte & 0x7f));
+    Some(last + 1 + length)
+}
+
+/// The end of the first mark that does not end before `sent`. Nothing within a frame looks like it.
+fn end_by_mark(frames: &[u8], sent: usize, mark: &[u8]) -> usize {
+    if sent == 0 {
+        return 0;
+    }
+    let from = sent.saturating_sub(mark.len());
+    let at = frames[from..]
+        .windows(mark.len())
+        .position(|window| window == mark);
+    from + at.expect("what is sent are whole frames of this node's own") + mark.len()
 }
 
 #[cfg(test)]
@@ -156,8 +252,8 @@ mod tests {
     #[test]
     fn frames_are_compressed_from_the_threshold_on_if_that_helps() {
         let wire = Wire {
-            format: Format::Json,
             deflate: Some(WindowBits::MAX),
+            ..Wire::plain(Format::Json)
         };
         let press = Press::new(1, 20);
         let random: Vec<u8> = (0..100u32)
@@ -171,7 +267,7 @@ mod tests {
             let mut out = Vec::new();
             wire.write(&[Bytes::from(text.clone())], &press, &mut out);
             assert_eq!(out[0] & 0x40 != 0, is_compressed, "{text:?}");
-            assert_eq!(frame_end(&out, 1), out.len());
+            assert_eq!(wire.frame_end(&out, 1), out.len());
             assert_eq!(read(&mut out), [Message::Text(text.into())]);
         }
     }
@@ -179,8 +275,8 @@ mod tests {
     #[test]
     fn messages_of_a_frame_are_compressed_together() {
         let wire = Wire {
-            format: Format::Protobuf,
             deflate: WindowBits::new(9),
+            ..Wire::plain(Format::Protobuf)
         };
         let press = Press::new(9, 1);
         let message = Bytes::from(vec![7; 100]);
@@ -188,5 +284,67 @@ mod tests {
         wire.write(&[message.clone(), message], &press, &mut out);
         assert!(out.len() < 20, "{}", out.len());
         assert_eq!(read(&mut out), [Message::Binary(vec![7; 200].into())]);
+    }
+
+    #[test]
+    fn each_byte_belongs_to_a_frame_that_is_found_again() {
+        let press = Press::new(1, 1_000);
+        let message = |format, size| match format {
+            Format::Json => Bytes::from("7".repeat(size)),
+            Format::Protobuf => {
+                let mut message = vec![0x80 | (size & 0x7f) as u8, (size >> 7) as u8];
+                message.resize(2 + size, b'\n');
+                message.into()
+            }
+        };
+        for format in [Format::Json, Format::Protobuf] {
+            for framing in [Framing::WebSocket, Framing::Stream, Framing::Events] {
+                if (format, framing) == (Format::Protobuf, Framing::Events) {
+                    continue;
+                }
+                let wire = Wire::new(format, framing, Envelope::Reply);
+                let (mut out, mut ends) = (Vec::new(), vec![0]);
+                for size in [130, 300, 1_000] {
+                    wire.write(&[message(format, size)], &press, &mut out);
+                    ends.push(out.len());
+                }
+                for sent in 0..=out.len() {
+                    let expected = ends.iter().find(|end| **end >= sent);
+                    let found = wire.frame_end(&out, sent);
+                    assert_eq!(Some(&found), expected, "{wire:?} {sent}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn pushes_leave_in_the_form_that_their_client_reads() {
+        let push = || Bytes::from_static(b"{\"push\":{\"pub\":1}}");
+        let reply = Bytes::from_static(b"{\"id\":1}");
+        let table = [
+            (
+                Framing::Stream,
+                Envelope::Reply,
+                "{\"push\":{\"pub\":1}}\n{\"id\":1}\n",
+            ),
+            (Framing::Stream, Envelope::Bare, "{\"pub\":1}\n{\"id\":1}\n"),
+            (
+                Framing::Events,
+                Envelope::Bare,
+                "data: {\"pub\":1}\n\ndata: {\"id\":1}\n\n",
+            ),
+            (
+                Framing::WebSocket,
+                Envelope::Bare,
+                "\u{81}\u{9}{\"pub\":1}\u{81}\u{8}{\"id\":1}",
+            ),
+        ];
+        for (framing, envelope, expected) in table {
+            let wire = Wire::new(Format::Json, framing, envelope);
+            let mut out = Vec::new();
+            wire.write(&[push(), reply.clone()], &Press::new(1, 1_000), &mut out);
+            let text: String = out.into_iter().map(char::from).collect();
+            assert_eq!(text, expected);
+        }
     }
 }

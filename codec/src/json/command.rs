@@ -8,17 +8,50 @@ use super::request::{
     Channel, Connect, Empty, History, Publish, Refresh, Rpc, Send, SubRefresh, Subscribe,
 };
 use super::shape::Object;
-use crate::{Command, Frame, Request};
+use crate::{Command, ConnectRequest, EmulationRequest, Frame, Request};
 
 /// Decodes one line, a part of `frame`.
 ///
 /// # Errors
 /// What is wrong and where. Never quotes the line, since it may hold tokens and payloads; serde's own messages do.
 pub(super) fn decode(line: &[u8], frame: &Bytes) -> Result<Frame, String> {
-    let text = std::str::from_utf8(line)
-        .map_err(|error| format!("not UTF-8 at column {}", error.valid_up_to() + 1))?;
-    let Object(command) = serde_json::from_str::<Object<CommandLine<'_>>>(text).map_err(reason)?;
+    let Object(command) = parse::<CommandLine<'_>>(line)?;
     Ok(command.into_frame(frame))
+}
+
+/// Decodes the body of a `connect`.
+///
+/// # Errors
+/// As for [`decode`].
+pub(super) fn decode_connect(body: &Bytes) -> Result<ConnectRequest, String> {
+    let Object(connect) = parse::<Connect<'_>>(body)?;
+    Ok(connect.into_request(body))
+}
+
+/// Decodes a request that carries a frame.
+///
+/// # Errors
+/// As for [`decode`].
+pub(super) fn decode_emulation(body: &[u8]) -> Result<EmulationRequest, String> {
+    let Object(emulation) = parse::<Emulation>(body)?;
+    Ok(EmulationRequest {
+        node: emulation.node.unwrap_or_default(),
+        session: emulation.session.unwrap_or_default(),
+        data: emulation.data.unwrap_or_default().into(),
+    })
+}
+
+#[derive(Deserialize)]
+struct Emulation {
+    node: Option<String>,
+    session: Option<String>,
+    data: Option<String>,
+}
+
+fn parse<'a, T: Deserialize<'a>>(text: &'a [u8]) -> Result<Object<T>, String> {
+    let text = std::str::from_utf8(text)
+        .map_err(|error| format!("not UTF-8 at column {}", error.valid_up_to() + 1))?;
+    serde_json::from_str(text).map_err(reason)
 }
 
 fn reason(error: serde_json::Error) -> String {

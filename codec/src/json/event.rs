@@ -5,6 +5,7 @@ use serde::{Serialize, Serializer};
 
 use super::body::{ClientInfoBody, PublicationBody};
 use super::line::{Payload, is_zero};
+use super::outcome::ConnectBody;
 use crate::{ClientInfo, Event, Push};
 
 /// The line of a push.
@@ -53,6 +54,9 @@ impl Serialize for PushBody<'_> {
             )?,
             &Event::Refresh { expires, ttl } => {
                 map.serialize_entry("refresh", &Refresh { expires, ttl })?
+            }
+            Event::Connect(result) => {
+                map.serialize_entry("connect", &ConnectBody::from(&**result))?;
             }
             &Event::Disconnect {
                 code,

@@ -98,8 +98,9 @@ impl<'a> From<&'a Failure> for ErrorBody<'a> {
     }
 }
 
+/// Result of `connect`, or the push in place of it.
 #[derive(Serialize)]
-struct ConnectBody<'a> {
+pub(super) struct ConnectBody<'a> {
     #[serde(skip_serializing_if = "is_zero")]
     client: &'a str,
     #[serde(skip_serializing_if = "is_zero")]

@@ -2,7 +2,8 @@
 
 use tidegate_proto as proto;
 
-use crate::{ClientInfo, Event, Publication, Push, ServerSubscription};
+use super::outcome::subs;
+use crate::{ClientInfo, ConnectResult, Event, Publication, Push, ServerSubscription};
 
 /// The generated form of a push.
 pub(super) fn push(push: &Push) -> proto::Push {
@@ -31,6 +32,7 @@ pub(super) fn push(push: &Push) -> proto::Push {
         Event::Message { data } => out.message = Some(proto::Message { data: data.clone() }),
         Event::Subscribe(body) => out.subscribe = Some(server_subscription(body)),
         &Event::Refresh { expires, ttl } => out.refresh = Some(proto::Refresh { expires, ttl }),
+        Event::Connect(result) => out.connect = Some(connect(result)),
         &Event::Disconnect {
             code,
             ref reason,
@@ -78,5 +80,22 @@ fn server_subscription(body: &ServerSubscription) -> proto::Subscribe {
         offset: body.offset,
         positioned: body.positioned,
         data: body.data.clone(),
+    }
+}
+
+/// The same fields as those of a reply, under other numbers.
+fn connect(result: &ConnectResult) -> proto::Connect {
+    proto::Connect {
+        client: result.client.clone(),
+        version: result.version.clone(),
+        data: result.data.clone(),
+        subs: subs(result),
+        expires: result.expires,
+        ttl: result.ttl,
+        ping: result.ping,
+        pong: result.pong,
+        session: result.session.clone(),
+        node: result.node.clone(),
+        time: result.time,
     }
 }

@@ -82,14 +82,7 @@ fn connect(result: &ConnectResult) -> proto::ConnectResult {
         expires: result.expires,
         ttl: result.ttl,
         data: result.data.clone(),
-        subs: result
-            .subs
-            .iter()
-            .map(|(channel, sub)| proto::SubsEntry {
-                key: channel.clone(),
-                value: Some(subscribe(sub)),
-            })
-            .collect(),
+        subs: subs(result),
         ping: result.ping,
         pong: result.pong,
         session: result.session.clone(),
@@ -97,6 +90,15 @@ fn connect(result: &ConnectResult) -> proto::ConnectResult {
         time: result.time,
         ..proto::ConnectResult::default()
     }
+}
+
+/// The generated form of the subscriptions that come with a connection.
+pub(super) fn subs(result: &ConnectResult) -> Vec<proto::SubsEntry> {
+    let entry = |(channel, sub): (&String, _)| proto::SubsEntry {
+        key: channel.clone(),
+        value: Some(subscribe(sub)),
+    };
+    result.subs.iter().map(entry).collect()
 }
 
 fn subscribe(result: &SubscribeResult) -> proto::SubscribeResult {

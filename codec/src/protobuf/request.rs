@@ -57,7 +57,7 @@ fn request(command: proto::Command) -> Option<Request> {
     .or_else(|| Some(Request::SubRefresh(sub_refresh(command.sub_refresh?))))
 }
 
-fn connect(body: proto::ConnectRequest) -> ConnectRequest {
+pub(super) fn connect(body: proto::ConnectRequest) -> ConnectRequest {
     ConnectRequest {
         token: body.token,
         data: body.data,

@@ -219,6 +219,7 @@ pub(crate) fn push() -> impl Strategy<Value = Push> {
             .prop_map(|(code, reason)| Event::Unsubscribe(Unsubscribed { code, reason })),
         payload().prop_map(|data| Event::Message { data }),
         server_subscription().prop_map(Event::Subscribe),
+        connect_result().prop_map(|result| Event::Connect(Box::new(result))),
         any::<(bool, u32)>().prop_map(|(expires, ttl)| Event::Refresh { expires, ttl }),
         (any::<u32>(), text(), any::<bool>()).prop_map(|(code, reason, reconnect)| {
             Event::Disconnect {

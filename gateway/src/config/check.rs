@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use regex::Regex;
 
-use super::Config;
+use super::{Config, StreamSection};
 
 /// One thing that is wrong with a configuration as a whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -126,6 +126,14 @@ impl Config {
             "websocket.message_size_limit",
             self.websocket.message_size_limit,
         );
+        for stream in self.streams() {
+            let option = format!("{}.max_request_body_size", stream.name);
+            findings.zero(&option, stream.max_request_body_size);
+        }
+        let limit = self.emulation.max_request_body_size;
+        findings.zero("emulation.max_request_body_size", limit);
+        let limit = self.uni_websocket.message_size_limit;
+        findings.zero("uni_websocket.message_size_limit", limit);
         let wrong = !(1..=9).contains(&self.websocket.compression_level);
         let message = "must be from 1 (fast) to 9 (small)";
         findings.when(wrong, "websocket.compression_level", message);
@@ -236,33 +244,40 @@ impl Config {
         if self.playground.enabled {
             taken.insert("");
         }
-        let (websocket, prometheus) = (&self.websocket, &self.prometheus);
-        for (option, served, path) in [
-            (
-                "websocket.handler_prefix",
-                !websocket.disabled,
-                &websocket.handler_prefix,
-            ),
-            (
-                "prometheus.handler_prefix",
-                prometheus.enabled,
-                &prometheus.handler_prefix,
-            ),
-            (
-                "http_api.handler_prefix",
-                !self.http_api.disabled,
-                &self.http_api.handler_prefix,
-            ),
-            (
-                "swagger.handler_prefix",
-                self.swagger.enabled,
-                &self.swagger.handler_prefix,
-            ),
-        ] {
-            findings.when(!path.starts_with('/'), option, "must start with `/`");
+        for (section, served, path) in self.endpoints() {
+            let option = format!("{section}.handler_prefix");
+            findings.when(!path.starts_with('/'), &option, "must start with `/`");
             let free = !served || taken.insert(path.trim_end_matches('/'));
-            findings.when(!free, option, "is the path of another endpoint");
+            findings.when(!free, &option, "is the path of another endpoint");
         }
+    }
+
+    /// The sections of endpoints that have a path, whether they are served, and where.
+    fn endpoints(&self) -> impl Iterator<Item = (&str, bool, &str)> {
+        let (websocket, one_way) = (&self.websocket, &self.uni_websocket);
+        let (prometheus, api, swagger) = (&self.prometheus, &self.http_api, &self.swagger);
+        let emulates = self.http_stream.enabled || self.sse.enabled;
+        let endpoints: [(&str, bool, &str); 6] = [
+            ("websocket", !websocket.disabled, &websocket.handler_prefix),
+            ("uni_websocket", one_way.enabled, &one_way.handler_prefix),
+            ("emulation", emulates, &self.emulation.handler_prefix),
+            ("prometheus", prometheus.enabled, &prometheus.handler_prefix),
+            ("http_api", !api.disabled, &api.handler_prefix),
+            ("swagger", swagger.enabled, &swagger.handler_prefix),
+        ];
+        let streams = self.streams().map(|it| (it.name, it.enabled, it.path));
+        endpoints.into_iter().chain(streams)
+    }
+
+    /// The transports over HTTP responses.
+    fn streams(&self) -> impl Iterator<Item = StreamSection<'_>> {
+        let streams = [
+            self.http_stream.section(),
+            self.sse.section(),
+            self.uni_http_stream.section(),
+            self.uni_sse.section(),
+        ];
+        streams.into_iter()
     }
 
     fn personal_channel(&self, findings: &mut Findings) {

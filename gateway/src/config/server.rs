@@ -19,7 +19,10 @@ options! {
         /// Time in which the head of a request must arrive, or HTTP 408. A TLS handshake before it has as long again.
         #[serde(with = "duration")]
         pub request_timeout: Duration = Duration::from_secs(10),
-        /// TLS of everything that is served here: `wss` and `https`.
+        /// Whether clients without TLS may speak HTTP/2 without asking (h2c), such as a proxy; others go on with HTTP/1.1.
+        pub h2c_external: bool,
+        /// TLS of everything that is served here: `wss` and `https`. Clients may then speak HTTP/2 where a transport gains
+        /// by it: with `http_stream`, `sse`, `uni_http_stream` or `uni_sse`.
         pub tls: ServerTlsConfig,
     }
 }

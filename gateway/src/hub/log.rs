@@ -19,7 +19,7 @@ use super::segments::{Segments, Spares};
 use crate::broadcast::Form;
 use crate::outbox::Outbox;
 use crate::presence::Hearing;
-use crate::wire::{Press, Wire, frame_end};
+use crate::wire::{Press, Wire};
 
 /// Messages are joined into one frame up to this size; some WebSocket clients refuse frames above 1 MiB.
 const FRAME_TARGET: usize = 64 * 1024;
@@ -325,7 +325,7 @@ impl Cursor {
         let end = if taken == bytes.len() {
             taken
         } else {
-            frame_end(bytes, taken)
+            self.log.wire.frame_end(bytes, taken)
         };
         // Something else may have to be written before this cursor's next turn: the frame is finished apart from it.
         self.outbox.take_over(&bytes[taken..end], end - taken);

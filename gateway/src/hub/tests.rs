@@ -12,10 +12,7 @@ use tidegate_codec::Format;
 use super::*;
 use crate::interest::Windows;
 
-const JSON: Wire = Wire {
-    format: Format::Json,
-    deflate: None,
-};
+const JSON: Wire = Wire::plain(Format::Json);
 
 /// Numbers of the publications that wait in an outbox.
 fn received(outbox: &Outbox) -> Vec<u32> {

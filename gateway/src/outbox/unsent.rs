@@ -3,7 +3,7 @@
 use std::io;
 use std::task::Poll;
 
-use crate::wire::frame_end;
+use crate::wire::Wire;
 
 /// Bytes to be written in order. No memory while there are none.
 #[derive(Debug, Default)]
@@ -46,6 +46,7 @@ impl Unsent {
     /// Gives bytes to `write`; `None` when there are none.
     pub(super) fn write(
         &mut self,
+        wire: Wire,
         write: &mut dyn FnMut(&[u8]) -> Poll<io::Result<usize>>,
     ) -> Option<Poll<io::Result<usize>>> {
         let bytes = &self.bytes[self.sent..];
@@ -54,12 +55,12 @@ impl Unsent {
         }
         let outcome = write(bytes);
         if let Poll::Ready(Ok(taken)) = outcome {
-            self.advance(taken);
+            self.advance(taken, wire);
         }
         Some(outcome)
     }
 
-    fn advance(&mut self, taken: usize) {
+    fn advance(&mut self, taken: usize, wire: Wire) {
         let end = if taken <= self.rest {
             self.rest
         } else {
@@ -67,7 +68,7 @@ impl Unsent {
             // Whole frames were given as a whole: only a part of them needs a closer look.
             match taken == self.len() {
                 true => taken,
-                false => self.rest + frame_end(&self.bytes[after..], taken - self.rest),
+                false => self.rest + wire.frame_end(&self.bytes[after..], taken - self.rest),
             }
         };
         self.rest = end - taken;

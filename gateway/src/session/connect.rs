@@ -6,14 +6,15 @@ use std::time::SystemTime;
 use bytes::Bytes;
 use tidegate_backbone::Channel;
 use tidegate_codec::{
-    ConnectRequest, ConnectResult, DisconnectCode, ErrorCode, Reply, SubscribeResult, Success,
+    ConnectRequest, ConnectResult, DisconnectCode, ErrorCode, Reply, StreamPosition,
+    SubscribeResult, Success,
 };
 
 use super::heartbeat::announced_seconds;
 use super::recovery::Recovery;
 use super::{
-    Action, Actions, Identity, Join, Landing, Moment, OpenError, Refusal, Session, Standing, State,
-    Subscription, Term, VERSION,
+    Action, Actions, Identity, Join, Landing, Moment, OpenError, PingStyle, Refusal, Session,
+    Standing, State, Subscription, Term, VERSION,
 };
 use crate::auth::{ConnectionClaims, Expiry, SubscriptionOptions, TokenError};
 use crate::rules::{Asker, ChannelRules};
@@ -103,11 +104,14 @@ impl Session {
             }
         };
         let before = std::mem::replace(&mut self.state, State::Open(identity));
+        let mut result = self.connect_result(term, &subscriptions, landings, now.wall);
         if let State::Fresh(fresh) = before {
             self.heartbeat
                 .start(&self.rules.client, now.instant, fresh.phase);
+            if let Some(address) = fresh.address {
+                (result.session, result.node) = (address.session, address.node);
+            }
         }
-        let result = self.connect_result(term, &subscriptions, landings, now.wall);
         actions.push(Action::Reply(Reply {
             id,
             outcome: Ok(Success::Connect(Box::new(result))),
@@ -198,7 +202,9 @@ impl Session {
         let mut subscriptions = BTreeMap::new();
         let since = |name: &str| {
             let asked = request.subs.get(name).filter(|it| it.recover);
-            asked.map(|it| &it.position)
+            asked
+                .map(|it| &it.position)
+                .or_else(|| self.bookmarked(name))
         };
         for (name, options) in from_token {
             let (channel, rules) = self.rules.channel(&name)?;
@@ -230,6 +236,14 @@ impl Session {
             return Err(DisconnectCode::ChannelLimit.into());
         }
         Ok(subscriptions)
+    }
+
+    /// Up to where the client has seen a channel, as far as its transport knows.
+    fn bookmarked(&self, channel: &str) -> Option<&StreamPosition> {
+        match &self.state {
+            State::Fresh(fresh) => fresh.bookmark.position(channel),
+            State::Refused(_) | State::Open(_) | State::Closed(_) => None,
+        }
     }
 
     fn personal_channel(&self, user: &str) -> Option<String> {
@@ -270,7 +284,7 @@ impl Session {
             ttl: term.ttl(),
             subs: subs.collect(),
             ping,
-            pong: ping > 0,
+            pong: ping > 0 && self.pings != PingStyle::OneWay,
             time: if self.rules.client.connect_include_server_time {
                 time as i64
             } else {

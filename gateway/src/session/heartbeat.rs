@@ -12,6 +12,8 @@ pub enum PingStyle {
     Message,
     /// By the transport's own ping frames.
     Frame,
+    /// By empty messages that nobody answers.
+    OneWay,
 }
 
 /// Pings of one connection. Rests until [`Heartbeat::start`].
@@ -66,7 +68,7 @@ impl Heartbeat {
 /// Seconds between pings, as the connect reply tells them; zero when the client need not know.
 pub(super) fn announced_seconds(config: &ClientConfig, style: PingStyle) -> u32 {
     match style {
-        PingStyle::Message => super::seconds_of(config.ping_interval),
+        PingStyle::Message | PingStyle::OneWay => super::seconds_of(config.ping_interval),
         PingStyle::Frame => 0,
     }
 }

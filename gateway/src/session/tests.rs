@@ -23,6 +23,7 @@ use super::{
     Action, Actions, Entry, Join, Landing, Moment, OpenError, PingStyle, PresenceAnswer,
     PresenceError, PresenceQuestion, Session, State,
 };
+use crate::bookmark::Bookmark;
 use crate::config::{Config, Namespace};
 use crate::rules::Rules;
 
@@ -85,6 +86,8 @@ impl Client {
             token: token.to_owned(),
             pings,
             phase: 0.0,
+            address: None,
+            bookmark: Bookmark::default(),
         };
         let session = Session::new(Arc::new(Rules::new(&config).unwrap()), entry, now);
         Self {

@@ -20,6 +20,7 @@ use tokio_rustls::rustls::unbuffered::{
 };
 
 use super::backlog::Backlog;
+use crate::http2;
 
 /// Bytes of the largest record (RFC 5246 section 6.2.3). A handshake's message must not be larger either.
 const RECORD: usize = 5 + 16_384 + 2_048;
@@ -83,6 +84,11 @@ impl Stream {
         };
         std::future::poll_fn(|context| stream.poll_handshake(context)).await?;
         Ok(stream)
+    }
+
+    /// Whether the client chose HTTP/2.
+    pub(crate) fn is_http2(&self) -> bool {
+        self.session.alpn_protocol() == Some(http2::PROTOCOL)
     }
 
     fn poll_handshake(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {

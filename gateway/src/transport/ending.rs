@@ -1,6 +1,7 @@
 //! How a WebSocket ended: what is said to the client, to the log and to the counters.
 
-use tidegate_codec::{Disconnect, DisconnectCode};
+use tidegate_codec::codes::reconnects;
+use tidegate_codec::{Disconnect, DisconnectCode, Event, Push};
 use tidegate_websocket::{Violation, write_close};
 
 use crate::node::Node;
@@ -46,6 +47,22 @@ impl Ending {
                 }
             }
         }
+    }
+
+    /// The push that says it, where there are no close frames and there is somebody to read it.
+    pub(super) fn push(&self) -> Option<Push> {
+        let Self::Disconnect(with) = self else {
+            return None;
+        };
+        let code = u32::from(with.code);
+        Some(Push {
+            channel: String::new(),
+            event: Event::Disconnect {
+                code,
+                reason: with.reason.to_string(),
+                reconnect: reconnects(code),
+            },
+        })
     }
 
     /// Adds the close frame that says it, if there is somebody to read it.

@@ -9,6 +9,7 @@ use actix_web::body::BodyStream;
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
 
+use super::one_way::OneWay;
 use super::pipe::pipe;
 use super::request::{admit, agreement, decoder, entry, subprotocol, wire};
 use super::websocket::Socket;
@@ -26,7 +27,8 @@ pub(crate) async fn upgrade(
         Ok(admitted) => admitted,
         Err(refusal) => return Ok(refusal.response()),
     };
-    let agreement = agreement(head, &config.websocket);
+    let is_one_way = OneWay::is_for(head, config);
+    let agreement = agreement(head, &config.websocket).filter(|_| !is_one_way);
     let agreement = agreement.as_ref();
     let mut response = handshake_response(head);
     if let Some(protocol) = subprotocol(head) {
@@ -35,10 +37,17 @@ pub(crate) async fn upgrade(
     if let Some(agreement) = agreement {
         response.insert_header((header::SEC_WEBSOCKET_EXTENSIONS, agreement.to_string()));
     }
-    let entry = entry(head, &config.client.token_cookie);
-    let connection = Connection::new(&worker, entry, wire(head, agreement));
     let (pipe, body) = pipe(payload.into_inner());
-    Socket::start(pipe, decoder(agreement), connection, admitted, &mut []);
+    let decoder = decoder(agreement);
+    if is_one_way {
+        let mut listener = OneWay::new(&worker, head);
+        listener.begin(head);
+        Socket::start(pipe, decoder, listener, admitted, &mut []);
+    } else {
+        let entry = entry(head, &config.client.token_cookie);
+        let connection = Connection::new(&worker, entry, wire(head, agreement));
+        Socket::start(pipe, decoder, connection, admitted, &mut []);
+    }
     let response = response.message_body(BodyStream::new(body))?;
     Ok(response.map_into_boxed_body().into())
 }

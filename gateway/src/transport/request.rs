@@ -6,12 +6,17 @@ use actix_http::RequestHead;
 use actix_http::ws::{HandshakeError, hash_key, verify_handshake};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
-use actix_web::{HttpResponse, ResponseError};
+use actix_web::{HttpResponse, ResponseError, web};
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt;
 use tidegate_codec::Format;
 use tidegate_websocket::{Agreement, Decoder, DeflateOptions, Role};
+use tokio::time::timeout;
 
+use super::one_way::OneWay;
 use crate::admission::Admitted;
 use crate::auth::token_of_upgrade;
+use crate::bookmark::Bookmark;
 use crate::config::WebSocketConfig;
 use crate::node::Node;
 use crate::session::{Entry, PingStyle};
@@ -34,6 +39,8 @@ pub(super) enum Refusal {
     Handshake(HandshakeError),
     /// The node is full: come back after this time.
     Full(Duration),
+    /// Another reason, which its status tells.
+    Status(StatusCode),
 }
 
 impl Refusal {
@@ -46,6 +53,7 @@ impl Refusal {
             Self::HeadTooLarge => HttpResponse::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE),
             Self::Origin => HttpResponse::Forbidden().body("origin is not allowed\n"),
             Self::Handshake(error) => error.error_response(),
+            Self::Status(status) => HttpResponse::new(*status),
             Self::Full(retry_after) => unavailable("the node is full", *retry_after),
         }
     }
@@ -60,6 +68,11 @@ fn unavailable(reason: &str, retry_after: Duration) -> HttpResponse {
 /// Whether a client may come in, and what that counts for.
 pub(super) fn admit(head: &RequestHead, node: &Node) -> Result<Admitted, Refusal> {
     check(head, node)?;
+    admit_past(node)
+}
+
+/// Counts a client in whose request has been checked.
+pub(super) fn admit_past(node: &Node) -> Result<Admitted, Refusal> {
     node.admission.admit(Instant::now()).map_err(|full| {
         node.counters.connections_refused.add(1);
         Refusal::Full(full.retry_after)
@@ -73,19 +86,77 @@ fn check(head: &RequestHead, node: &Node) -> Result<(), Refusal> {
     if head.uri.path() == super::echo::PATH {
         return verify_handshake(head).map_err(Refusal::Handshake);
     }
-    if websocket.disabled || head.uri.path() != websocket.handler_prefix {
+    let is_known = !websocket.disabled && head.uri.path() == websocket.handler_prefix;
+    if !is_known && !OneWay::is_for(head, &node.config) {
         return Err(Refusal::NotFound);
     }
-    if node.is_draining() {
-        return Err(Refusal::Stopping);
-    }
-    if head_size(head) > HEAD_LIMIT {
-        return Err(Refusal::HeadTooLarge);
-    }
+    check_entrance(head, node)?;
     if !is_origin_allowed(head, node) {
         return Err(Refusal::Origin);
     }
     verify_handshake(head).map_err(Refusal::Handshake)
+}
+
+/// Checks what holds for clients of every transport.
+pub(super) fn check_entrance(head: &RequestHead, node: &Node) -> Result<(), Refusal> {
+    if node.is_draining() {
+        return Err(Refusal::Stopping);
+    }
+    match head_size(head) > HEAD_LIMIT {
+        true => Err(Refusal::HeadTooLarge),
+        false => Ok(()),
+    }
+}
+
+/// Reads a request's body.
+///
+/// # Errors
+/// 413 above `limit` bytes, 408 after `time`, 400 when it is cut off.
+pub(super) async fn read_body(
+    head: &RequestHead,
+    mut payload: web::Payload,
+    limit: usize,
+    time: Duration,
+) -> Result<Bytes, StatusCode> {
+    let announced = head.headers.get(header::CONTENT_LENGTH);
+    let announced = announced.and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    if announced.is_some_and(|size| size > limit) {
+        return Err(StatusCode::PAYLOAD_TOO_LARGE);
+    }
+    let read = async {
+        let mut body = BytesMut::new();
+        while let Some(piece) = payload.next().await {
+            let piece = piece.map_err(|_| StatusCode::BAD_REQUEST)?;
+            if body.len() + piece.len() > limit {
+                return Err(StatusCode::PAYLOAD_TOO_LARGE);
+            }
+            body.extend_from_slice(&piece);
+        }
+        Ok(body.freeze())
+    };
+    let read = timeout(time, read).await;
+    read.unwrap_or(Err(StatusCode::REQUEST_TIMEOUT))
+}
+
+/// The parameter of the target that has the place of a body; empty when there is none.
+pub(super) fn connect_parameter(head: &RequestHead) -> Result<Bytes, StatusCode> {
+    #[derive(serde::Deserialize)]
+    struct Parameters {
+        #[serde(default)]
+        cf_connect: String,
+    }
+    let parameters = web::Query::<Parameters>::from_query(query(head));
+    let parameters = parameters.map_err(|_| StatusCode::BAD_REQUEST)?;
+    Ok(parameters.into_inner().cf_connect.into())
+}
+
+/// The format of a request's body.
+pub(super) fn content_format(head: &RequestHead) -> Format {
+    let content = head.headers.get(header::CONTENT_TYPE);
+    match content.is_some_and(|it| it.as_bytes().starts_with(b"application/octet-stream")) {
+        true => Format::Protobuf,
+        false => Format::Json,
+    }
 }
 
 /// What is agreed on about compression, if it is wanted on both sides (RFC 7692 section 7.1). Frames are shared by many
@@ -145,7 +216,8 @@ fn head_size(head: &RequestHead) -> usize {
     head.uri.path().len() + query(head).len() + sizes.sum::<usize>()
 }
 
-fn is_origin_allowed(head: &RequestHead, node: &Node) -> bool {
+/// Whether the page that a request comes from may connect.
+pub(super) fn is_origin_allowed(head: &RequestHead, node: &Node) -> bool {
     // A value that is no text is kept as one that no rule can match.
     let text = |name: HeaderName| {
         let value = head.headers.get(name)?;
@@ -155,7 +227,7 @@ fn is_origin_allowed(head: &RequestHead, node: &Node) -> bool {
     let allowed = node.origins.allows(origin, text(header::HOST));
     if !allowed {
         node.counters.origins_refused.add(1);
-        tracing::info!(origin, "upgrade refused, see client.allowed_origins");
+        tracing::info!(origin, "origin refused, see client.allowed_origins");
     }
     allowed
 }
@@ -166,13 +238,13 @@ pub(super) fn wire(head: &RequestHead, agreement: Option<&Agreement>) -> Wire {
         Some(name) => name == SUBPROTOCOLS[1],
         None => has(head, "format=protobuf") || has(head, "cf_protocol=protobuf"),
     };
+    let format = match is_protobuf {
+        true => Format::Protobuf,
+        false => Format::Json,
+    };
     Wire {
-        format: if is_protobuf {
-            Format::Protobuf
-        } else {
-            Format::Json
-        },
         deflate: agreement.map(|agreement| agreement.server_window),
+        ..Wire::plain(format)
     }
 }
 
@@ -193,6 +265,8 @@ pub(super) fn entry(head: &RequestHead, token_cookie: &str) -> Entry {
             PingStyle::Message
         },
         phase: rand::random(),
+        address: None,
+        bookmark: Bookmark::default(),
     }
 }
 

@@ -14,8 +14,8 @@ use futures_util::SinkExt;
 use futures_util::future::LocalBoxFuture;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-#[cfg(feature = "echo")]
 use super::conversation::Conversation;
+use super::one_way::OneWay;
 use super::request::{admit, agreement, decoder, entry, grant, wire};
 use super::websocket::Socket;
 use crate::admission::Admitted;
@@ -39,6 +39,9 @@ impl Upgrade {
     /// Grants an upgrade, and gives the socket to a task of its own.
     fn start<T: Io>(&self, head: &RequestHead, framed: Framed<T, Codec>, admitted: Admitted) {
         let config = &self.0.node.config;
+        if OneWay::is_for(head, config) {
+            return self.start_one_way(head, framed, admitted);
+        }
         let agreement = agreement(head, &config.websocket);
         let decoder = decoder(agreement.as_ref());
         let (answer, wire) = (
@@ -57,6 +60,26 @@ impl Upgrade {
         let connection = Connection::new(&self.0, entry, wire);
         connection.outbox().begin_with(answer.as_bytes());
         Socket::start(parts.io, decoder, connection, admitted, early);
+    }
+
+    fn start_one_way<T: Io>(
+        &self,
+        head: &RequestHead,
+        framed: Framed<T, Codec>,
+        admitted: Admitted,
+    ) {
+        let mut parts = framed.into_parts();
+        let mut listener = OneWay::new(&self.0, head);
+        let answer = grant(head, None);
+        listener.outbox().begin_with(answer.as_bytes());
+        listener.begin(head);
+        Socket::start(
+            parts.io,
+            decoder(None),
+            listener,
+            admitted,
+            &mut parts.read_buf,
+        );
     }
 }
 

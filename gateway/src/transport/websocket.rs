@@ -15,10 +15,10 @@ use tidegate_codec::DisconnectCode;
 use tidegate_websocket::{Decoder, Event, Opcode, Violation, write_frame};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::alarm::{Alarm, now};
 use super::conversation::Conversation;
 use super::ending::Ending;
 use crate::admission::Admitted;
-use crate::wheel::Tick;
 use crate::worker::Worker;
 
 /// Time for the last frames to leave when a connection is closed, and for the client to close too. What it has not taken
@@ -35,8 +35,7 @@ pub(super) struct Socket<T, C: Conversation> {
     conversation: C,
     /// `None` while frames move both ways.
     end: Option<Box<End>>,
-    /// The first of the entries in the timer wheel that have not come up.
-    timer: Tick,
+    alarm: Alarm,
     /// In the worker's list.
     place: u32,
     _admitted: Admitted,
@@ -89,11 +88,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static, C: Conversation + Unpin> Socke
             place: conversation.worker().enter(conversation.outbox()),
             conversation,
             end: None,
-            timer: Tick::NEVER,
+            alarm: Alarm::new(),
             _admitted: admitted,
         };
         socket.take(early);
-        socket.set_timer();
+        socket.alarm.set(&socket.conversation);
         actix_web::rt::spawn(socket);
     }
 
@@ -117,11 +116,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static, C: Conversation + Unpin> Socke
 
     /// Moves frames both ways until one side ends.
     fn serve(&mut self, context: &mut Context<'_>) -> Turn {
-        let is_due = self.conversation.outbox().signal().take_due();
-        if is_due {
-            self.timer = Tick::NEVER;
-            self.look_at_the_time();
-        }
+        let is_due = self.alarm.ring(&mut self.conversation);
         if let Some(code) = self.conversation.outbox().take_asked_to_close() {
             self.conversation.close(code);
         }
@@ -140,7 +135,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static, C: Conversation + Unpin> Socke
         }
         // What is merely written to the client changes no deadline.
         if is_due || has_progressed || has_read {
-            self.set_timer();
+            self.alarm.set(&self.conversation);
         }
         Turn::Rest
     }
@@ -181,24 +176,6 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static, C: Conversation + Unpin> Socke
             self.end(Ending::Disconnect(DisconnectCode::Slow.into()));
         } else if let Some(with) = self.conversation.closing() {
             self.end(Ending::Disconnect(with));
-        }
-    }
-
-    fn look_at_the_time(&mut self) {
-        let deadline = self.conversation.deadline();
-        if deadline.is_some_and(|at| at <= now()) {
-            self.conversation.tick();
-        }
-    }
-
-    /// Makes sure to be woken when the conversation has something to do.
-    fn set_timer(&mut self) {
-        let deadline = self.conversation.deadline();
-        if let Some(at) = deadline.map(|at| self.worker().wheel.tick(at))
-            && at < self.timer
-        {
-            self.timer = at;
-            self.worker().wheel.set(at, self.conversation.outbox());
         }
     }
 
@@ -398,8 +375,4 @@ impl<T, C: Conversation> Drop for Socket<T, C> {
         self.conversation.outbox().signal().ended();
         self.conversation.worker().leave(self.place);
     }
-}
-
-fn now() -> Instant {
-    tokio::time::Instant::now().into_std()
 }

@@ -23,6 +23,7 @@ mod reference;
 mod site;
 mod stalled;
 mod stop;
+mod streams;
 mod tls;
 mod token;
 mod upgrade;

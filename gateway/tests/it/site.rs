@@ -30,7 +30,9 @@ impl Site {
         let mut value = config();
         change(&mut value);
         let config: Config = serde_json::from_value(value).unwrap();
-        let server = Server::start(config, Arc::new(Embedded::new())).unwrap();
+        let options = config.embedded.options(config.channel.streams());
+        let backbone = Embedded::open(options).unwrap();
+        let server = Server::start(config, Arc::new(backbone)).unwrap();
         Self { server }
     }
 

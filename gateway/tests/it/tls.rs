@@ -2,7 +2,7 @@
 
 mod files;
 mod hostile;
-mod site;
+pub(crate) mod site;
 
 use std::net::SocketAddr;
 

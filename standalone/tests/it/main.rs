@@ -17,3 +17,4 @@ mod redaction;
 mod scenario;
 mod secure;
 mod site;
+mod transports;

@@ -70,7 +70,7 @@ impl Replica {
 }
 
 /// Adds namespaces with presence; answers may take a moment, for the service begins with the gateways.
-fn see(config: &mut Value) {
+pub(crate) fn see(config: &mut Value) {
     config["presence"] = json!({ "lease": "1s", "timeout": "10s" });
     config["http_api"] = json!({ "key": SECRET });
     let namespaces = config["channel"]["namespaces"].as_array_mut().unwrap();

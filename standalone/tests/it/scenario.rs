@@ -76,7 +76,12 @@ pub(crate) use scenarios;
 /// Plays a scenario that needs nothing from outside, and sees that nothing is left of it in the gateways.
 pub(crate) async fn play(name: &str, sdk: Sdk, format: Format, backbone: Backbone) {
     let site = Site::start(backbone, |config| configure(name, config)).await;
-    let mut script = start(name, sdk, format, site.near(), site.far());
+    let script = start(name, sdk, format, site.near(), site.far());
+    succeed(script, &site).await;
+}
+
+/// Waits until a script has succeeded, and sees that nothing is left of it in the gateways.
+pub(crate) async fn succeed(mut script: Program, site: &Site) {
     if let Err(error) = script.succeeded().await {
         panic!("{error:#}\n{}", site.output());
     }
@@ -152,7 +157,7 @@ pub(crate) fn keep(config: &mut Value) {
 }
 
 /// What a scenario needs to be different from the usual configuration.
-fn configure(name: &str, config: &mut Value) {
+pub(crate) fn configure(name: &str, config: &mut Value) {
     if matches!(name, "heartbeat" | "no_pong") {
         config["client"]["ping_interval"] = json!("1s");
         config["client"]["pong_timeout"] = json!("500ms");

@@ -201,6 +201,7 @@ pub(super) fn push(push: &Push) -> Value {
                 ("data", payload(&body.data)),
             ]),
         ),
+        Event::Connect(result) => ("connect", connection(result)),
         Event::Refresh { expires, ttl } => (
             "refresh",
             object([("expires", value(*expires)), ("ttl", value(*ttl))]),

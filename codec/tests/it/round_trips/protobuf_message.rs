@@ -1,5 +1,7 @@
 //! Generated replies and pushes back to what was encoded.
 
+use std::collections::BTreeMap;
+
 use tidegate_codec::{
     ClientInfo, ConnectResult, Event, Failure, Publication, Push, RefreshResult, Reply,
     ServerSubscription, SubRefreshResult, SubscribeResult, Success, Unsubscribed,
@@ -81,22 +83,39 @@ fn connection(result: proto::ConnectResult) -> ConnectResult {
         expires: result.expires,
         ttl: result.ttl,
         data: result.data,
-        subs: result
-            .subs
-            .into_iter()
-            .map(|entry| {
-                (
-                    entry.key,
-                    subscription(entry.value.expect("never left out")),
-                )
-            })
-            .collect(),
+        subs: subscriptions(result.subs),
         ping: result.ping,
         pong: result.pong,
         session: result.session,
         node: result.node,
         time: result.time,
     }
+}
+
+fn opened(push: proto::Connect) -> ConnectResult {
+    ConnectResult {
+        client: push.client,
+        version: push.version,
+        expires: push.expires,
+        ttl: push.ttl,
+        data: push.data,
+        subs: subscriptions(push.subs),
+        ping: push.ping,
+        pong: push.pong,
+        session: push.session,
+        node: push.node,
+        time: push.time,
+    }
+}
+
+fn subscriptions(entries: Vec<proto::SubsEntry>) -> BTreeMap<String, SubscribeResult> {
+    let entries = entries.into_iter();
+    entries
+        .map(|entry| {
+            let sub = entry.value.expect("never left out");
+            (entry.key, subscription(sub))
+        })
+        .collect()
 }
 
 fn subscription(result: proto::SubscribeResult) -> SubscribeResult {
@@ -180,6 +199,9 @@ pub(super) fn push(reply: proto::Reply) -> Option<Push> {
         .or(push
             .refresh
             .map(|proto::Refresh { expires, ttl }| Event::Refresh { expires, ttl }))
+        .or(push
+            .connect
+            .map(|body| Event::Connect(Box::new(opened(body)))))
         .or(push.disconnect.map(|body| {
             let proto::Disconnect {
                 code,

@@ -92,7 +92,7 @@ fn what_asks_for_behaviour_is_told() {
             ": certificates come from outside: set http_server.tls",
         ),
         (
-            "uni_sse.enabled",
+            "uni_grpc.enabled",
             "true",
             " yet: this version lacks one-way transports",
         ),

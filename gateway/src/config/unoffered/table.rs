@@ -34,7 +34,8 @@ const MAPS: Verdict = Missing("map subscriptions");
 const ONE_WAY: Verdict = Missing("one-way transports");
 const PEM: Verdict = Instead("name files: http_server.tls.cert_pem_file and key_pem_file");
 const POLL: Verdict = Missing("shared poll subscriptions");
-const TRANSPORT: Verdict = Missing("transports other than WebSocket");
+const STATUSES: Verdict = Instead("write `3500=401` in connect_code_to_http_status");
+const TRANSPORT: Verdict = Missing("this transport");
 
 /// Every such option. The longest path that fits decides.
 #[rustfmt::skip] // One row an option.
@@ -85,7 +86,6 @@ pub(in crate::config) const UNOFFERED: &[Unoffered] = &[
     option("consumers", "", Missing("consumers of queues and databases")),
     section("controller", "enabled", "", JOINED),
     section("debug", "enabled", "", Missing("profiling endpoints")),
-    option("emulation", "", Silent),
     option("enable_unreleased_features", "", Missing("unreleased features")),
     section("engine", "type", "memory", JOINED),
     section("graphite", "enabled", "", Instead("set prometheus.enabled")),
@@ -95,7 +95,6 @@ pub(in crate::config) const UNOFFERED: &[Unoffered] = &[
     section("grpc_api.tls", "enabled", "", Missing("TLS of gRPC")),
     option("health.handler_prefix", "/health", Instead("the paths are always /health and /ready")),
     option("http_api.external", "", Idle("there is one port for everything")),
-    option("http_server.h2c_external", "", Missing("HTTP/2")),
     section("http_server.http3", "enabled", "", Missing("HTTP/3")),
     option("http_server.internal_address", "", Missing("a second address")),
     option("http_server.internal_port", "", Missing("a second port")),
@@ -114,7 +113,6 @@ pub(in crate::config) const UNOFFERED: &[Unoffered] = &[
     option("http_server.tls.server_name", "", Silent),
     section("http_server.tls_autocert", "enabled", "", Instead("certificates come from outside: set http_server.tls")),
     option("http_server.tls_external", "", Silent),
-    section("http_stream", "enabled", "", TRANSPORT),
     section("init", "enabled", "", Missing("this endpoint")),
     option("log.file", "", Instead("logs go to the standard streams: redirect them")),
     section("map_broker", "type", "memory", JOINED),
@@ -132,11 +130,17 @@ pub(in crate::config) const UNOFFERED: &[Unoffered] = &[
     option("rpc.proxy", "", Silent),
     section("rpc.without_namespace", "proxy_enabled", "", BACKEND),
     section("shared_poll", "hmac_secret_key", "", POLL),
-    section("sse", "enabled", "", TRANSPORT),
     section("uni_grpc", "enabled", "", ONE_WAY),
-    section("uni_http_stream", "enabled", "", ONE_WAY),
-    section("uni_sse", "enabled", "", ONE_WAY),
-    section("uni_websocket", "enabled", "", ONE_WAY),
+    option("uni_http_stream.connect_code_to_http_response", "", STATUSES),
+    option("uni_sse.connect_code_to_http_response", "", STATUSES),
+    option("uni_websocket.compression", "", Missing("compression on this transport")),
+    option("uni_websocket.compression_level", "1", Silent),
+    option("uni_websocket.compression_min_size", "", Silent),
+    option("uni_websocket.join_push_messages", "", Idle("each message is a frame")),
+    option("uni_websocket.read_buffer_size", "", Idle("buffers grow as needed")),
+    option("uni_websocket.use_write_buffer_pool", "", Idle("buffers are always shared")),
+    option("uni_websocket.write_buffer_size", "", Idle("buffers grow as needed")),
+    option("uni_websocket.write_timeout", "1s", Idle("client.queue_max_size bounds slow clients")),
     option("usage_stats", "", Silent),
     option("websocket.decompressed_message_size_limit", "", Silent),
     option("websocket.read_buffer_size", "", Idle("buffers grow as needed")),

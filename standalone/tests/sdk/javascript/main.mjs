@@ -6,6 +6,7 @@
 import assert from 'node:assert/strict';
 
 import * as authentication from './authentication.mjs';
+import * as browser from './browser.mjs';
 import * as channels from './channels.mjs';
 import * as delivery from './delivery.mjs';
 import * as heartbeat from './heartbeat.mjs';
@@ -13,8 +14,11 @@ import * as outage from './outage.mjs';
 import * as presence from './presence.mjs';
 import * as recovery from './recovery.mjs';
 import { disconnectAll } from './stage.mjs';
+import * as transports from './transports.mjs';
 
-const scenarios = { ...authentication, ...channels, ...delivery, ...heartbeat, ...outage, ...presence, ...recovery };
+const scenarios = {
+  ...authentication, ...browser, ...channels, ...delivery, ...heartbeat, ...outage, ...presence, ...recovery, ...transports,
+};
 const [name] = process.argv.slice(2);
 assert.ok(Object.hasOwn(scenarios, name), `no scenario ${name} among ${Object.keys(scenarios)}`);
 await scenarios[name]();

@@ -2,14 +2,20 @@
  * What every scenario needs: clients of the unmodified SDK, tokens, awaited events, and a word with the test outside.
  *
  * In, from the environment: TIDEGATE_URL and TIDEGATE_OTHER_URL (WebSocket endpoints of two gateways, or twice the same),
- * TIDEGATE_FORMAT (`json` or `protobuf`), TIDEGATE_SECRET (of HS256 tokens), NODE_MODULES_DIR.
+ * TIDEGATE_FORMAT (`json` or `protobuf`), TIDEGATE_SECRET (of HS256 tokens), NODE_MODULES_DIR; TIDEGATE_TRANSPORT for another
+ * transport than WebSocket, of which most commands then come to the gateway that does not have the connection.
  */
 
+import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
 import { createRequire } from 'node:module';
 import { createInterface } from 'node:readline';
 
-const { TIDEGATE_URL, TIDEGATE_OTHER_URL, TIDEGATE_FORMAT, TIDEGATE_SECRET, NODE_MODULES_DIR } = process.env;
+import { EventSource } from './event_source.mjs';
+import { proxy } from './proxy.mjs';
+
+const { TIDEGATE_URL, TIDEGATE_OTHER_URL, TIDEGATE_FORMAT, TIDEGATE_SECRET, TIDEGATE_TRANSPORT, NODE_MODULES_DIR } =
+  process.env;
 
 export const url = TIDEGATE_URL;
 export const otherUrl = TIDEGATE_OTHER_URL;
@@ -81,9 +87,21 @@ class Tape {
   }
 }
 
+const detour = TIDEGATE_TRANSPORT ? await proxy([TIDEGATE_OTHER_URL, TIDEGATE_OTHER_URL, TIDEGATE_URL]) : undefined;
+
+/** What the SDK is given for a WebSocket endpoint when another transport is to be tried. */
+function transports(endpoint) {
+  if (!TIDEGATE_TRANSPORT || Array.isArray(endpoint)) return endpoint;
+  const base = endpoint.replace(/^ws/, 'http').replace('/connection/websocket', '');
+  return [{ transport: TIDEGATE_TRANSPORT, endpoint: `${base}/connection/${TIDEGATE_TRANSPORT}` }];
+}
+
 /** A client that is not connected yet, with its tape. */
 export function client(options = {}, endpoint = url) {
-  const made = new Centrifuge(endpoint, { websocket: WebSocket, minReconnectDelay: 50, maxReconnectDelay: 500, ...options });
+  const made = new Centrifuge(transports(endpoint), {
+    websocket: WebSocket, eventsource: EventSource, emulationEndpoint: `${detour}/emulation`,
+    minReconnectDelay: 50, maxReconnectDelay: 500, ...options,
+  });
   made.tape = new Tape(made, CLIENT_EVENTS);
   clients.push(made);
   return made;
@@ -93,7 +111,8 @@ export function client(options = {}, endpoint = url) {
 export async function connected(user, options = {}, endpoint = url) {
   const made = client({ token: connectionToken({ sub: user }), ...options }, endpoint);
   made.connect();
-  await made.tape.next('connected');
+  const { transport } = await made.tape.next('connected');
+  if (TIDEGATE_TRANSPORT && endpoint === url) assert.equal(transport, TIDEGATE_TRANSPORT);
   return made;
 }
 

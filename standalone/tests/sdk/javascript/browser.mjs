@@ -1,0 +1,118 @@
+/**
+ * Scenarios in headless Chromium, from a page of another origin than the gateways': what a browser allows, asks for first,
+ * holds back and repeats is the browser's own doing. From the environment besides: CHROMIUM (path of the browser) and
+ * PAGE_PORT (where the page is to be served).
+ */
+
+import assert from 'node:assert/strict';
+import { createServer } from 'node:http';
+import { join } from 'node:path';
+
+import { connected, connectionToken, format, otherUrl, require, told, url, within } from './stage.mjs';
+
+const { CHROMIUM, NODE_MODULES_DIR } = process.env;
+const DEADLINE = 20_000;
+
+const base = (endpoint) => endpoint.replace(/^ws/, 'http').replace('/connection/websocket', '');
+
+/** Runs `use` on an empty page. */
+async function withPage(use) {
+  const { chromium } = require('playwright-core');
+  const server = createServer((_, response) => response.setHeader('content-type', 'text/html').end('<!doctype html>'));
+  await new Promise((listening) => server.listen(Number(process.env.PAGE_PORT), '127.0.0.1', listening));
+  // The sandbox needs privileges that containers withhold; only our own page is opened.
+  const browser = await chromium.launch({
+    executablePath: CHROMIUM, args: ['--no-sandbox', '--disable-dev-shm-usage'],
+  });
+  try {
+    const page = await browser.newPage();
+    page.setDefaultTimeout(DEADLINE);
+    await page.goto(`http://127.0.0.1:${process.env.PAGE_PORT}/`);
+    await use(page);
+  } finally {
+    await browser.close();
+    server.close();
+  }
+}
+
+/** The SDK in the browser, over each transport, with commands that come to the other gateway. */
+export async function browser_transports() {
+  const bundle = format === 'protobuf' ? 'centrifuge.protobuf.js' : 'centrifuge.js';
+  const kinds = format === 'protobuf' ? ['websocket', 'http_stream'] : ['websocket', 'http_stream', 'sse'];
+  await withPage(async (page) => {
+    await page.addScriptTag({ path: join(NODE_MODULES_DIR, 'centrifuge/dist', bundle) });
+    for (const transport of kinds) {
+      const endpoint = `${transport === 'websocket' ? base(url).replace('http', 'ws') : base(url)}/connection/${transport}`;
+      const settings = {
+        transport, endpoint, emulationEndpoint: `${base(otherUrl)}/emulation`, isBinary: format === 'protobuf',
+        token: connectionToken({ sub: 'alice' }), channel: `chat:${transport}`,
+      };
+      const outcome = await page.evaluate(async (given) => {
+        const encode = (value) => (given.isBinary ? new TextEncoder().encode(JSON.stringify(value)) : value);
+        const decode = (data) => (given.isBinary ? JSON.parse(new TextDecoder().decode(data)) : data);
+        const client = new Centrifuge(
+          [{ transport: given.transport, endpoint: given.endpoint }],
+          { token: given.token, emulationEndpoint: given.emulationEndpoint },
+        );
+        const subscription = client.newSubscription(given.channel);
+        const numbers = [];
+        const all = new Promise((resolve) => subscription.on('publication', ({ data }) => {
+          numbers.push(decode(data));
+          if (numbers.length === 20) resolve();
+        }));
+        const opened = new Promise((resolve) => client.on('connected', resolve));
+        subscription.subscribe();
+        client.connect();
+        const { transport: used } = await opened;
+        for (let number = 0; number < 20; number += 1) await subscription.publish(encode(number));
+        await all;
+        client.disconnect();
+        return { used, numbers };
+      }, settings);
+      assert.deepEqual(outcome, { used: transport, numbers: Array.from({ length: 20 }, (_, number) => number) });
+    }
+  });
+}
+
+/**
+ * A plain EventSource on a channel that is kept, while the gateway goes away and comes back: every publication is heard in
+ * order. Says `ready`, is told `back`.
+ */
+async function eventSource(mayRepeat) {
+  const channel = 'events:room';
+  const connect = JSON.stringify({ token: connectionToken({ sub: 'alice' }), subs: { [channel]: {} } });
+  const speaker = await connected('bob');
+  const speak = async (from, to) => {
+    for (let number = from; number < to; number += 1) await speaker.publish(channel, number);
+  };
+  await withPage(async (page) => {
+    await page.evaluate(({ address, name }) => {
+      globalThis.heard = [];
+      globalThis.opened = 0;
+      const source = new EventSource(address);
+      source.onmessage = ({ data }) => {
+        const { connect, pub } = JSON.parse(data);
+        if (connect) globalThis.opened += 1;
+        globalThis.heard.push(...(connect?.subs[name].publications ?? []), ...(pub ? [pub] : []));
+      };
+    }, { address: `${base(url)}/connection/uni_sse?cf_connect=${encodeURIComponent(connect)}`, name: channel });
+    const until = (condition, value) => page.waitForFunction(condition, value, { timeout: DEADLINE });
+    await until(() => globalThis.opened === 1);
+    await speak(0, 50);
+    await until(() => globalThis.heard.some(({ data }) => data === 49));
+    console.log('ready');
+    await told('back');
+    await within(speaker.ready(), 'the speaker is back');
+    await speak(50, 100);
+    await until(() => globalThis.opened === 2);
+    await speak(100, 120);
+    await until(() => globalThis.heard.some(({ data }) => data === 119));
+    const heard = await page.evaluate(() => globalThis.heard);
+    const once = heard.filter(({ offset }, at) => heard.findIndex((other) => other.offset === offset) === at);
+    assert.deepEqual(once.map(({ data }) => data), Array.from({ length: 120 }, (_, number) => number));
+    if (!mayRepeat) assert.equal(heard.length, once.length, 'something came twice');
+  });
+}
+
+export const event_source_stopped = () => eventSource(false);
+export const event_source_killed = () => eventSource(true);
