@@ -26,6 +26,19 @@ pub(crate) struct Options {
     #[arg(long, value_name = "FILE")]
     pub(crate) nats_credentials: Option<PathBuf>,
 
+    /// A user of NATS, whose password is in `--nats-password-file`.
+    #[arg(
+        long,
+        value_name = "NAME",
+        requires = "nats_password_file",
+        conflicts_with = "nats_credentials"
+    )]
+    pub(crate) nats_user: Option<String>,
+
+    /// A file with the password of `--nats-user`.
+    #[arg(long, value_name = "FILE", requires = "nats_user")]
+    pub(crate) nats_password_file: Option<PathBuf>,
+
     /// A PEM file of certificate authorities for NATS, trusted instead of the system's.
     #[arg(long, value_name = "FILE")]
     pub(crate) nats_ca: Option<PathBuf>,

@@ -23,7 +23,7 @@ use crate::options::Options;
 /// What keeps it from starting, or ends it.
 pub(crate) async fn run(options: Options) -> Result<()> {
     let key = key(&options)?;
-    let nats = Nats::observe(nats(&options), []).await;
+    let nats = Nats::observe(nats(&options)?, []).await;
     let nats: Arc<dyn Backbone> = Arc::new(nats.context("cannot use NATS")?);
     let listener = TcpListener::bind(options.listen).await;
     let listener = listener.with_context(|| format!("cannot listen on {}", options.listen))?;
@@ -68,7 +68,7 @@ fn read_key(path: &Path) -> Result<ApiKey> {
     Ok(ApiKey::parse(std::fs::read_to_string(path)?.trim())?)
 }
 
-fn nats(options: &Options) -> NatsOptions {
+fn nats(options: &Options) -> Result<NatsOptions> {
     let mut nats = NatsOptions::new(&options.nats);
     nats.prefix.clone_from(&options.nats_prefix);
     nats.name = "tidegate-presence".to_owned();
@@ -76,7 +76,15 @@ fn nats(options: &Options) -> NatsOptions {
     if let Some(path) = &options.nats_credentials {
         nats.authentication = Authentication::Credentials(path.clone());
     }
-    nats
+    if let (Some(user), Some(path)) = (&options.nats_user, &options.nats_password_file) {
+        let password = std::fs::read_to_string(path)
+            .with_context(|| format!("cannot read the password in {}", path.display()))?;
+        nats.authentication = Authentication::UserPassword {
+            user: user.clone(),
+            password: password.trim_end_matches(['\r', '\n']).to_owned(),
+        };
+    }
+    Ok(nats)
 }
 
 async fn asked_to_end() {

@@ -8,7 +8,12 @@ use anyhow::{Context, Result, anyhow};
 use tidegate_testkit::tools::run;
 
 /// Every binary that an image has.
-pub(crate) const NAMES: [&str; 3] = ["tidegate-gateway", "tidegate-history", "tidegate"];
+pub(crate) const NAMES: [&str; 4] = [
+    "tidegate-gateway",
+    "tidegate-history",
+    "tidegate-presence",
+    "tidegate",
+];
 
 /// The path of a binary. Where the tests of the whole workspace run it was built with them; else, when one is missing, all of
 /// them are built first.

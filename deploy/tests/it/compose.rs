@@ -43,21 +43,23 @@ fn gateways_take_their_configuration_without_a_warning() {
     assert!(output.stderr.is_empty());
 }
 
-/// It says what it lacks of a flag that it does not know; here it lacks NATS and a key of its own only.
+/// They say what is wrong with a flag that they do not know before they lack the key, which is nowhere on this machine.
 #[test]
-fn the_history_service_takes_its_flags() {
+fn the_services_take_their_flags() {
     let compose = compose();
-    let words = list(&compose["services"]["history"]["command"]).filter_map(Value::as_str);
-    let output = Command::new(binary("tidegate-history").unwrap())
-        .env_clear()
-        .args(words)
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(
-        said.contains("cannot use the key in /etc/tidegate/api-key"),
-        "{said}"
-    );
+    for service in ["history", "presence"] {
+        let words = list(&compose["services"][service]["command"]).filter_map(Value::as_str);
+        let output = Command::new(binary(&format!("tidegate-{service}")).unwrap())
+            .env_clear()
+            .args(words)
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            said.contains("cannot use the key in /etc/tidegate/api-key"),
+            "{said}"
+        );
+    }
 }
 
 #[test]

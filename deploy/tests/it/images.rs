@@ -52,6 +52,7 @@ fn manifests_name_images_that_there_are() {
     for path in [
         "kubernetes/base/gateway.yaml",
         "kubernetes/base/history.yaml",
+        "kubernetes/base/presence.yaml",
         "compose.yaml",
     ] {
         for line in text(path).lines() {

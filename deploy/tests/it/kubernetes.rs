@@ -130,7 +130,7 @@ fn pods_can_do_no_more_than_they_need() {
                 assert!(container["image"].as_str().unwrap().contains(':'));
             }
         }
-        assert_eq!(pods, 3, "of {name}");
+        assert_eq!(pods, 4, "of {name}");
     }
 }
 

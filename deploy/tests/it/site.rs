@@ -1,4 +1,4 @@
-//! What a rendered overlay deploys, started on this machine: three NATS servers, a gateway and the history service, with
+//! What a rendered overlay deploys, started on this machine: three NATS servers, a gateway and both services, with
 //! exactly their rendered files. Only addresses and folders differ, given as flags and environment.
 
 use std::net::TcpListener;
@@ -32,7 +32,7 @@ pub(crate) struct Site<'a> {
     ports: Ports,
     servers: Vec<(Container<'a>, Program)>,
     gateway: (Container<'a>, Program),
-    history: Program,
+    services: [Program; 2],
     _folder: TempDir,
     _authority: Authority,
 }
@@ -68,16 +68,22 @@ impl<'a> Site<'a> {
             servers.push(server(documents, &secrets, &root, &ports, at)?);
         }
         let gateway = gateway(documents, &secrets, &folder.path().join("gateway"), &ports)?;
+        let start = |kind, name| service(documents, kind, name, &secrets, folder.path(), &ports);
         let mut site = Self {
-            history: history(documents, &secrets, &folder.path().join("history"), &ports)?,
+            services: [
+                start("StatefulSet", "history")?,
+                start("Deployment", "presence")?,
+            ],
             ports,
             servers,
             gateway,
             _folder: folder,
             _authority: authority,
         };
-        let line = site.history.next_line().await?;
-        line.strip_prefix("listening on ").context(line.clone())?;
+        for service in &mut site.services {
+            let line = service.next_line().await?;
+            line.strip_prefix("listening on ").context(line.clone())?;
+        }
         Ok(site)
     }
 
@@ -116,7 +122,8 @@ impl<'a> Site<'a> {
 
     pub(crate) fn output(&self) -> String {
         let servers = self.servers.iter().map(|(_, program)| program.output());
-        let programs = [self.gateway.1.output(), self.history.output()];
+        let services = self.services.iter().map(Program::output);
+        let programs = services.chain([self.gateway.1.output()]);
         servers.chain(programs).collect::<Vec<_>>().join("\n")
     }
 }
@@ -211,13 +218,16 @@ fn gateway<'a>(
     Ok((container, Program::start(command)?))
 }
 
-fn history(
+fn service(
     documents: &Documents,
+    kind: &str,
+    name: &str,
     secrets: &Secrets,
-    root: &Path,
+    folder: &Path,
     ports: &Ports,
 ) -> Result<Program> {
-    let mut container = Container::lay_out(documents, "StatefulSet", "history", secrets, root)?;
+    let root = folder.join(name);
+    let mut container = Container::lay_out(documents, kind, name, secrets, &root)?;
     for argument in &mut container.arguments {
         if let Some(url) = argument.strip_prefix("--nats=") {
             let urls = ports.nats(url);
@@ -227,7 +237,7 @@ fn history(
             "--listen=127.0.0.1:0".clone_into(argument);
         }
     }
-    Program::start(container.command(&binary("tidegate-history")?))
+    Program::start(container.command(&binary(&format!("tidegate-{name}"))?))
 }
 
 async fn yes(port: u16, path: &str) -> Result<()> {
