@@ -11,7 +11,7 @@ use tidegate_backbone::nats::{Nats, NatsOptions};
 use tidegate_backbone::{Backbone, Channel, Durability, Publication, Storage, StreamOptions};
 use tidegate_proto::history as proto;
 use tidegate_proto::history::history_client::HistoryClient;
-use tidegate_testkit::deadline::until_some;
+use tidegate_testkit::deadline::{until, until_some};
 use tidegate_testkit::nats::NatsServer;
 use tidegate_testkit::program::Program;
 use tokio::time::sleep;
@@ -128,12 +128,13 @@ pub(crate) async fn everything(client: &mut HistoryClient<Connection>) -> Result
     }
 }
 
-/// Waits until so much is archived, or more; how much that is.
+/// Waits until so much of the stream is archived, or more; how much that is. A server that was killed may have lost the end
+/// of the stream, for all that its nodes know; then the stream has another epoch, and is archived anew beside what was before.
 pub(crate) async fn archived(client: &HistoryClient<Connection>, count: usize) -> Result<u64> {
     let probe = async || {
         let stats = client.clone().stats(proto::StatsRequest {}).await.ok()?;
         let stats = stats.into_inner();
-        let archived = stats.streams.first()?.publications;
+        let archived = stats.streams.iter().map(|it| it.publications).max()?;
         (archived >= count as u64).then_some(archived)
     };
     until_some("the archive has everything", probe).await
@@ -164,6 +165,9 @@ pub(crate) async fn survive_kills(world: &mut World, archive: &[&str]) -> Result
         if kills % 3 == 2 {
             world.server.kill()?;
             world.server.restart().await?;
+            // Nodes hear each other before they use the stream again; killed sooner, it would never be used.
+            let is_back = || world.publisher.is_ready();
+            until("the publisher uses the stream again", is_back).await?;
         }
     }
     publishing.await?;
