@@ -40,7 +40,7 @@ fn every_image_starts_a_binary_that_it_builds() {
     for package in [
         "tidegate-gateway",
         "tidegate-history-service",
-        "-p tidegate ",
+        "tidegate-presence-service",
     ] {
         assert!(build.contains(package), "{package}");
     }

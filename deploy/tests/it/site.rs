@@ -51,10 +51,12 @@ fn secrets(authority: &Authority) -> Result<Secrets> {
         "gateway/token-secret".to_owned(),
         "a secret for the tokens of tests".to_owned(),
     );
-    secrets.insert(
-        "history/api-key".to_owned(),
-        "an-api-key-for-tests".to_owned(),
-    );
+    for service in ["history", "presence"] {
+        secrets.insert(
+            format!("{service}/api-key"),
+            "an-api-key-for-tests".to_owned(),
+        );
+    }
     Ok(secrets)
 }
 
