@@ -34,8 +34,7 @@ pub(crate) struct Documents {
 
 impl Documents {
     pub(crate) fn render(folder: &Path) -> Result<Self> {
-        let program = kustomize()?;
-        let output = Command::new(program).arg("build").arg(folder).output()?;
+        let output = kustomize()?.arg(folder).output()?;
         if !output.status.success() {
             bail!("{}", String::from_utf8_lossy(&output.stderr));
         }
@@ -103,12 +102,19 @@ impl Documents {
     }
 }
 
-fn kustomize() -> Result<PathBuf> {
+/// What renders a folder that is given as its last argument: kubectl where it is installed, or else kustomize, made with Go.
+fn kustomize() -> Result<Command> {
+    if run(Command::new("kubectl").args(["version", "--client"])).is_ok() {
+        let mut command = Command::new("kubectl");
+        command.arg("kustomize");
+        return Ok(command);
+    }
     let install = |target: &Path| {
         let mut go = Command::new("go");
         go.args(["install", KUSTOMIZE]).env("GOBIN", target);
-        run(&mut go)
-            .context("go is missing, or has no kustomize; on Debian: apt-get install golang")
+        run(&mut go).context("kubectl and go are missing; on Debian: apt-get install golang")
     };
-    Ok(fetch("kustomize", KUSTOMIZE, install)?.join("kustomize"))
+    let mut command = Command::new(fetch("kustomize", KUSTOMIZE, install)?.join("kustomize"));
+    command.arg("build");
+    Ok(command)
 }
