@@ -3,8 +3,6 @@
 //! In: requests, checked here. Out: what [`History`] answers. Deadlines end calls, replays included; so does the end of the
 //! service.
 
-mod deadline;
-mod key;
 mod page_token;
 mod reply;
 mod request;
@@ -21,11 +19,11 @@ use tokio::sync::{Semaphore, watch};
 use tonic::{Request, Response, Status};
 
 use crate::history::History;
-use deadline::Deadline;
-pub use key::{ApiKey, KeyError};
 use page_token::Binding;
 use reply::{failure, replayed};
 pub use server::{Access, ServeError, Stopper, serve};
+pub use tidegate_grpc::{ApiKey, KeyError};
+use tidegate_grpc::{Deadline, exceeded};
 pub use tls::{Tls, TlsError, TlsFiles};
 
 /// Replays at a time.
@@ -99,7 +97,7 @@ impl Service for Face {
             let stopped = stopping.wait_for(|is_stopping| *is_stopping);
             match future::select(Box::pin(stopped), Box::pin(deadline.passed())).await {
                 Either::Left(_) => Err(Status::unavailable("the service is shutting down")),
-                Either::Right(_) => Err(deadline::exceeded()),
+                Either::Right(_) => Err(exceeded()),
             }
         };
         let replay = select(pages.map_err(failure), stream::once(end));

@@ -3,8 +3,6 @@
 //! In: requests, checked here. Out: what [`Presence`] answers, from here or from another replica. Deadlines end calls, watches
 //! included; so does the end of the service.
 
-mod deadline;
-mod key;
 mod many;
 mod page_token;
 mod reply;
@@ -23,10 +21,10 @@ use tonic::{Request, Response, Status};
 
 use crate::message::Kind;
 use crate::presence::{Answered, Presence};
-use deadline::Deadline;
-pub use key::{ApiKey, KeyError};
 use reply::failure;
 pub use server::{ServeError, Stopper, serve};
+use tidegate_grpc::Deadline;
+pub use tidegate_grpc::{ApiKey, KeyError};
 
 /// The service behind the protocol.
 struct Face {

@@ -14,9 +14,9 @@ use tonic::transport::server::TcpIncoming;
 use tonic_health::server::HealthReporter;
 
 use super::Face;
-use super::key::{ApiKey, Gate};
 use super::tls::Tls;
 use crate::history::History;
+use tidegate_grpc::{ApiKey, Gate};
 
 /// The largest request, in bytes.
 const MAX_REQUEST_BYTES: usize = 64 * 1024;

@@ -9,10 +9,10 @@ use tidegate_proto::presence as proto;
 use tokio::sync::{mpsc, watch};
 use tonic::Status;
 
-use super::deadline::{Deadline, exceeded};
 use super::reply::member;
 use crate::answer::MAX_MEMBERS;
 use crate::desk::{News, WatchError};
+use tidegate_grpc::{Deadline, exceeded};
 
 /// The status that an error has, by the table in the schema.
 pub(super) fn failure(error: WatchError) -> Status {

@@ -11,10 +11,14 @@ const AHEAD: Duration = Duration::from_millis(3);
 
 /// When the caller no longer waits; never, if it did not say.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Deadline(Option<Instant>);
+pub struct Deadline(Option<Instant>);
 
 impl Deadline {
-    pub(super) fn of<T>(request: &Request<T>) -> Result<Self, Status> {
+    /// The deadline of a call.
+    ///
+    /// # Errors
+    /// `INVALID_ARGUMENT` when it is not written as the protocol says.
+    pub fn of<T>(request: &Request<T>) -> Result<Self, Status> {
         let Some(value) = request.metadata().get("grpc-timeout") else {
             return Ok(Self(None));
         };
@@ -28,7 +32,10 @@ impl Deadline {
     }
 
     /// What `work` answers before the deadline.
-    pub(super) async fn meet<T>(
+    ///
+    /// # Errors
+    /// Those of `work`, or [`exceeded`].
+    pub async fn meet<T>(
         self,
         work: impl Future<Output = Result<T, Status>>,
     ) -> Result<Response<T>, Status> {
@@ -40,7 +47,7 @@ impl Deadline {
     }
 
     /// Returns when the deadline has passed.
-    pub(super) async fn passed(self) {
+    pub async fn passed(self) {
         match self.0 {
             Some(end) => sleep_until(end).await,
             None => pending().await,
@@ -48,7 +55,9 @@ impl Deadline {
     }
 }
 
-pub(super) fn exceeded() -> Status {
+/// What a call is answered whose deadline passes.
+#[must_use]
+pub fn exceeded() -> Status {
     Status::deadline_exceeded("the caller's deadline has passed")
 }
 

@@ -43,7 +43,7 @@ impl ApiKey {
 
 /// Lets calls with the key pass, or all where there is none.
 #[derive(Debug, Clone)]
-pub(super) struct Gate(pub(super) Option<ApiKey>);
+pub struct Gate(pub Option<ApiKey>);
 
 impl Interceptor for Gate {
     fn call(&mut self, request: Request<()>) -> Result<Request<()>, Status> {
