@@ -22,8 +22,8 @@ use crate::history::History;
 use page_token::Binding;
 use reply::{failure, replayed};
 pub use server::{Access, ServeError, Stopper, serve};
-pub use tidegate_grpc::{ApiKey, KeyError};
-use tidegate_grpc::{Deadline, exceeded};
+pub use tidegate_service::{ApiKey, KeyError};
+use tidegate_service::{Deadline, exceeded};
 pub use tls::{Tls, TlsError, TlsFiles};
 
 /// Replays at a time.

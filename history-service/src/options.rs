@@ -9,49 +9,16 @@ use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 use tidegate_backbone::is_namespace_name;
-use tidegate_backbone::nats::ClientCertificate;
 use tidegate_history_service::service::Archived;
+use tidegate_service::NatsArguments;
 
 /// Archives the channels of namespaces with history, and answers what was published in them, over gRPC.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "tidegate-history", version)]
 pub(crate) struct Options {
-    /// A NATS server; may be given several times, for servers of one cluster.
-    #[arg(long, value_name = "URL", default_value = "nats://127.0.0.1:4222")]
-    pub(crate) nats: Vec<String>,
-
-    /// The prefix of subjects: `nats.prefix` of the gateways.
-    #[arg(long, value_name = "PREFIX", default_value = tidegate_backbone::DEFAULT_PREFIX)]
-    pub(crate) nats_prefix: String,
-
-    /// A credentials file for NATS.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) nats_credentials: Option<PathBuf>,
-
-    /// A user of NATS, whose password is in `--nats-password-file`.
-    #[arg(
-        long,
-        value_name = "NAME",
-        requires = "nats_password_file",
-        conflicts_with = "nats_credentials"
-    )]
-    pub(crate) nats_user: Option<String>,
-
-    /// A file with the password of `--nats-user`.
-    #[arg(long, value_name = "FILE", requires = "nats_user")]
-    pub(crate) nats_password_file: Option<PathBuf>,
-
-    /// A PEM file of certificate authorities for NATS, trusted instead of the system's.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) nats_ca: Option<PathBuf>,
-
-    /// A PEM file with the certificate that NATS is shown, for servers that ask for one.
-    #[arg(long, value_name = "FILE", requires = "nats_key")]
-    pub(crate) nats_certificate: Option<PathBuf>,
-
-    /// A PEM file with its key.
-    #[arg(long, value_name = "FILE", requires = "nats_certificate")]
-    pub(crate) nats_key: Option<PathBuf>,
+    /// How NATS is reached.
+    #[command(flatten)]
+    pub(crate) nats: NatsArguments,
 
     /// A namespace to archive, and for how long: `chat=90d`, or `chat` for good; `_` stands for channels without a
     /// namespace. May be given several times. Gateways make its stream; this only reads it.
@@ -81,16 +48,6 @@ pub(crate) struct Options {
     /// How the port of gRPC is secured.
     #[command(flatten)]
     pub(crate) tls: tls::Arguments,
-}
-
-impl Options {
-    /// What NATS is shown.
-    pub(crate) fn client_certificate(&self) -> Option<ClientCertificate> {
-        Some(ClientCertificate {
-            certificate_file: self.nats_certificate.clone()?,
-            key_file: self.nats_key.clone()?,
-        })
-    }
 }
 
 /// Where an archive is.
@@ -180,7 +137,7 @@ mod tests {
         let files = options.tls.files().unwrap();
         assert_eq!(files.client_ca, Some("a".into()));
         assert_eq!((files.certificate, files.key), ("c".into(), "k".into()));
-        let shown = options.client_certificate().unwrap();
+        let shown = options.nats.options("history").unwrap().tls.client.unwrap();
         assert_eq!(
             (shown.certificate_file, shown.key_file),
             ("nc".into(), "nk".into())

@@ -5,17 +5,16 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
-use futures_util::future::select_all;
 use tidegate_backbone::Backbone;
-use tidegate_backbone::nats::{Authentication, Nats, NatsOptions};
+use tidegate_backbone::nats::Nats;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 
 use tidegate_history_service::grpc::{Access, ApiKey, Tls};
 use tidegate_history_service::service::Service;
 use tidegate_history_service::store::Store;
 use tidegate_history_service::store::cassandra::{Cassandra, SCHEMA};
 use tidegate_history_service::store::embedded::Embedded;
+use tidegate_service::asked_to_end;
 
 use crate::options::{Options, Place};
 
@@ -31,7 +30,7 @@ pub(crate) async fn run(options: Options) -> Result<()> {
     let access = access(&options)?;
     let store = store(&options).await?;
     let namespaces = options.namespaces.iter().map(|it| it.namespace.clone());
-    let nats = Nats::observe(nats(&options)?, namespaces).await;
+    let nats = Nats::observe(options.nats.options("tidegate-history")?, namespaces).await;
     let nats: Arc<dyn Backbone> = Arc::new(nats.context("cannot use NATS")?);
     let listener = TcpListener::bind(options.listen).await;
     let listener = listener.with_context(|| format!("cannot listen on {}", options.listen))?;
@@ -91,37 +90,4 @@ fn key(options: &Options) -> Result<Option<ApiKey>> {
 
 fn read_key(path: &Path) -> Result<ApiKey> {
     Ok(ApiKey::parse(std::fs::read_to_string(path)?.trim())?)
-}
-
-fn nats(options: &Options) -> Result<NatsOptions> {
-    let mut nats = NatsOptions::new(&options.nats);
-    nats.prefix.clone_from(&options.nats_prefix);
-    nats.name = "tidegate-history".to_owned();
-    nats.tls.ca_file.clone_from(&options.nats_ca);
-    nats.tls.client = options.client_certificate();
-    if let Some(path) = &options.nats_credentials {
-        nats.authentication = Authentication::Credentials(path.clone());
-    }
-    if let (Some(user), Some(path)) = (&options.nats_user, &options.nats_password_file) {
-        let password = std::fs::read_to_string(path)
-            .with_context(|| format!("cannot read the password in {}", path.display()))?;
-        nats.authentication = Authentication::UserPassword {
-            user: user.clone(),
-            password: password.trim_end_matches(['\r', '\n']).to_owned(),
-        };
-    }
-    Ok(nats)
-}
-
-async fn asked_to_end() {
-    let signals = [SignalKind::terminate(), SignalKind::interrupt()].map(|kind| {
-        Box::pin(async move {
-            match signal(kind) {
-                Ok(mut signal) => drop(signal.recv().await),
-                // Without a handler the signal ends the process.
-                Err(_) => std::future::pending().await,
-            }
-        })
-    });
-    let _which = select_all(signals).await;
 }

@@ -23,8 +23,8 @@ use crate::message::Kind;
 use crate::presence::{Answered, Presence};
 use reply::failure;
 pub use server::{ServeError, Stopper, serve};
-use tidegate_grpc::Deadline;
-pub use tidegate_grpc::{ApiKey, KeyError};
+use tidegate_service::Deadline;
+pub use tidegate_service::{ApiKey, KeyError};
 
 /// The service behind the protocol.
 struct Face {

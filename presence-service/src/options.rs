@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use tidegate_proto::node::{DEFAULT_PARTITIONS, MAX_PARTITIONS};
+use tidegate_service::NatsArguments;
 
 /// Says who is in which channel and who is connected, over all gateways, to them over NATS and to backends over gRPC.
 ///
@@ -14,34 +15,9 @@ use tidegate_proto::node::{DEFAULT_PARTITIONS, MAX_PARTITIONS};
 #[derive(Debug, Clone, Parser)]
 #[command(name = "tidegate-presence", version)]
 pub(crate) struct Options {
-    /// A NATS server; may be given several times, for servers of one cluster.
-    #[arg(long, value_name = "URL", default_value = "nats://127.0.0.1:4222")]
-    pub(crate) nats: Vec<String>,
-
-    /// The prefix of subjects: `nats.prefix` of the gateways.
-    #[arg(long, value_name = "PREFIX", default_value = tidegate_backbone::DEFAULT_PREFIX)]
-    pub(crate) nats_prefix: String,
-
-    /// A credentials file for NATS.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) nats_credentials: Option<PathBuf>,
-
-    /// A user of NATS, whose password is in `--nats-password-file`.
-    #[arg(
-        long,
-        value_name = "NAME",
-        requires = "nats_password_file",
-        conflicts_with = "nats_credentials"
-    )]
-    pub(crate) nats_user: Option<String>,
-
-    /// A file with the password of `--nats-user`.
-    #[arg(long, value_name = "FILE", requires = "nats_user")]
-    pub(crate) nats_password_file: Option<PathBuf>,
-
-    /// A PEM file of certificate authorities for NATS, trusted instead of the system's.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) nats_ca: Option<PathBuf>,
+    /// How NATS is reached.
+    #[command(flatten)]
+    pub(crate) nats: NatsArguments,
 
     /// The name of this replica, unlike every other's; a random one if it is not given.
     #[arg(long, value_name = "NAME", value_parser = replica)]

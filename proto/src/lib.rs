@@ -20,81 +20,51 @@ pub mod archive {
     include!(concat!(env!("OUT_DIR"), "/tidegate.archive.v1.rs"));
 }
 
-/// `schema/history.proto`: the history service.
-#[cfg(feature = "history")]
-pub mod history {
-    #![expect(
-        clippy::allow_attributes_without_reason,
-        clippy::excessive_nesting,
-        clippy::too_many_lines,
-        unused_qualifications,
-        reason = "tonic's generator writes so"
-    )]
+/// A module of what is generated from a schema with a service; the schema itself, where server reflection tells it.
+macro_rules! service {
+    ($(#[$about:meta])* $module:ident, $package:literal $(, $description:literal)?) => {
+        $(#[$about])*
+        pub mod $module {
+            #![expect(
+                clippy::allow_attributes_without_reason,
+                clippy::too_many_lines,
+                unused_qualifications,
+                reason = "tonic's generator writes so"
+            )]
 
-    include!(concat!(env!("OUT_DIR"), "/tidegate.history.v1.rs"));
+            include!(concat!(env!("OUT_DIR"), "/", $package, ".rs"));
 
-    /// The schema itself, for server reflection.
-    pub const DESCRIPTION: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/history.bin"));
+            $(
+                /// The schema itself, for server reflection.
+                pub const DESCRIPTION: &[u8] =
+                    include_bytes!(concat!(env!("OUT_DIR"), "/", $description));
+            )?
+        }
+    };
 }
 
-/// `schema/presence.proto`: the presence service.
-#[cfg(feature = "presence")]
-pub mod presence {
-    #![expect(
-        clippy::allow_attributes_without_reason,
-        clippy::excessive_nesting,
-        clippy::too_many_lines,
-        unused_qualifications,
-        reason = "tonic's generator writes so"
-    )]
-
-    include!(concat!(env!("OUT_DIR"), "/tidegate.presence.v1.rs"));
-
-    /// The schema itself, for server reflection.
-    pub const DESCRIPTION: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/presence.bin"));
+service! {
+    /// `schema/history.proto`: the history service.
+    #[cfg(feature = "history")]
+    history, "tidegate.history.v1", "history.bin"
 }
-
-/// `schema/gateway.proto`: the gateway's server API.
-#[cfg(feature = "gateway")]
-pub mod gateway {
-    #![expect(
-        clippy::allow_attributes_without_reason,
-        clippy::excessive_nesting,
-        clippy::too_many_lines,
-        unused_qualifications,
-        reason = "tonic's generator writes so"
-    )]
-
-    include!(concat!(env!("OUT_DIR"), "/tidegate.gateway.v1.rs"));
-
-    /// The schema itself, for server reflection.
-    pub const DESCRIPTION: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/gateway.bin"));
+service! {
+    /// `schema/presence.proto`: the presence service.
+    #[cfg(feature = "presence")]
+    presence, "tidegate.presence.v1", "presence.bin"
 }
-
-/// `schema/proxy.proto`: what the application's backend is asked.
-#[cfg(feature = "hooks")]
-pub mod proxy {
-    #![expect(
-        clippy::allow_attributes_without_reason,
-        clippy::excessive_nesting,
-        clippy::too_many_lines,
-        unused_qualifications,
-        reason = "tonic's generator writes so"
-    )]
-
-    include!(concat!(env!("OUT_DIR"), "/centrifugal.centrifugo.proxy.rs"));
+service! {
+    /// `schema/gateway.proto`: the gateway's server API.
+    #[cfg(feature = "gateway")]
+    gateway, "tidegate.gateway.v1", "gateway.bin"
 }
-
-/// `schema/hook.proto`: what the application's backend is told.
-#[cfg(feature = "hooks")]
-pub mod hook {
-    #![expect(
-        clippy::allow_attributes_without_reason,
-        clippy::excessive_nesting,
-        clippy::too_many_lines,
-        unused_qualifications,
-        reason = "tonic's generator writes so"
-    )]
-
-    include!(concat!(env!("OUT_DIR"), "/tidegate.hook.v1.rs"));
+service! {
+    /// `schema/proxy.proto`: what the application's backend is asked.
+    #[cfg(feature = "hooks")]
+    proxy, "centrifugal.centrifugo.proxy"
+}
+service! {
+    /// `schema/hook.proto`: what the application's backend is told.
+    #[cfg(feature = "hooks")]
+    hook, "tidegate.hook.v1"
 }

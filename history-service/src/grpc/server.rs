@@ -16,7 +16,7 @@ use tonic_health::server::HealthReporter;
 use super::Face;
 use super::tls::Tls;
 use crate::history::History;
-use tidegate_grpc::{ApiKey, Gate};
+use tidegate_service::{ApiKey, Gate};
 
 /// The largest request, in bytes.
 const MAX_REQUEST_BYTES: usize = 64 * 1024;

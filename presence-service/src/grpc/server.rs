@@ -15,7 +15,7 @@ use tonic_health::server::HealthReporter;
 
 use super::Face;
 use crate::presence::Presence;
-use tidegate_grpc::{ApiKey, Gate};
+use tidegate_service::{ApiKey, Gate};
 
 /// The largest request, in bytes.
 const MAX_REQUEST_BYTES: usize = 64 * 1024;

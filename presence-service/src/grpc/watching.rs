@@ -12,7 +12,7 @@ use tonic::Status;
 use super::reply::member;
 use crate::answer::MAX_MEMBERS;
 use crate::desk::{News, WatchError};
-use tidegate_grpc::{Deadline, exceeded};
+use tidegate_service::{Deadline, exceeded};
 
 /// The status that an error has, by the table in the schema.
 pub(super) fn failure(error: WatchError) -> Status {
