@@ -78,6 +78,8 @@ pub struct Roster {
     held: Vec<bool>,
     /// Since when.
     held_since: Vec<Duration>,
+    /// Until when they are followed although they may be another replica's.
+    wanted_until: Vec<Duration>,
     /// Of which of them everything has been here, or was waited for long enough.
     ready: Vec<bool>,
     /// What runs that are over left behind.
@@ -104,6 +106,7 @@ impl Roster {
             peers: Peers::new(options.replica.clone()),
             held: vec![false; partitions as usize],
             held_since: vec![Duration::ZERO; partitions as usize],
+            wanted_until: vec![Duration::ZERO; partitions as usize],
             ready: vec![false; partitions as usize],
             sweeps: VecDeque::new(),
             farewells: Vec::new(),
