@@ -155,6 +155,10 @@ impl Roster {
     /// A beat of the incarnation that is known.
     fn refresh(&mut self, name: &str, beat: Beat, at: Moment) {
         let run = self.next_run;
+        let is_back = |it: &Node| it.state == NodeState::Gone && !beat.is_last;
+        if self.nodes.get(name).is_some_and(is_back) {
+            self.call_off(name);
+        }
         let Some(node) = self.nodes.get_mut(name) else {
             return;
         };
