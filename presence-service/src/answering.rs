@@ -13,7 +13,7 @@ use tidegate_backbone::{Bus, Message, Topic};
 use tidegate_proto::node::Question;
 use tokio::time::sleep;
 
-use crate::answer::{Place, answer};
+use crate::answer::Place;
 use crate::desk::Desk;
 use crate::message::Kind;
 
@@ -40,9 +40,7 @@ impl Handler for Answering {
             return ready(Err(refusal)).boxed();
         };
         // Here, where the bus calls in its order: what a gateway told before it asked is in the answer.
-        let answered = self
-            .desk
-            .look(move |roster| answer(roster, place, question));
+        let answered = self.desk.answer(place, question);
         async move {
             let answered = answered.await.map_err(|closed| Refusal {
                 code: BUSY,

@@ -11,10 +11,11 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use tidegate_proto::node::partition;
+use tidegate_proto::node::{Answer, Question, partition};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
+use crate::answer::{Place, answer};
 use crate::message::{Fault, ReplicaBeat, decode};
 use crate::roster::{Effect, Moment, Options, Roster};
 use watches::Watches;
@@ -88,6 +89,7 @@ pub struct Desk {
     counts: Arc<Counts>,
     waiting_bytes: Arc<AtomicUsize>,
     dropped: Arc<AtomicU64>,
+    answers: Arc<AtomicU64>,
     looks: mpsc::Sender<Look>,
     progress: watch::Receiver<Progress>,
 }
@@ -110,6 +112,7 @@ impl Desk {
             counts: Arc::default(),
             waiting_bytes: Arc::default(),
             dropped: Arc::default(),
+            answers: Arc::default(),
             looks,
             progress: progressed,
         };
@@ -170,6 +173,25 @@ impl Desk {
         look: impl FnOnce(&Roster) -> T + Send + 'static,
     ) -> impl Future<Output = Result<T, Closed>> + Send + 'static {
         self.with(move |state| look(&state.roster))
+    }
+
+    /// The answer to a question that came by `place`.
+    ///
+    /// # Errors
+    /// [`Closed`].
+    pub fn answer(
+        &self,
+        place: Place,
+        question: Question,
+    ) -> impl Future<Output = Result<Answer, Closed>> + Send + 'static {
+        self.answers.fetch_add(1, Ordering::Relaxed);
+        self.look(move |roster| answer(roster, place, question))
+    }
+
+    /// How many questions were answered.
+    #[must_use]
+    pub fn answers(&self) -> u64 {
+        self.answers.load(Ordering::Relaxed)
     }
 
     /// Who is in a channel now, and then what happens there until the receiver is dropped. The replica takes on the channel's

@@ -15,3 +15,4 @@ pub mod service;
 #[cfg(feature = "simulator")]
 pub mod simulator;
 mod telling;
+mod vitals;

@@ -46,6 +46,11 @@ pub(crate) struct Options {
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8500")]
     pub(crate) listen: SocketAddr,
 
+    /// Where `/metrics`, `/health` and `/ready` are answered over HTTP, for orchestrators and Prometheus, without a key; nowhere
+    /// if it is not given.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) metrics_address: Option<SocketAddr>,
+
     /// A file with the API key that callers show, at least 16 visible ASCII characters.
     #[arg(long, value_name = "FILE")]
     pub(crate) api_key: Option<PathBuf>,

@@ -10,7 +10,7 @@ use tidegate_proto::node as proto;
 use tidegate_proto::node::answer::What;
 use tidegate_proto::node::refused::Reason;
 
-use crate::answer::{Place, answer};
+use crate::answer::Place;
 use crate::desk::{Closed, Desk};
 use crate::message::Kind;
 
@@ -105,8 +105,8 @@ impl Presence {
         // Not ready: another replica may have more than this one has yet.
         let is_ready = self.desk.progress().borrow().ready.contains(&partition);
         if is_ready {
-            let own = self.desk.look(move |roster| answer(roster, place, asked));
-            if let Some(answered) = read(own.await?, partition)? {
+            let own = self.desk.answer(place, asked).await?;
+            if let Some(answered) = read(own, partition)? {
                 return Ok(answered);
             }
         }

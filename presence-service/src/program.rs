@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 use tidegate_presence_service::grpc::ApiKey;
 use tidegate_presence_service::roster;
 use tidegate_presence_service::service::{PATIENCE, SETTLE, Service};
-use tidegate_service::asked_to_end;
+use tidegate_service::{asked_to_end, listen_for_probes};
 
 use crate::options::Options;
 
@@ -26,6 +26,7 @@ pub(crate) async fn run(options: Options) -> Result<()> {
     let nats: Arc<dyn Backbone> = Arc::new(nats.context("cannot use NATS")?);
     let listener = TcpListener::bind(options.listen).await;
     let listener = listener.with_context(|| format!("cannot listen on {}", options.listen))?;
+    let probes = listen_for_probes(options.metrics_address).await?;
     // Who started this may have asked for any port.
     let address = listener.local_addr()?;
     let random = || format!("{:016x}", rand::random::<u64>());
@@ -41,6 +42,7 @@ pub(crate) async fn run(options: Options) -> Result<()> {
             last_seen_max: options.last_seen_max,
         },
         key,
+        probes,
     };
     writeln!(std::io::stdout(), "listening on {address}")?;
     let ended = service.run(Some(listener), asked_to_end()).await;

@@ -67,6 +67,17 @@ pub struct Moment {
     pub wall: u64,
 }
 
+/// What a roster has done so far.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Activity {
+    /// Changes of nodes that it took in.
+    pub changes: u64,
+    /// Snapshots of streams that it took in.
+    pub snapshots: u64,
+    /// Times that a node was silent for longer than its lease.
+    pub leases_ended: u64,
+}
+
 /// Who is where, on which node.
 #[derive(Debug)]
 pub struct Roster {
@@ -90,6 +101,7 @@ pub struct Roster {
     told: VecDeque<Told>,
     last_seen: LastSeen,
     faults: Faults,
+    activity: Activity,
     /// Channels of which every change is an effect.
     watched: HashSet<String>,
     next_run: Run,
@@ -113,6 +125,7 @@ impl Roster {
             told: VecDeque::new(),
             last_seen: LastSeen::new(options.last_seen_ttl, options.last_seen_max),
             faults: Faults::default(),
+            activity: Activity::default(),
             watched: HashSet::new(),
             next_run: 0,
             options,
@@ -128,6 +141,12 @@ impl Roster {
     #[must_use]
     pub fn faults(&self) -> &Faults {
         &self.faults
+    }
+
+    /// What it did so far.
+    #[must_use]
+    pub fn activity(&self) -> Activity {
+        self.activity
     }
 
     /// Takes a beat of a node: the only message that makes a node live.
@@ -225,6 +244,7 @@ impl Roster {
             .map(|it| it.0.clone())
             .collect();
         for name in over {
+            self.activity.leases_ended += 1;
             self.bury(&name);
         }
         self.nodes

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tidegate_backbone::{Backbone, Bus};
+use tidegate_service::serve_probes;
 use tokio::net::TcpListener;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::timeout;
@@ -38,6 +39,8 @@ pub struct Service {
     pub options: roster::Options,
     /// What callers must show; `None` for nothing.
     pub key: Option<ApiKey>,
+    /// Where orchestrators and Prometheus ask; `None` for nowhere.
+    pub probes: Option<TcpListener>,
 }
 
 /// Why a service did not start, or ended.
@@ -89,6 +92,9 @@ impl Service {
         )));
         tasks.spawn(say_when_ready(desk.clone()));
         let presence = Presence::new(desk, bus, partitions);
+        if let Some(probes) = self.probes {
+            tasks.spawn(never(serve_probes(probes, Arc::new(presence.clone()))));
+        }
         let ended = face(listener, presence, replica, self.key, stop, &mut tasks).await;
         tasks.shutdown().await;
         teller.end().await;

@@ -1,7 +1,7 @@
 //! Development mode: what `tidegate` does when nothing of clients and channels is configured.
 //!
 //! Keys of this run only, a token to use them with, channels that every user may join and publish to, with an hour of
-//! history unless NATS is used, the playground, and an address that only this machine reaches. Any option of `client` or `channel`, or a file, ends it.
+//! history and presence unless NATS is used, the playground, and an address that only this machine reaches. Any option of `client` or `channel`, or a file, ends it.
 
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -39,7 +39,10 @@ pub fn prepare(loaded: &mut Loaded) -> Option<String> {
         ..NamespaceOptions::default()
     };
     let open = match loaded.config.nats.url.is_empty() {
-        true => with_history(open, loaded.config.embedded.data_dir.is_some()),
+        true => with_presence(with_history(
+            open,
+            loaded.config.embedded.data_dir.is_some(),
+        )),
         false => open,
     };
     let chat = Namespace {
@@ -71,6 +74,16 @@ fn with_history(options: NamespaceOptions, has_files: bool) -> NamespaceOptions 
         allow_history_for_subscriber: true,
         allow_positioning: true,
         allow_recovery: true,
+        ..options
+    }
+}
+
+/// Adds that clients may see who is there, which the presence service within this process says.
+fn with_presence(options: NamespaceOptions) -> NamespaceOptions {
+    NamespaceOptions {
+        presence: true,
+        join_leave: true,
+        allow_presence_for_subscriber: true,
         ..options
     }
 }

@@ -55,6 +55,7 @@ pub fn start(config: &Config, backbone: &Arc<dyn Backbone>) -> Result<Option<Run
             last_seen_max: LAST_SEEN.1,
         },
         key,
+        probes: None,
     };
     beside::run("tidegate-presence", socket, |listener, stop| async {
         let ended = service.run(listener, stop).await;

@@ -60,11 +60,13 @@ impl Roster {
         match step {
             Step::Nothing => {}
             Step::Apply(changes) => {
+                self.activity.changes += changes.len() as u64;
                 for change in changes {
                     self.apply(change, origin, effects);
                 }
             }
             Step::Replace { entries, is_first } => {
+                self.activity.snapshots += 1;
                 origin.is_news = !is_first || is_news;
                 self.replace(entries, origin, effects);
             }

@@ -47,6 +47,7 @@ impl World {
             key: key
                 .map(tidegate_presence_service::grpc::ApiKey::parse)
                 .transpose()?,
+            probes: None,
         };
         let (stop, stopped) = oneshot::channel::<()>();
         let stopped = async { drop(stopped.await) };

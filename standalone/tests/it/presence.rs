@@ -54,6 +54,7 @@ impl Replica {
                 last_seen_max: 100,
             },
             key: None,
+            probes: None,
         };
         let (stop, stopped) = oneshot::channel();
         let run = tokio::spawn(async move {
