@@ -32,11 +32,9 @@ pub(crate) fn start(
     let run = move || {
         runtime.block_on(async {
             let cluster = Arc::clone(api.cluster());
-            let until = stopped(stop.clone());
             tokio::select! {
-                () = stopped(stop) => {}
                 never = serve(&api) => match never {},
-                () = serve_grpc(api.clone(), grpc, until) => {}
+                () = serve_grpc(api.clone(), grpc, stop) => {}
             }
             let _said = timeout(LAST_WORD, cluster.leave()).await;
         });
@@ -62,15 +60,14 @@ async fn serve(api: &Api) -> Infallible {
     Arc::clone(&cluster).live().await
 }
 
-/// Serves gRPC if there is a socket for it; otherwise never ends.
-async fn serve_grpc(api: Api, listener: Option<TcpListener>, until: impl Future<Output = ()>) {
-    let Some(listener) = listener else {
-        return std::future::pending().await;
-    };
-    if let Err(error) = grpc::serve(api, listener, until).await {
+/// Serves gRPC until `stop` says so, if there is a socket for it.
+async fn serve_grpc(api: Api, listener: Option<TcpListener>, stop: watch::Receiver<bool>) {
+    if let Some(listener) = listener
+        && let Err(error) = grpc::serve(api, listener, stop.clone()).await
+    {
         tracing::error!(%error, "gRPC is not served any more");
-        std::future::pending().await
     }
+    stopped(stop).await;
 }
 
 /// Tries until it succeeds: the bus may be away.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use tidegate_service::Access;
 
 use crate::auth::{OriginPolicy, Verifier};
 use crate::config::{self, Config, Faults, Format, Loaded, Setting, duration};
@@ -165,6 +166,14 @@ fn examine(config: &Config) -> Vec<String> {
             .err()
             .unwrap_or_default(),
     );
+    for (section, tls) in [
+        ("grpc_api.tls", &config.grpc_api.tls),
+        ("history_service.tls", &config.history_service.tls),
+        ("presence_service.tls", &config.presence_service.tls),
+    ] {
+        let access = Access::new(None, tls.options(section));
+        faults.extend(access.err().map(|it| it.0).unwrap_or_default());
+    }
     faults.extend(transport::statuses(config).err().unwrap_or_default());
     if !config.nats.url.is_empty()
         && let Err(error) = config.nats.options().check()

@@ -35,12 +35,12 @@ macro_rules! counters {
         pub struct Counters { $(#[doc = $help] pub $name: Counter,)+ }
 
         impl Counters {
-            /// All counters, those of the backbone, and what its streams are, in Prometheus' text format.
+            /// All counters, `others`, and what its streams are, in Prometheus' text format.
             #[must_use]
-            pub fn render(&self, backbone: &[Count], streams: &[DurabilityReport]) -> String {
+            pub fn render(&self, others: &[Count], streams: &[DurabilityReport]) -> String {
                 let mut text = String::new();
                 $(render(&mut text, concat!("tidegate_", stringify!($name)), $kind, $help, self.$name.get());)+
-                for count in backbone {
+                for count in others {
                     render(&mut text, &format!("tidegate_{}", count.name), "counter", count.help, count.value);
                 }
                 render_durability(&mut text, streams);
@@ -55,9 +55,6 @@ counters! {
     connections_accepted: "counter", "Connections accepted.";
     connections_refused: "counter", "Upgrades refused by the limits on connections.";
     origins_refused: "counter", "Upgrades refused because of their origin.";
-    tls_failed: "counter", "TLS handshakes that clients did not finish well or in time.";
-    tls_renewed: "counter", "Certificates taken over while the node runs.";
-    tls_renewal_failed: "counter", "Looks at a new certificate or key that cannot be used.";
     position_checks: "counter", "Positions of kept channels compared with the stream.";
     position_repairs: "counter", "Channels whose missing publications were read from the stream.";
     positions_lost: "counter", "Channels whose subscribers had to recover, because something was gone from the stream.";

@@ -4,7 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tidegate_backbone::Backbone;
+use tidegate_backbone::{Backbone, Count};
+use tidegate_service::{Access, ApiKey, TlsError};
 use tokio::sync::{Notify, watch};
 
 use crate::admission::Admission;
@@ -45,6 +46,8 @@ pub struct Node {
     pub(crate) presence: Option<Arc<Presence>>,
     /// Clients speak TLS, if there is any.
     pub(crate) tls: Option<Arc<Tls>>,
+    /// Backends that come over gRPC.
+    pub(crate) grpc: Access,
     /// Told when the last connection of a node that is stopping has ended.
     deserted: Notify,
     drain: watch::Sender<Option<Drain>>,
@@ -78,6 +81,7 @@ impl Node {
             sessions: Sessions::new(),
             statuses: statuses(&config)?,
             tls: Tls::load(&config.http_server, offer(&config))?.map(Arc::new),
+            grpc: grpc(&config)?,
             presence: Presence::new(&config, &backbone, &counters),
             config,
             backbone,
@@ -137,11 +141,23 @@ impl Node {
         self.drain.subscribe()
     }
 
+    /// What became of TLS on all ports.
+    pub(crate) fn tls_counts(&self) -> [Count; 3] {
+        let http = self.tls.iter().map(|tls| &*tls.port);
+        tidegate_service::Tls::counts(http.chain(self.grpc.tls.as_deref()))
+    }
+
     /// Whether the node is of use to clients now.
     #[must_use]
     pub fn is_ready(&self) -> bool {
         !self.is_draining() && self.backbone.is_ready()
     }
+}
+
+fn grpc(config: &Config) -> Result<Access, Vec<String>> {
+    let grpc = &config.grpc_api;
+    let tls = grpc.tls.options("grpc_api.tls").filter(|_| grpc.enabled);
+    Access::new(ApiKey::configured(&grpc.key), tls).map_err(|TlsError(faults)| faults)
 }
 
 /// HTTP/2 is of use to responses that do not end, and to nothing else here.

@@ -72,9 +72,9 @@ async fn ready(node: web::Data<Node>) -> HttpResponse {
 }
 
 async fn metrics(node: web::Data<Node>) -> HttpResponse {
-    let mut text = node
-        .counters
-        .render(&node.backbone.counts(), &node.backbone.durability());
+    let mut counts = node.backbone.counts();
+    counts.extend(node.tls_counts());
+    let mut text = node.counters.render(&counts, &node.backbone.durability());
     if let Some(hooks) = &node.hooks {
         text += &hooks.render();
     }

@@ -18,7 +18,6 @@ use crate::hub::Hub;
 use crate::interest::{self, Item};
 use crate::node::Node;
 use crate::outbox::Outbox;
-use crate::tls::Look;
 use crate::users::Users;
 use crate::wheel::Wheel;
 use crate::wire::Press;
@@ -153,12 +152,7 @@ impl Worker {
 /// Keeps the node's certificate up to date, if it has one.
 async fn watch_certificate(node: Arc<Node>) {
     let Some(tls) = node.tls.clone() else { return };
-    tls.watch(|look| match look {
-        Look::Unchanged => {}
-        Look::Renewed => node.counters.tls_renewed.add(1),
-        Look::Refused => node.counters.tls_renewal_failed.add(1),
-    })
-    .await;
+    match Arc::clone(&tls.port).watch().await {}
 }
 
 impl fmt::Debug for Worker {

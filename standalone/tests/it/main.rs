@@ -11,6 +11,7 @@ mod embedded;
 mod history;
 mod nats;
 mod outage;
+mod port;
 mod presence;
 mod presence_service;
 mod redaction;
