@@ -68,6 +68,7 @@ async fn runs(name: &str) -> Result<()> {
     let outcome = async {
         site.ready().await?;
         site.probe().await?;
+        anyhow::ensure!(site.is_grpc_secure().await? == (name == "production"));
         metrics::check(&site.metrics().await?)
     };
     outcome.await.map_err(|error| error.context(site.output()))
