@@ -2,13 +2,15 @@
 //!
 //! A program is started with the files of [`SecuredPort::secret`] and the key [`KEY`]; [`SecuredPort::check`] does the rest.
 
+mod client;
+
 use anyhow::{Context, Result, ensure};
 use futures_util::stream;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tonic::codegen::http::uri::PathAndQuery;
 use tonic::metadata::MetadataValue;
-use tonic::transport::{Certificate as Pem, Channel, ClientTlsConfig, Endpoint, Identity};
+use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request, Status};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
@@ -19,10 +21,11 @@ use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
 use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
 use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
 
-use crate::authority::{Authority, Certificate};
+use crate::authority::Authority;
 use crate::deadline::{PATIENCE, until, until_some};
 use crate::secret::Secret;
 use crate::tls;
+use client::{Client, answer};
 
 /// The API key.
 pub const KEY: &str = "an-api-key-for-tests";
@@ -256,59 +259,4 @@ async fn in_time(step: impl Future<Output = Result<()>>) -> Result<()> {
     let step_name = std::any::type_name_of_val(&step);
     let outcome = timeout(PATIENCE * 2, step).await;
     outcome.with_context(|| format!("{step_name} takes too long"))?
-}
-
-/// Whether the server answers on this connection.
-async fn answer(connection: &Channel) -> Result<()> {
-    let request = HealthCheckRequest::default();
-    HealthClient::new(connection.clone()).check(request).await?;
-    Ok(())
-}
-
-/// Whom a client trusts, and what it shows.
-struct Client {
-    trusted: String,
-    own: Option<Certificate>,
-}
-
-impl Client {
-    fn of(trusted: &Authority, own: Option<&Authority>) -> Result<Self> {
-        let own = own.map(|authority| authority.certificate("a client"));
-        Ok(Self {
-            trusted: trusted.pem(),
-            own: own.transpose()?,
-        })
-    }
-
-    async fn connect(&self, address: &str) -> Result<Channel> {
-        let mut tls = ClientTlsConfig::new()
-            .domain_name(HOST)
-            .ca_certificate(Pem::from_pem(&self.trusted));
-        if let Some(own) = &self.own {
-            tls = tls.identity(Identity::from_pem(&own.certificate, &own.key));
-        }
-        let endpoint = Endpoint::from_shared(format!("https://{address}"))?;
-        Ok(endpoint.tls_config(tls)?.connect().await?)
-    }
-
-    async fn is_answered(&self, address: &str) -> bool {
-        match self.connect(address).await {
-            Ok(connection) => answer(&connection).await.is_ok(),
-            Err(_) => false,
-        }
-    }
-
-    /// The certificate that this client is shown now.
-    async fn shown(&self, address: &str) -> Result<Vec<u8>> {
-        tls::shown(address, &self.trusted, self.own.as_ref(), "h2").await
-    }
-
-    async fn until_shown(&self, address: &str, made: &Certificate) -> Result<()> {
-        let expected = tls::der(made)?;
-        until_some("the new certificate", async || {
-            let shown = self.shown(address).await.ok()?;
-            (shown == expected).then_some(())
-        })
-        .await
-    }
 }
