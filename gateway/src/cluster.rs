@@ -36,6 +36,7 @@ const MAX_QUESTIONS: usize = 1_024;
 pub(crate) struct Cluster {
     pub(crate) node: Arc<Node>,
     bus: Arc<dyn Bus>,
+    /// As messages say it.
     uid: String,
     started: Instant,
     /// When each of the other nodes was heard last.
@@ -60,9 +61,9 @@ impl Cluster {
     pub(crate) fn new(node: Arc<Node>) -> Arc<Self> {
         let bus: Arc<dyn Bus> = Arc::clone(&node.backbone) as _;
         Arc::new(Self {
+            uid: node.id.to_string(),
             node,
             bus,
-            uid: uuid::Uuid::new_v4().to_string(),
             started: Instant::now(),
             others: Mutex::default(),
             room: Arc::new(Semaphore::new(MAX_QUESTIONS)),

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use tidegate_backbone::{Backbone, Count};
 use tidegate_service::{Access, ApiKey, TlsError};
 use tokio::sync::{Notify, watch};
+use uuid::Uuid;
 
 use crate::admission::Admission;
 use crate::auth::OriginPolicy;
@@ -23,6 +24,8 @@ use crate::transport::{Kind, Sessions, Statuses, statuses};
 
 /// One gateway node.
 pub struct Node {
+    /// What this process is called among nodes, by everything that tells nodes apart; no other run is called so.
+    pub id: Uuid,
     /// As it was checked at start.
     pub config: Config,
     pub(crate) rules: Arc<Rules>,
@@ -72,17 +75,19 @@ impl Node {
         counters: Arc<Counters>,
         local: Local,
     ) -> Result<Self, Vec<String>> {
+        let id = Uuid::new_v4();
         Ok(Self {
+            id,
             rules: Arc::new(Rules::new(&config)?),
             origins: OriginPolicy::new(&config.client.allowed_origins)?,
             quotas: UserQuotas::new(&config.client.rate_limit),
             admission: Admission::new(&config.client, Instant::now()),
             hooks: Hooks::start(&config, &backbone)?,
-            sessions: Sessions::new(),
+            sessions: Sessions::new(id),
             statuses: statuses(&config)?,
             tls: Tls::load(&config.http_server, offer(&config))?.map(Arc::new),
             grpc: grpc(&config)?,
-            presence: Presence::new(&config, &backbone, &counters),
+            presence: Presence::new(id, &config, &backbone, &counters),
             config,
             backbone,
             interest,
