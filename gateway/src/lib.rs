@@ -24,6 +24,7 @@ pub mod hooks;
 mod http2;
 pub mod hub;
 pub mod interest;
+mod jwks;
 mod listener;
 pub mod logging;
 pub mod node;

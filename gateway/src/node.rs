@@ -14,6 +14,7 @@ use crate::control::Local;
 use crate::counters::Counters;
 use crate::hooks::Hooks;
 use crate::interest::Interest;
+use crate::jwks::Jwks;
 use crate::presence::Presence;
 use crate::quota::UserQuotas;
 use crate::rules::Rules;
@@ -33,6 +34,8 @@ pub struct Node {
     pub(crate) counters: Arc<Counters>,
     /// The application's backends, if there are any.
     pub(crate) hooks: Option<Hooks>,
+    /// Where keys of tokens are published, if anywhere.
+    pub(crate) jwks: Option<Jwks>,
     /// Those that take frames from elsewhere.
     pub(crate) sessions: Arc<Sessions>,
     /// How connects over HTTP are refused.
@@ -69,8 +72,11 @@ impl Node {
         counters: Arc<Counters>,
         local: Local,
     ) -> Result<Self, Vec<String>> {
+        let rules = Arc::new(Rules::new(&config)?);
+        let endpoints = rules.verifier.endpoints();
         Ok(Self {
-            rules: Arc::new(Rules::new(&config)?),
+            jwks: Jwks::start(&config.client.jwks, endpoints, &counters)?,
+            rules,
             origins: OriginPolicy::new(&config.client.allowed_origins)?,
             quotas: UserQuotas::new(&config.client.rate_limit),
             admission: Admission::new(&config.client, Instant::now()),

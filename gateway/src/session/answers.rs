@@ -51,6 +51,8 @@ impl Session {
             Pending::SubRefresh(channel) => {
                 self.sub_refresh_answered(&channel, result, now, actions);
             }
+            // Nobody asks for it by a question.
+            Pending::Keys(_) => {}
             Pending::Rpc(id) => match grant_of(result) {
                 Ok(grant) => actions.push(called(id, grant.data.unwrap_or_default())),
                 Err(ending) => self.end_question(id, ending, actions),

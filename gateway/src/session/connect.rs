@@ -194,7 +194,7 @@ impl Session {
     }
 
     /// The token of the command, or else of the upgrade request.
-    fn token<'a>(&'a self, of_command: &'a str) -> &'a str {
+    pub(super) fn token<'a>(&'a self, of_command: &'a str) -> &'a str {
         match &self.state {
             State::Fresh(fresh) if of_command.is_empty() => &fresh.token,
             _ => of_command,

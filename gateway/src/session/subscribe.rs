@@ -214,7 +214,7 @@ impl Session {
     /// Whether there may be a subscription to a channel beside those to others that are there and under way.
     pub(super) fn has_room_for(&self, channel: &str) -> bool {
         let asked = self.asking.iter().flat_map(|it| it.asked());
-        let asking = asked.filter(|it| it.as_str() != channel).count();
+        let asking = asked.filter(|it| *it != channel).count();
         let taken = self.subscriptions.len() + self.joining.len() + asking;
         taken < self.rules.client.channel_limit
     }

@@ -17,6 +17,7 @@ mod conflation;
 mod fanout;
 mod hooks;
 mod http;
+mod keys;
 mod playground;
 mod process;
 mod raw;

@@ -38,6 +38,7 @@ impl Findings {
             "client.subscription_token",
             &client.subscription_token.token,
         );
+        self.jwks(&client.jwks);
     }
 
     fn heartbeat(&mut self, client: &ClientConfig) {
@@ -54,6 +55,7 @@ impl Findings {
     }
 
     fn tokens(&mut self, section: &str, token: &TokenConfig) {
+        self.published_keys(section, token);
         let hmac = [&*token.hmac_previous_secret_key, &*token.hmac_secret_key];
         self.needs(
             section,
