@@ -14,7 +14,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 use tidegate_testkit::authority::Authority;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
@@ -83,16 +83,7 @@ impl Issuer {
             while let Ok((socket, _)) = listener.accept().await {
                 let (shared, counted) = (Arc::clone(&shared), Arc::clone(&counted));
                 let tls = tls.clone();
-                tokio::spawn(async move {
-                    match tls {
-                        None => serve(socket, shared, counted).await,
-                        Some(tls) => {
-                            if let Ok(socket) = tls.accept(socket).await {
-                                serve(socket, shared, counted).await;
-                            }
-                        }
-                    }
-                });
+                tokio::spawn(greet(socket, tls, shared, counted));
             }
         });
         Self {
@@ -122,6 +113,20 @@ impl Issuer {
 impl Drop for Issuer {
     fn drop(&mut self) {
         self.task.abort();
+    }
+}
+
+async fn greet(
+    socket: TcpStream,
+    tls: Option<TlsAcceptor>,
+    reaction: Arc<Mutex<Reaction>>,
+    asked: Arc<Mutex<usize>>,
+) {
+    let Some(tls) = tls else {
+        return serve(socket, reaction, asked).await;
+    };
+    if let Ok(socket) = tls.accept(socket).await {
+        serve(socket, reaction, asked).await;
     }
 }
 
