@@ -13,6 +13,6 @@ pub use mint::{MintError, mint};
 pub use origin::OriginPolicy;
 pub use token::{
     ConnectionClaims, EndpointId, Expiry, MAX_TOKEN_BYTES, Override, SubscriptionClaims,
-    SubscriptionOptions, TokenError, Verifier,
+    SubscriptionOptions, TokenError, TokenId, Verifier,
 };
 pub(crate) use token::{KeySet, KeySetError, Published, Purpose, published_algorithm};

@@ -33,7 +33,7 @@ use schema::options;
 pub use channel::{ChannelConfig, Namespace, NamespaceOptions};
 pub use check::Finding;
 pub use client::{
-    ClientConfig, JwksConfig, PersonalChannel, RateConfig, RateLimitConfig,
+    ClientConfig, JwksConfig, PersonalChannel, RateConfig, RateLimitConfig, RevocationConfig,
     SubscriptionTokenConfig, TokenConfig, TokenProvider,
 };
 pub use embedded::{EmbeddedConfig, HistoryServiceConfig, PresenceServiceConfig};

@@ -263,6 +263,10 @@ impl Connection {
                 }
                 self.advance();
             }
+            Task::Review => {
+                self.step(|session, now, actions| session.review(now, actions));
+                self.advance();
+            }
             Task::Describe => errand.tally.found(self.client(), self.describe()),
         }
     }

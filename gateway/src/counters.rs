@@ -60,6 +60,7 @@ counters! {
     tls_renewal_failed: "counter", "Looks at a new certificate or key that cannot be used.";
     jwks_fetched: "counter", "Sets of keys of tokens fetched from their issuers.";
     jwks_fetch_failed: "counter", "Fetches of such sets that failed.";
+    revocations: "gauge", "Blocked users and revoked tokens in the list now.";
     position_checks: "counter", "Positions of kept channels compared with the stream.";
     position_repairs: "counter", "Channels whose missing publications were read from the stream.";
     positions_lost: "counter", "Channels whose subscribers had to recover, because something was gone from the stream.";

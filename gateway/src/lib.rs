@@ -33,6 +33,7 @@ mod playground;
 pub mod presence;
 pub mod program;
 pub mod quota;
+mod revocation;
 pub mod rules;
 mod run;
 pub mod server;

@@ -17,6 +17,7 @@ use crate::interest::Interest;
 use crate::jwks::Jwks;
 use crate::presence::Presence;
 use crate::quota::UserQuotas;
+use crate::revocation::Revocations;
 use crate::rules::Rules;
 use crate::tls::{Offer, Tls};
 use crate::transport::{Kind, Sessions, Statuses, statuses};
@@ -36,6 +37,8 @@ pub struct Node {
     pub(crate) hooks: Option<Hooks>,
     /// Where keys of tokens are published, if anywhere.
     pub(crate) jwks: Option<Jwks>,
+    /// Who is not let in, where there is such a list.
+    pub(crate) revocations: Option<Revocations>,
     /// Those that take frames from elsewhere.
     pub(crate) sessions: Arc<Sessions>,
     /// How connects over HTTP are refused.
@@ -73,10 +76,16 @@ impl Node {
         local: Local,
     ) -> Result<Self, Vec<String>> {
         let rules = Arc::new(Rules::new(&config)?);
+        let revocations = rules.revocations.clone().map(|list| {
+            let options = &config.client.revocation;
+            let revocations = Revocations::new(options, list, &backbone, &counters);
+            revocations.map_err(|fault| vec![format!("client.revocation: {fault}")])
+        });
         let endpoints = rules.verifier.endpoints();
         Ok(Self {
             jwks: Jwks::start(&config.client.jwks, endpoints, &counters)?,
             rules,
+            revocations: revocations.transpose()?,
             origins: OriginPolicy::new(&config.client.allowed_origins)?,
             quotas: UserQuotas::new(&config.client.rate_limit),
             admission: Admission::new(&config.client, Instant::now()),
@@ -146,7 +155,10 @@ impl Node {
     /// Whether the node is of use to clients now.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        !self.is_draining() && self.backbone.is_ready()
+        let list = self.rules.revocations.as_ref();
+        !self.is_draining()
+            && self.backbone.is_ready()
+            && list.is_none_or(|list| list.is_complete())
     }
 }
 

@@ -19,6 +19,7 @@ mod publish;
 mod rate;
 mod recovery;
 mod refresh;
+mod revocation;
 mod server_side;
 mod state;
 mod subscribe;
@@ -50,6 +51,7 @@ pub use heartbeat::PingStyle;
 use history::Reading;
 pub use presence::{PresenceAnswer, PresenceError, PresenceQuestion, Standing};
 use rate::{CommandRate, Quotas, Verdict};
+use revocation::Credentials;
 use state::{Fresh, Identity, Refusal, State, Subscription};
 use subscribe::Subscribing;
 use term::{Term, seconds_of};
@@ -115,6 +117,8 @@ pub struct Session {
     reading: Vec<Reading>,
     /// What concerns the application's backend; `None` while there is nothing of that.
     asking: Option<Box<Asking>>,
+    /// The tokens that may be revoked; `None` where none can be.
+    credentials: Option<Box<Credentials>>,
 }
 
 impl Session {
@@ -143,6 +147,7 @@ impl Session {
             joining: ByChannel::default(),
             reading: Vec::new(),
             asking: Asking::new(entry.headers),
+            credentials: None,
         }
     }
 

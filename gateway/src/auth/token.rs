@@ -60,6 +60,15 @@ pub enum Expiry {
     At(i64),
 }
 
+/// What a token can be revoked by.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TokenId {
+    /// `jti`, if it is text.
+    pub id: Option<Box<str>>,
+    /// `iat`, Unix time in seconds.
+    pub issued_at: Option<i64>,
+}
+
 /// What a connection token grants.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ConnectionClaims {
@@ -71,6 +80,8 @@ pub struct ConnectionClaims {
     pub info: Bytes,
     /// Server-side subscriptions by channel, of `channels` and `subs` together.
     pub subs: BTreeMap<String, SubscriptionOptions>,
+    /// Of the token; `None` where there is none.
+    pub token: Option<TokenId>,
 }
 
 /// What a token says of one server-side subscription.
@@ -99,6 +110,8 @@ pub struct SubscriptionClaims {
     pub expiry: Expiry,
     /// Payloads and overrides.
     pub options: SubscriptionOptions,
+    /// Of the token.
+    pub token: TokenId,
 }
 
 /// Channel options changed for one subscriber; `None` leaves the namespace's.

@@ -17,6 +17,8 @@ options! {
         pub subscription_token: SubscriptionTokenConfig,
         /// How published keys are fetched and for how long they count.
         pub jwks: JwksConfig,
+        /// Blocked users and revoked tokens.
+        pub revocation: RevocationConfig,
         /// Origins that browsers may connect from: `https://app.example.com`, `https://*.example.com`, or `*` for any.
         /// Empty: the same host only. A request without an `Origin` header is not from a browser and passes.
         pub allowed_origins: Vec<String>,
@@ -163,6 +165,18 @@ impl Described for Vec<TokenProvider> {
             Kind::Section(fields) => Kind::Namespaces(fields),
             other => other,
         }
+    }
+}
+
+options! {
+    /// Who is not let in, on every node and after a restart.
+    pub struct RevocationConfig {
+        /// Whether users can be blocked and tokens revoked. The list is the key-value bucket `<prefix>-revocations` of NATS.
+        pub enabled: bool,
+        /// Entries that a node holds, each about 80 bytes and its name. With more of them it is not ready.
+        pub max_entries: usize = 100_000,
+        /// Servers of a NATS cluster that keep a copy: 1, 3 or 5.
+        pub replicas: usize = 1,
     }
 }
 

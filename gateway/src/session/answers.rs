@@ -89,6 +89,7 @@ impl Session {
             expiry: grant.expiry,
             info: grant.info.unwrap_or_default(),
             subs: grant.subs,
+            token: None,
         };
         let data = grant.data.unwrap_or_default();
         let connecting = self.granted_connect(id, &request, claims, data, now);
@@ -242,6 +243,7 @@ impl From<Grant> for super::subscribe::Grant {
             data: grant.data.unwrap_or_default(),
             expiry: grant.expiry,
             overrides: grant.overrides,
+            token: None,
         }
     }
 }

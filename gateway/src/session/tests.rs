@@ -9,6 +9,7 @@ mod keys;
 mod presence;
 mod publish;
 mod recovery;
+mod revocation;
 mod subscribe;
 
 use std::sync::Arc;

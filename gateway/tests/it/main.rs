@@ -22,6 +22,7 @@ mod playground;
 mod process;
 mod raw;
 mod reference;
+mod revocation;
 mod site;
 mod stalled;
 mod stop;

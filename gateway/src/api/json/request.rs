@@ -14,6 +14,7 @@ use tidegate_codec::{DisconnectCode, ErrorCode};
 use super::Fault;
 use crate::api::{Broadcast, Connections, HistoryQuery, Operation, Publish, Publishing, Target};
 use crate::control::{Order, Refreshing, Subscribing};
+use crate::revocation::{Entry, Subject};
 
 type Raw = Option<Box<RawValue>>;
 
@@ -76,6 +77,18 @@ struct ReadRequest {
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
+struct RevocationRequest {
+    user: String,
+    uid: String,
+    channel: String,
+    issued_before: i64,
+    expire_at: i64,
+    after: String,
+    limit: usize,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
 struct ConnectionsRequest {
     user: Option<String>,
     channel: Option<String>,
@@ -109,6 +122,11 @@ pub(super) fn operation(method: &str, body: &[u8]) -> Result<Operation, Fault> {
                 limit: request.limit,
             })
         }
+        "block_user"
+        | "unblock_user"
+        | "revoke_token"
+        | "invalidate_user_tokens"
+        | "revocations" => revocation(method, read(body)?),
         "presence" | "presence_stats" | "history" | "history_remove" | "channels" | "info"
         | "rpc" => reading(method, read(body)?),
         _ => return Err(ErrorCode::MethodNotFound.into()),
@@ -135,6 +153,29 @@ fn reading(method: &str, request: ReadRequest) -> Operation {
         },
         _ => Operation::Info,
     }
+}
+
+fn revocation(method: &str, request: RevocationRequest) -> Operation {
+    let subject = match method {
+        "unblock_user" => return Operation::Unblock { user: request.user },
+        "revocations" => {
+            return Operation::Revocations {
+                after: request.after,
+                limit: request.limit,
+            };
+        }
+        "block_user" => Subject::User(request.user),
+        "revoke_token" => Subject::Token(request.uid),
+        _ => Subject::Issued {
+            user: request.user,
+            channel: Some(request.channel).filter(|it| !it.is_empty()),
+        },
+    };
+    Operation::Revoke(Entry {
+        subject,
+        expire_at: Some(request.expire_at).filter(|at| *at != 0),
+        issued_before: request.issued_before,
+    })
 }
 
 fn control(method: &str, request: ControlRequest) -> Result<Operation, Fault> {

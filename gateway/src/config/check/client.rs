@@ -39,6 +39,10 @@ impl Findings {
             &client.subscription_token.token,
         );
         self.jwks(&client.jwks);
+        let revocation = &client.revocation;
+        self.zero("client.revocation.max_entries", revocation.max_entries);
+        let wrong = ![1, 3, 5].contains(&revocation.replicas);
+        self.when(wrong, "client.revocation.replicas", "must be 1, 3 or 5");
     }
 
     fn heartbeat(&mut self, client: &ClientConfig) {
