@@ -173,7 +173,7 @@ options! {
     pub struct RevocationConfig {
         /// Whether users can be blocked and tokens revoked. The list is the key-value bucket `<prefix>-revocations` of NATS.
         pub enabled: bool,
-        /// Entries that a node holds, each about 80 bytes and its name. With more of them it is not ready.
+        /// Entries that a node holds, each about 140 bytes and its name. With more of them it is not ready.
         pub max_entries: usize = 100_000,
         /// Servers of a NATS cluster that keep a copy: 1, 3 or 5.
         pub replicas: usize = 1,

@@ -1,5 +1,6 @@
 //! One GET of a set of keys, bounded in time and size.
 
+use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,7 +17,6 @@ use crate::config::{JwksConfig, ProxyTlsConfig};
 use crate::hooks::{Protocol, client, unanswered};
 
 /// The client of one place.
-#[derive(Debug)]
 pub(super) struct Fetch {
     uri: Uri,
     client: Client<HttpsConnector<HttpConnector>, Empty<Bytes>>,
@@ -90,6 +90,13 @@ impl Fetch {
             })?;
         let keys = KeySet::parse(&body.to_bytes())?;
         Ok(Found { keys, fresh })
+    }
+}
+
+/// Without the address, which may have secrets.
+impl fmt::Debug for Fetch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Fetch").finish_non_exhaustive()
     }
 }
 

@@ -1,7 +1,7 @@
 //! The whole list in memory, read without a lock: a session looks on its own worker's time, and who writes copies one of the
 //! shards.
 //!
-//! An entry costs its key and about 80 bytes. One that has expired counts for nothing and is dropped with a later change.
+//! An entry costs its key and about 140 bytes. One that has expired counts for nothing and is dropped with a later change.
 
 use std::collections::{BTreeSet, HashMap};
 use std::hash::{BuildHasher, RandomState};

@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 use tidegate_testkit::deadline::until_some;
-use tidegate_testkit::nats::NatsServer;
+use tidegate_testkit::nats::{NatsCluster, NatsServer};
 
 use crate::hooks::visitor::Visitor;
 use crate::http;
@@ -189,6 +189,38 @@ async fn what_happens_in_an_outage_is_known_after_it() {
     drop(visitor);
     site.stop().await;
     other.stop().await;
+}
+
+#[tokio::test]
+async fn a_cluster_agrees_and_goes_on_without_one_of_its_servers() {
+    let mut nats = NatsCluster::start_with(JETSTREAM).await.unwrap();
+    let replicated = |config: &mut Value| {
+        revoking(config);
+        config["client"]["revocation"]["replicas"] = json!(3);
+    };
+    let (near, far) = (
+        Site::over(&nats.servers[1], replicated).await,
+        Site::over(&nats.servers[2], replicated).await,
+    );
+    for site in [&near, &far] {
+        site.until_ready().await;
+    }
+    let (alice, bob) = (json!({"sub": "alice"}), json!({"sub": "bob"}));
+    let mut visitor = connected(far.address(), &alice).await;
+    done(near.address(), "block_user", json!({"user": "alice"})).await;
+    assert_eq!(visitor.closed().await.0, 3507);
+    let mut visitor = connected(near.address(), &bob).await;
+    nats.servers[0].kill().unwrap();
+    let blocked = async || {
+        let answer = api(far.address(), "block_user", json!({"user": "bob"})).await;
+        answer["result"].is_object().then_some(())
+    };
+    until_some("a user is blocked", blocked).await.unwrap();
+    assert_eq!(visitor.closed().await.0, 3507);
+    assert_eq!(refused(near.address(), &alice).await, 3507);
+    drop(visitor);
+    near.stop().await;
+    far.stop().await;
 }
 
 #[tokio::test]

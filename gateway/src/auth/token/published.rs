@@ -1,5 +1,6 @@
 //! The keys that an issuer published last, in a cell that is filled from outside.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -15,7 +16,6 @@ use crate::config::TokenConfig;
 pub struct EndpointId(pub(crate) usize);
 
 /// Where keys are published, and what was found there.
-#[derive(Debug)]
 pub(crate) struct Published {
     /// The option that names the place, for the log.
     pub(crate) option: String,
@@ -79,5 +79,14 @@ impl Published {
             true => Ok(()),
             false => Err(TokenError::invalid("its signature does not hold")),
         }
+    }
+}
+
+/// Without the address, which may have secrets.
+impl fmt::Debug for Published {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Published")
+            .field("option", &self.option)
+            .finish_non_exhaustive()
     }
 }

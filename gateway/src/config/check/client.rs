@@ -39,6 +39,15 @@ impl Findings {
             &client.subscription_token.token,
         );
         self.jwks(&client.jwks);
+        let tokens = [&client.token, &client.subscription_token.token];
+        let is_published =
+            |it: &&TokenConfig| !it.jwks_public_endpoint.is_empty() || !it.providers.is_empty();
+        let wrong = client.jwks.timeout >= client.stale_close_delay;
+        let wrong = wrong && tokens.iter().any(is_published);
+        let options = ["client.jwks.timeout", "client.stale_close_delay"];
+        let message =
+            "must be shorter than client.stale_close_delay, or who waits for keys is closed";
+        self.between(wrong, &options, message);
         let revocation = &client.revocation;
         self.zero("client.revocation.max_entries", revocation.max_entries);
         let wrong = ![1, 3, 5].contains(&revocation.replicas);
