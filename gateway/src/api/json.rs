@@ -2,6 +2,7 @@
 
 mod request;
 mod response;
+mod revocation;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;

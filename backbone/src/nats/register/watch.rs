@@ -117,19 +117,45 @@ impl NatsWatch {
 
     /// What is new, if anything is.
     async fn look(&mut self) -> Result<Option<News>, Error> {
-        let deadline = Instant::now() + PATIENCE;
-        let info = self.register.look(deadline).await?;
-        let target = info.state.last_seq;
+        let info = self.register.look(Instant::now() + PATIENCE).await?;
         let known = self.known.take();
-        let same = known.filter(|(created, last)| *created == info.created && *last <= target);
-        let from = same.as_ref().map_or(0, |(_, last)| *last);
-        let changes = self.read(&info, from).await?;
-        let news = News {
-            is_whole: same.is_none(),
-            changes,
+        let is_behind = |(created, last): &(String, u64)| {
+            *created == info.created && *last <= info.state.last_seq
         };
-        self.known = Some((info.created, target));
-        Ok((from < target || news.is_whole).then_some(news))
+        if let Some((created, last)) = known.filter(is_behind) {
+            let changes = self.read(&info, last).await?;
+            let target = info.state.last_seq;
+            self.known = Some((created, target));
+            return Ok((last < target).then_some(News {
+                changes,
+                is_whole: false,
+            }));
+        }
+        self.look_at_all(info).await.map(Some)
+    }
+
+    /// Everything that is there. A key that is set again meanwhile is no longer where it was: what came meanwhile is read as
+    /// well, until nothing has.
+    async fn look_at_all(&mut self, mut info: Info) -> Result<News, Error> {
+        let (mut changes, mut last) = (Vec::new(), 0);
+        loop {
+            changes.extend(self.read(&info, last).await?);
+            last = info.state.last_seq;
+            let now = self.register.look(Instant::now() + PATIENCE).await?;
+            if now.created != info.created {
+                let reason = format!("{} was made anew", self.register.stream);
+                return Err(Error::Unavailable(reason));
+            }
+            if now.state.last_seq <= last {
+                break;
+            }
+            info = now;
+        }
+        self.known = Some((info.created, last));
+        Ok(News {
+            changes,
+            is_whole: true,
+        })
     }
 
     /// Everything behind a sequence up to where the stream reached.

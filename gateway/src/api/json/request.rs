@@ -11,10 +11,9 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use tidegate_codec::{DisconnectCode, ErrorCode};
 
-use super::Fault;
+use super::{Fault, revocation};
 use crate::api::{Broadcast, Connections, HistoryQuery, Operation, Publish, Publishing, Target};
 use crate::control::{Order, Refreshing, Subscribing};
-use crate::revocation::{Entry, Subject};
 
 type Raw = Option<Box<RawValue>>;
 
@@ -77,18 +76,6 @@ struct ReadRequest {
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct RevocationRequest {
-    user: String,
-    uid: String,
-    channel: String,
-    issued_before: i64,
-    expire_at: i64,
-    after: String,
-    limit: usize,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
 struct ConnectionsRequest {
     user: Option<String>,
     channel: Option<String>,
@@ -126,7 +113,7 @@ pub(super) fn operation(method: &str, body: &[u8]) -> Result<Operation, Fault> {
         | "unblock_user"
         | "revoke_token"
         | "invalidate_user_tokens"
-        | "revocations" => revocation(method, read(body)?),
+        | "revocations" => revocation::operation(method, read(body)?),
         "presence" | "presence_stats" | "history" | "history_remove" | "channels" | "info"
         | "rpc" => reading(method, read(body)?),
         _ => return Err(ErrorCode::MethodNotFound.into()),
@@ -153,29 +140,6 @@ fn reading(method: &str, request: ReadRequest) -> Operation {
         },
         _ => Operation::Info,
     }
-}
-
-fn revocation(method: &str, request: RevocationRequest) -> Operation {
-    let subject = match method {
-        "unblock_user" => return Operation::Unblock { user: request.user },
-        "revocations" => {
-            return Operation::Revocations {
-                after: request.after,
-                limit: request.limit,
-            };
-        }
-        "block_user" => Subject::User(request.user),
-        "revoke_token" => Subject::Token(request.uid),
-        _ => Subject::Issued {
-            user: request.user,
-            channel: Some(request.channel).filter(|it| !it.is_empty()),
-        },
-    };
-    Operation::Revoke(Entry {
-        subject,
-        expire_at: Some(request.expire_at).filter(|at| *at != 0),
-        issued_before: request.issued_before,
-    })
 }
 
 fn control(method: &str, request: ControlRequest) -> Result<Operation, Fault> {

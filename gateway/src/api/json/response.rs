@@ -10,10 +10,10 @@ use serde_json::value::{RawValue, to_raw_value};
 use tidegate_backbone::{ClientInfo, Position, Publication};
 use tidegate_codec::{Failure, single_line_json};
 
+use super::revocation::RevocationsBody;
 use crate::api::Outcome;
 use crate::cluster::NodeInfo;
 use crate::control::Connected;
-use crate::revocation::{Entry, Subject};
 
 #[derive(Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -73,52 +73,6 @@ struct ConnectionsBody {
     /// What to give as `after` for those behind them.
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<String>,
-}
-
-#[derive(Serialize)]
-struct RevocationsBody {
-    revocations: Vec<RevocationBody>,
-    /// What to give as `after` for those behind them.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    next: Option<String>,
-}
-
-/// Names tell what it is: a user that is blocked, a token, or tokens of a user issued before some time.
-#[derive(Default, Serialize)]
-struct RevocationBody {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    user: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    uid: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    issued_before: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    channel: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    expire_at: Option<i64>,
-}
-
-impl From<Entry> for RevocationBody {
-    fn from(entry: Entry) -> Self {
-        let expire_at = entry.expire_at;
-        let body = match entry.subject {
-            Subject::User(user) => Self {
-                user: Some(user),
-                ..Self::default()
-            },
-            Subject::Token(uid) => Self {
-                uid: Some(uid),
-                ..Self::default()
-            },
-            Subject::Issued { user, channel } => Self {
-                user: Some(user),
-                issued_before: Some(entry.issued_before),
-                channel,
-                ..Self::default()
-            },
-        };
-        Self { expire_at, ..body }
-    }
 }
 
 #[derive(Serialize)]
@@ -238,13 +192,9 @@ impl From<Outcome> for Body {
                 offset: position.offset,
             }),
             Outcome::Removed | Outcome::Done => Self::Removed {},
-            Outcome::Revocations { entries, has_more } => Self::Revocations(RevocationsBody {
-                next: entries
-                    .last()
-                    .filter(|_| has_more)
-                    .map(|(key, _)| key.clone()),
-                revocations: entries.into_iter().map(|(_, it)| it.into()).collect(),
-            }),
+            Outcome::Revocations { entries, has_more } => {
+                Self::Revocations(RevocationsBody::new(entries, has_more))
+            }
             Outcome::Channels(all) => {
                 let body = |(channel, num_clients)| (channel, ChannelBody { num_clients });
                 Self::Channels {
