@@ -129,7 +129,7 @@ options! {
         /// Whether NATS compresses what it keeps.
         pub history_compression: bool,
         /// NATS streams over which the channels are spread, by a hash of their subjects; decided once. More than one needs a
-        /// mapping in the servers' configuration, which the log tells where it is missing, and cannot be archived.
+        /// mapping in the servers' configuration, which the log tells where it is missing.
         pub history_partitions: usize = 1,
         /// How long the id of a publication is remembered, so that one that is sent again is stored once.
         #[serde(with = "duration")]

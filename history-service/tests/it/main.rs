@@ -6,6 +6,7 @@ mod cassandra;
 mod grpc;
 mod history;
 mod ingest;
+mod partitions;
 mod program;
 mod sharing;
 mod store;
