@@ -76,6 +76,14 @@ impl Gateway {
         self.program.freeze()
     }
 
+    /// Lets it go on after [`Gateway::freeze`].
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn thaw(&self) -> Result<()> {
+        self.program.thaw()
+    }
+
     /// Asks it to stop, and waits until it has ended well.
     ///
     /// # Errors

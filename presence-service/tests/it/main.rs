@@ -3,4 +3,6 @@
 mod node;
 mod program;
 mod refusals;
+mod replica;
+mod three;
 mod within;
