@@ -69,6 +69,11 @@ impl Cluster {
         })
     }
 
+    /// What the others know it by.
+    pub(crate) fn uid(&self) -> &str {
+        &self.uid
+    }
+
     /// Hears the others from here on, on this runtime.
     pub(crate) async fn join(self: &Arc<Self>) -> Result<Presence, Error> {
         let questions = Arc::new(Questions {

@@ -70,6 +70,7 @@ counters! {
     rate_limited: "counter", "Commands refused with error 111, for they came too often.";
     emulation_frames: "counter", "Frames of clients that came as requests of their own.";
     emulation_passed_on: "counter", "Of these, passed on to the node that has the connection.";
+    echoes_lost: "counter", "Times that what the node tells itself did not come back in time.";
     commands: "counter", "Commands taken from clients.";
     publications_in: "counter", "Publications accepted from clients.";
     publications_out: "counter", "Publications put into connections' outboxes.";

@@ -12,6 +12,7 @@ use crate::auth::OriginPolicy;
 use crate::config::Config;
 use crate::control::Local;
 use crate::counters::Counters;
+use crate::health::Health;
 use crate::hooks::Hooks;
 use crate::interest::Interest;
 use crate::presence::Presence;
@@ -31,6 +32,7 @@ pub struct Node {
     pub(crate) admission: Arc<Admission>,
     pub(crate) quotas: UserQuotas,
     pub(crate) counters: Arc<Counters>,
+    pub(crate) health: Health,
     /// The application's backends, if there are any.
     pub(crate) hooks: Option<Hooks>,
     /// Those that take frames from elsewhere.
@@ -74,6 +76,7 @@ impl Node {
             origins: OriginPolicy::new(&config.client.allowed_origins)?,
             quotas: UserQuotas::new(&config.client.rate_limit),
             admission: Admission::new(&config.client, Instant::now()),
+            health: Health::new(&config.health),
             hooks: Hooks::start(&config, &backbone)?,
             sessions: Sessions::new(),
             statuses: statuses(&config)?,
@@ -140,7 +143,7 @@ impl Node {
     /// Whether the node is of use to clients now.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        !self.is_draining() && self.backbone.is_ready()
+        !self.is_draining() && self.backbone.is_ready() && self.health.hears_itself()
     }
 }
 
