@@ -83,6 +83,7 @@ counters! {
     not_json: "counter", "Publications kept from JSON clients because they are not valid JSON.";
     worker_queue_full: "counter", "Publications dropped because a worker's queue was full.";
     closed_by_server: "counter", "Connections closed by the server with a disconnect code.";
+    given_away: "counter", "Of these, asked to connect again (3011) because other nodes have far fewer.";
     closed_slow: "counter", "Of these, closed because their outbox was full (3008).";
     protocol_errors: "counter", "Connections ended for breaking the WebSocket protocol or its limits.";
 }

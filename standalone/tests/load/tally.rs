@@ -19,11 +19,12 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
-    /// Whether everybody has everything, and it was put to the test: who never had to recover shows nothing.
-    pub(crate) fn is_clean(&self) -> bool {
+    /// Whether everybody has everything, and it was put to the test: so many recoveries there were at least, and not much less
+    /// was stored than published.
+    pub(crate) fn is_clean(&self, recoveries: u64) -> bool {
         self.verdict.is_clean()
             && (self.unrecovered, self.gave_up) == (0, 0)
-            && self.recoveries >= self.subscribers
+            && self.recoveries >= recoveries
             && self.verdict.acknowledged * 10 > self.verdict.published
     }
 }

@@ -3,49 +3,47 @@
 use std::fmt;
 
 use super::plan::Load;
+use super::run::Played;
 use super::site::Replaced;
-use super::tally::Tally;
 
-/// What clients saw, and how gateways were replaced.
+/// What clients saw while each gateway was replaced.
 #[derive(Debug)]
 pub(crate) struct Outcome {
     pub(crate) load: Load,
-    pub(crate) tally: Tally,
-    pub(crate) replaced: Vec<Replaced>,
-    /// Clients of each gateway in the end.
-    pub(crate) connections: Vec<u64>,
-    /// What the gateways wrote.
-    pub(crate) output: String,
+    pub(crate) played: Played<Vec<Replaced>>,
 }
 
 impl Outcome {
     /// # Panics
     /// When anything is wrong.
     pub(crate) fn check(&self) {
-        assert!(self.tally.is_clean(), "{self}\n{}", self.output);
-        for replaced in &self.replaced {
+        let Played {
+            tally,
+            found,
+            output,
+            ..
+        } = &self.played;
+        // Each client was at a gateway that was replaced.
+        assert!(tally.is_clean(tally.subscribers), "{self}\n{output}");
+        for replaced in found {
             // If it had no clients, nothing was tried.
             assert!(replaced.connections > 0, "{self}");
             assert!(replaced.peak > 0.0, "{self}");
-            assert!(
-                replaced.peak <= self.limit(replaced),
-                "{self}\n{}",
-                self.output
-            );
+            assert!(replaced.peak <= self.limit(replaced), "{self}\n{output}");
         }
     }
 
     /// Connects a second that one gateway may see while another drains.
     fn limit(&self, replaced: &Replaced) -> f64 {
-        let share = replaced.connections as f64 / self.connections.len() as f64;
+        let share = replaced.connections as f64 / self.played.connections.len() as f64;
         self.load.slack * share / self.load.drain.as_secs_f64()
     }
 }
 
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.tally)?;
-        for replaced in &self.replaced {
+        write!(f, "{}", self.played.tally)?;
+        for replaced in &self.played.found {
             write!(
                 f,
                 "\na gateway with {} clients was gone after {:.1} s, at most {:.1} connects a second at one of the others \
@@ -57,6 +55,10 @@ impl fmt::Display for Outcome {
                 self.limit(replaced),
             )?;
         }
-        write!(f, "\nclients of each in the end: {:?}", self.connections)
+        write!(
+            f,
+            "\nclients of each in the end: {:?}",
+            self.played.connections
+        )
     }
 }

@@ -14,6 +14,8 @@ pub(crate) struct Load {
     /// `shutdown.drain` of the gateways.
     pub(crate) drain: Duration,
     pub(crate) probe: Probe,
+    /// Whether gateways give clients away to those that have fewer.
+    pub(crate) rebalances: bool,
     pub(crate) style: Style,
     /// How many times as many connects a second one gateway may see as if clients left evenly and were shared evenly.
     pub(crate) slack: f64,

@@ -1,4 +1,4 @@
-//! One rollout: clients and load, each gateway replaced in turn meanwhile, and what came of it.
+//! A site under load: clients and publishers while something is done to the gateways, and what clients saw.
 
 use futures_util::future::{join_all, try_join_all};
 use tokio::sync::watch;
@@ -7,19 +7,41 @@ use tokio::time::{Instant, sleep};
 
 use super::audience::{Audience, conclude};
 use super::order::Order;
-use super::outcome::Outcome;
 use super::plan::Load;
 use super::publisher::Publisher;
 use super::room::Room;
 use super::site::Site;
+use super::tally::Tally;
 
-/// Replaces every gateway of a site under this load.
-pub(crate) async fn run(load: Load) -> Outcome {
-    LocalSet::new().run_until(play(load)).await
+/// What came of it.
+#[derive(Debug)]
+pub(crate) struct Played<T> {
+    pub(crate) tally: Tally,
+    /// What was found meanwhile.
+    pub(crate) found: T,
+    /// Clients of each gateway in the end.
+    pub(crate) connections: Vec<u64>,
+    /// What the gateways wrote.
+    pub(crate) output: String,
 }
 
-async fn play(load: Load) -> Outcome {
-    let mut site = Site::start(load).await.unwrap();
+/// Does something to a site of so many gateways under this load.
+pub(crate) async fn under_load<T>(
+    load: Load,
+    gateways: usize,
+    change: impl AsyncFnOnce(&mut Site) -> T,
+) -> Played<T> {
+    LocalSet::new()
+        .run_until(play(load, gateways, change))
+        .await
+}
+
+async fn play<T>(
+    load: Load,
+    gateways: usize,
+    change: impl AsyncFnOnce(&mut Site) -> T,
+) -> Played<T> {
+    let mut site = Site::start(load, gateways).await.unwrap();
     let rooms = (0..load.channels).map(|number| Room::new(number, &site.balancer));
     let rooms: Vec<_> = rooms.collect();
     let each = load.subscribers / load.channels;
@@ -43,21 +65,14 @@ async fn play(load: Load) -> Outcome {
     });
     let publishers: Vec<_> = publishers.collect();
     sleep(load.pace()).await;
-    let mut replaced = Vec::new();
-    for _ in 0..3 {
-        let one = site.replace_oldest().await.unwrap();
-        println!("{:.1} s: {one:?}", begin.elapsed().as_secs_f64());
-        replaced.push(one);
-    }
+    let found = change(&mut site).await;
     sleep(load.pace()).await;
     orders.send(Order::Stop).unwrap();
     let publishers = try_join_all(publishers).await.unwrap();
-    let connections = site.connections().await.unwrap();
-    Outcome {
-        load,
+    Played {
+        connections: site.connections().await.unwrap(),
         tally: conclude(publishers, audiences, site.stored()).await,
-        replaced,
-        connections,
+        found,
         output: site.output(),
     }
 }

@@ -41,7 +41,7 @@ pub(crate) struct Replaced {
 
 impl Site {
     /// All of it, once the gateways are ready.
-    pub(crate) async fn start(load: Load) -> Result<Self> {
+    pub(crate) async fn start(load: Load, gateways: usize) -> Result<Self> {
         let nats = NatsServer::start_with("jetstream: enabled\n").await?;
         let balancer = Balancer::new(load.probe);
         tokio::task::spawn_local({
@@ -55,14 +55,14 @@ impl Site {
             balancer,
             gone: String::new(),
         };
-        for _ in 0..3 {
+        for _ in 0..gateways {
             site.start_gateway().await?;
         }
         Ok(site)
     }
 
     /// Starts another gateway, and waits until clients are sent there.
-    async fn start_gateway(&mut self) -> Result<()> {
+    pub(crate) async fn start_gateway(&mut self) -> Result<()> {
         let (executable, config) = (env!("CARGO_BIN_EXE_tidegate"), config(&self.load));
         let gateway = Gateway::start(executable, &config, Some(&self.nats.url())).await?;
         self.balancer.add(&gateway);
@@ -116,6 +116,15 @@ impl Site {
         Ok(all)
     }
 
+    /// Connections that gateways have asked to connect again.
+    pub(crate) async fn given_away(&self) -> Result<u64> {
+        let mut sum = 0;
+        for gateway in &self.gateways {
+            sum += gateway.metric("tidegate_given_away").await?;
+        }
+        Ok(sum)
+    }
+
     /// What the stream holds, by channel, in its order.
     pub(crate) async fn stored(&self) -> Result<Vec<Vec<u32>>> {
         stream::stored(&[self.nats.url()], self.load.channels).await
@@ -161,7 +170,10 @@ async fn read(others: &[&str], begin: Instant, readings: &mut [Readings]) -> Res
 fn config(load: &Load) -> Value {
     json!({
         "http_server": { "workers": 1 },
-        "client": { "insecure": true },
+        "client": {
+            "insecure": true,
+            "rebalance": { "enabled": load.rebalances, "rate": 20, "delay": "2s" },
+        },
         "prometheus": { "enabled": true },
         "shutdown": {
             "drain": format!("{}s", load.drain.as_secs()),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Findings;
-use crate::config::{ClientConfig, TokenConfig};
+use crate::config::{ClientConfig, RebalanceConfig, TokenConfig};
 
 impl Findings {
     pub(super) fn client(&mut self, client: &ClientConfig) {
@@ -33,11 +33,19 @@ impl Findings {
             &options,
             message,
         );
+        self.rebalance(&client.rebalance);
         self.tokens("client.token", &client.token);
         self.tokens(
             "client.subscription_token",
             &client.subscription_token.token,
         );
+    }
+
+    fn rebalance(&mut self, rebalance: &RebalanceConfig) {
+        let wrong = !(101..=10_000).contains(&rebalance.threshold);
+        let message = "must be from 101 to 10000 per cent";
+        self.when(wrong, "client.rebalance.threshold", message);
+        self.zero("client.rebalance.rate", rebalance.rate);
     }
 
     fn heartbeat(&mut self, client: &ClientConfig) {
