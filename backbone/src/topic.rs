@@ -109,6 +109,15 @@ impl Topic {
         Self::of(&["node", "beat"])
     }
 
+    /// What a node tells itself.
+    ///
+    /// # Panics
+    /// If the node's id is no plain name of letters, digits, `-` and `_`.
+    #[must_use]
+    pub fn node_echo(node: &str) -> Self {
+        Self::of(&["node", node, "echo"])
+    }
+
     /// What every node is asked by another.
     #[must_use]
     pub fn node_questions() -> Self {

@@ -122,6 +122,29 @@ impl Archive {
         Some(page.take_while(fits).map(|(_, it)| it).collect())
     }
 
+    /// Whether whoever archives answers, for each namespace that has an archive; `None` where there is none.
+    pub(crate) async fn reach(&self) -> Option<Result<(), String>> {
+        let mut found = None;
+        for namespace in &self.namespaces {
+            let name = namespace
+                .as_ref()
+                .map_or_else(|| "_".to_owned(), |it| format!("{it}:_"));
+            let channel =
+                Channel::parse(&name).expect("a namespace and one character are a channel");
+            let question = Question {
+                limit: Some(1),
+                ..of(&channel)
+            };
+            match ask_archive(&*self.backbone, &channel, &question, PATIENCE).await {
+                Ok(_) | Err(ArchiveError::Refused(_)) => found = Some(Ok(())),
+                Err(error @ (ArchiveError::Absent | ArchiveError::Silent(_))) => {
+                    return Some(Err(error.to_string()));
+                }
+            }
+        }
+        found
+    }
+
     async fn ask(
         &self,
         channel: &Channel,

@@ -56,11 +56,22 @@ async fn stopped(mut stop: watch::Receiver<bool>) {
 async fn serve(api: &Api) -> Infallible {
     let cluster = Arc::clone(api.cluster());
     let _others = persist("other nodes cannot be heard yet", || cluster.join()).await;
+    let _itself = persist("the node cannot hear itself yet", || {
+        cluster
+            .node
+            .health
+            .listen(&*cluster.node.backbone, cluster.uid())
+    })
+    .await;
     let _service = match cluster.node.config.nats_api.enabled {
         true => Some(persist("the NATS API is not offered yet", || micro::start(api)).await),
         false => None,
     };
-    Arc::clone(&cluster).live().await
+    let (node, id) = (&cluster.node, cluster.uid());
+    tokio::select! {
+        never = Arc::clone(&cluster).live() => never,
+        never = node.health.keep(node, id) => never,
+    }
 }
 
 /// Keeps the list of blocked users and revoked tokens, if there is one; otherwise never ends either.

@@ -6,6 +6,7 @@
 
 mod beats;
 mod question;
+mod rebalance;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -17,6 +18,7 @@ use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
 use crate::node::Node;
+use beats::Other;
 pub(crate) use question::{Answer, NodeInfo, Question};
 use question::{Answered, Asked, Questions};
 
@@ -38,8 +40,7 @@ pub(crate) struct Cluster {
     bus: Arc<dyn Bus>,
     uid: String,
     started: Instant,
-    /// When each of the other nodes was heard last.
-    others: Mutex<BTreeMap<String, Instant>>,
+    others: Mutex<BTreeMap<String, Other>>,
     room: Arc<Semaphore>,
 }
 
@@ -67,6 +68,11 @@ impl Cluster {
             others: Mutex::default(),
             room: Arc::new(Semaphore::new(MAX_QUESTIONS)),
         })
+    }
+
+    /// What the others know it by.
+    pub(crate) fn uid(&self) -> &str {
+        &self.uid
     }
 
     /// Hears the others from here on, on this runtime.
@@ -134,7 +140,7 @@ impl Cluster {
     /// The other nodes that live.
     fn living(&self) -> BTreeSet<String> {
         let mut others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
-        others.retain(|_, heard| heard.elapsed() < LEASE);
+        others.retain(|_, it| it.heard.elapsed() < LEASE);
         others.keys().cloned().collect()
     }
 }

@@ -73,6 +73,7 @@ counters! {
     rate_limited: "counter", "Commands refused with error 111, for they came too often.";
     emulation_frames: "counter", "Frames of clients that came as requests of their own.";
     emulation_passed_on: "counter", "Of these, passed on to the node that has the connection.";
+    echoes_lost: "counter", "Times that what the node tells itself did not come back in time.";
     commands: "counter", "Commands taken from clients.";
     publications_in: "counter", "Publications accepted from clients.";
     publications_out: "counter", "Publications put into connections' outboxes.";
@@ -85,6 +86,7 @@ counters! {
     not_json: "counter", "Publications kept from JSON clients because they are not valid JSON.";
     worker_queue_full: "counter", "Publications dropped because a worker's queue was full.";
     closed_by_server: "counter", "Connections closed by the server with a disconnect code.";
+    given_away: "counter", "Of these, asked to connect again (3011) because other nodes have far fewer.";
     closed_slow: "counter", "Of these, closed because their outbox was full (3008).";
     protocol_errors: "counter", "Connections ended for breaking the WebSocket protocol or its limits.";
 }

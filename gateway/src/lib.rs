@@ -20,6 +20,7 @@ pub mod config;
 mod connection;
 mod control;
 pub mod counters;
+mod health;
 pub mod hooks;
 mod http2;
 pub mod hub;

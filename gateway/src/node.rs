@@ -12,6 +12,7 @@ use crate::auth::OriginPolicy;
 use crate::config::Config;
 use crate::control::Local;
 use crate::counters::Counters;
+use crate::health::{Health, Report};
 use crate::hooks::Hooks;
 use crate::interest::Interest;
 use crate::jwks::Jwks;
@@ -33,6 +34,7 @@ pub struct Node {
     pub(crate) admission: Arc<Admission>,
     pub(crate) quotas: UserQuotas,
     pub(crate) counters: Arc<Counters>,
+    pub(crate) health: Health,
     /// The application's backends, if there are any.
     pub(crate) hooks: Option<Hooks>,
     /// Where keys of tokens are published, if anywhere.
@@ -89,6 +91,7 @@ impl Node {
             origins: OriginPolicy::new(&config.client.allowed_origins)?,
             quotas: UserQuotas::new(&config.client.rate_limit),
             admission: Admission::new(&config.client, Instant::now()),
+            health: Health::new(&config.health),
             hooks: Hooks::start(&config, &backbone)?,
             sessions: Sessions::new(),
             statuses: statuses(&config)?,
@@ -155,10 +158,7 @@ impl Node {
     /// Whether the node is of use to clients now.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        let list = self.rules.revocations.as_ref();
-        !self.is_draining()
-            && self.backbone.is_ready()
-            && list.is_none_or(|list| list.is_complete())
+        Report::of(self).is_ready()
     }
 }
 

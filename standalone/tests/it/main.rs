@@ -8,6 +8,7 @@
 mod archive;
 mod backends;
 mod embedded;
+mod health;
 mod history;
 mod keys;
 mod nats;
