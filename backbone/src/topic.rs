@@ -94,6 +94,12 @@ impl Topic {
         Self::of(&["req", "history", "read", namespace.unwrap_or("_")])
     }
 
+    /// What a history service is asked to remove of a namespace, `None` for channels without one.
+    #[must_use]
+    pub fn archive_removal(namespace: Option<&str>) -> Self {
+        Self::of(&["req", "history", "remove", namespace.unwrap_or("_")])
+    }
+
     /// Whose turn it is to take a namespace's stream into an archive that several processes share.
     #[must_use]
     pub fn turn(archive: &str, namespace: Option<&str>) -> Self {

@@ -9,12 +9,17 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tidegate_backbone::archive::{Answer, ArchiveError, Question, ask_archive};
+use tidegate_backbone::archive::{
+    Answer, ArchiveError, Question, ask_archive, remove_from_archive,
+};
 use tidegate_backbone::{Backbone, Channel, Epoch, From, Publication, Range};
 use tokio::time::Instant;
 
 /// Time for everything that one client is given from the archive.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Time for it to remove a channel.
+const REMOVAL: Duration = Duration::from_secs(10);
 
 /// How long an archive that does not answer is left alone.
 const REST: Duration = Duration::from_secs(5);
@@ -143,6 +148,16 @@ impl Archive {
             }
         }
         found
+    }
+
+    /// Has everything of a channel removed from the archive, if its namespace has one.
+    pub(crate) async fn remove(&self, channel: &Channel) -> Result<(), ArchiveError> {
+        let namespace = channel.namespace().map(str::to_owned);
+        if !self.namespaces.contains(&namespace) {
+            return Ok(());
+        }
+        let removed = remove_from_archive(&*self.backbone, channel, REMOVAL).await;
+        removed.map(|_| ())
     }
 
     async fn ask(

@@ -1,5 +1,6 @@
 //! Reads of 100 publications over gRPC, by so many callers, each as soon as it has the answer before.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -19,14 +20,15 @@ use super::{Arguments, rate};
 const PAGE: u32 = 100;
 
 pub(super) async fn read(address: &str, arguments: &Arguments, callers: usize) -> Result<Value> {
+    let places: Arc<[_]> = places(address, arguments.channels).await?.into();
     let end = Instant::now() + Duration::from_secs(arguments.seconds);
     let begin = Instant::now();
     let callers = (0..callers as u64).map(|seed| {
         let endpoint = Endpoint::from_shared(address.to_owned());
-        let channels = arguments.channels;
+        let places = Arc::clone(&places);
         tokio::spawn(async move {
             let client = HistoryClient::new(endpoint?.connect().await?);
-            call(client, StdRng::seed_from_u64(seed), channels, end).await
+            call(client, StdRng::seed_from_u64(seed), &places, end).await
         })
     });
     let mut times = Vec::new();
@@ -44,30 +46,38 @@ pub(super) async fn read(address: &str, arguments: &Arguments, callers: usize) -
     }))
 }
 
+/// Each channel with its newest offset.
+async fn places(address: &str, channels: u64) -> Result<Vec<(String, u64)>> {
+    let endpoint = Endpoint::from_shared(address.to_owned())?;
+    let mut client = HistoryClient::new(endpoint.connect().await?);
+    let mut places = Vec::new();
+    for number in 0..channels {
+        let channel = channel(number)?.to_string();
+        let request = proto::PositionRequest {
+            channel: channel.clone(),
+        };
+        let newest = client.position(request).await?.into_inner().position;
+        places.push((channel, newest.unwrap_or_default().offset));
+    }
+    Ok(places)
+}
+
 /// Reads pages behind places in the older half of channels, each of which must be full; how long each took.
 async fn call(
     mut client: HistoryClient<Connection>,
     mut random: StdRng,
-    channels: u64,
+    places: &[(String, u64)],
     end: Instant,
 ) -> Result<Vec<Duration>> {
     let mut times = Vec::new();
-    let newest = client.position(proto::PositionRequest {
-        channel: channel(0)?.to_string(),
-    });
-    let newest = newest
-        .await?
-        .into_inner()
-        .position
-        .unwrap_or_default()
-        .offset;
     while Instant::now() < end {
+        let (channel, newest) = &places[random.random_range(0..places.len())];
         let position = proto::StreamPosition {
             epoch: String::new(),
             offset: random.random_range(0..=newest / 2),
         };
         let request = proto::ReadRequest {
-            channel: channel(random.random_range(0..channels))?.to_string(),
+            channel: channel.clone(),
             start: Some(proto::read_request::Start::Position(position)),
             limit: PAGE,
             ..proto::ReadRequest::default()

@@ -16,6 +16,7 @@ mod outage;
 mod presence;
 mod presence_service;
 mod redaction;
+mod removal;
 mod scenario;
 mod secure;
 mod site;
