@@ -31,6 +31,7 @@ pub mod node;
 pub mod outbox;
 mod playground;
 pub mod presence;
+mod probe;
 pub mod program;
 pub mod quota;
 pub mod rules;
