@@ -32,6 +32,7 @@ pub mod node;
 pub mod outbox;
 mod playground;
 pub mod presence;
+mod probe;
 pub mod program;
 pub mod quota;
 mod revocation;

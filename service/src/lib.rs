@@ -4,9 +4,11 @@
 mod deadline;
 mod key;
 mod nats;
+mod probe;
 mod signals;
 
 pub use deadline::{Deadline, exceeded};
 pub use key::{ApiKey, Gate, KeyError};
 pub use nats::{NatsArguments, PasswordError};
+pub use probe::{Command, ProbeArguments, ProbeError};
 pub use signals::asked_to_end;

@@ -3,6 +3,7 @@
 
 use std::net::TcpListener;
 use std::path::Path;
+use std::process::Command;
 
 use anyhow::{Context, Result};
 use tempfile::TempDir;
@@ -33,6 +34,8 @@ pub(crate) struct Site<'a> {
     servers: Vec<(Container<'a>, Program)>,
     gateway: (Container<'a>, Program),
     services: [Program; 2],
+    /// Where their gRPC is.
+    addresses: Vec<String>,
     _folder: TempDir,
     _authority: Authority,
 }
@@ -76,6 +79,7 @@ impl<'a> Site<'a> {
                 start("StatefulSet", "history")?,
                 start("Deployment", "presence")?,
             ],
+            addresses: Vec::new(),
             ports,
             servers,
             gateway,
@@ -84,7 +88,8 @@ impl<'a> Site<'a> {
         };
         for service in &mut site.services {
             let line = service.next_line().await?;
-            line.strip_prefix("listening on ").context(line.clone())?;
+            let address = line.strip_prefix("listening on ").context(line.clone())?;
+            site.addresses.push(address.to_owned());
         }
         Ok(site)
     }
@@ -113,6 +118,14 @@ impl<'a> Site<'a> {
                 anyhow::ensure!(container.port(&name) == Some(8222), "{name}");
                 yes(port, &path).await?;
             }
+        }
+        let gateway = format!("127.0.0.1:{}", self.ports.gateway);
+        says_yes("tidegate-gateway", &["--ready", "--at", &gateway]).await?;
+        for (name, address) in ["tidegate-history", "tidegate-presence"]
+            .iter()
+            .zip(&self.addresses)
+        {
+            says_yes(name, &["--at", address]).await?;
         }
         Ok(())
     }
@@ -240,6 +253,19 @@ fn service(
         }
     }
     Program::start(container.command(&binary(&format!("tidegate-{name}"))?))
+}
+
+/// Asks as an image's health check does, until the answer is yes.
+async fn says_yes(name: &str, arguments: &[&str]) -> Result<()> {
+    let program = binary(name)?;
+    let ask = async || {
+        run(Command::new(&program)
+            .env_clear()
+            .arg("probe")
+            .args(arguments))
+        .ok()
+    };
+    until_some(&format!("{name} is well"), ask).await
 }
 
 async fn yes(port: u16, path: &str) -> Result<()> {

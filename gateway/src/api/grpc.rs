@@ -19,6 +19,7 @@ use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 use tonic::{Code, Request, Response, Status};
+use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
 use super::{Api, Operation, Outcome};
@@ -95,10 +96,17 @@ async fn report(reporter: &HealthReporter, api: &Api) -> Infallible {
     let mut looks = interval(LOOK);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        match api.cluster().node.is_ready() {
+        let is_ready = api.cluster().node.is_ready();
+        match is_ready {
             true => reporter.set_serving::<GatewayServer<Face>>().await,
             false => reporter.set_not_serving::<GatewayServer<Face>>().await,
         }
+        // Who names no service, as Kubernetes does, asks for the whole.
+        let status = match is_ready {
+            true => ServingStatus::Serving,
+            false => ServingStatus::NotServing,
+        };
+        reporter.set_service_status("", status).await;
         looks.tick().await;
     }
 }

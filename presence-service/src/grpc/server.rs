@@ -11,6 +11,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
+use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
 use super::Face;
@@ -121,6 +122,12 @@ async fn report(
             true => reporter.set_serving::<PresenceServer<Face>>().await,
             false => reporter.set_not_serving::<PresenceServer<Face>>().await,
         }
+        // Who names no service, as Kubernetes does, asks for the whole.
+        let status = match is_serving {
+            true => ServingStatus::Serving,
+            false => ServingStatus::NotServing,
+        };
+        reporter.set_service_status("", status).await;
         looks.tick().await;
     }
 }
