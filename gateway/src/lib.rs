@@ -27,6 +27,7 @@ pub mod interest;
 mod listener;
 pub mod logging;
 pub mod node;
+mod occupancy;
 pub mod outbox;
 mod playground;
 pub mod presence;
