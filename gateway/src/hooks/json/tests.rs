@@ -1,10 +1,8 @@
 //! Payloads as Centrifugo's documentation shows them.
 
-use std::collections::BTreeMap;
-
 use bytes::Bytes;
 use serde_json::{Value, json};
-use tidegate_codec::Format;
+use tidegate_codec::{Disconnect, DisconnectCode, ErrorCode, Failure, Format};
 
 use super::super::answer::{Answer, Grant, Unanswered};
 use super::super::notices::Stamp;
@@ -12,7 +10,7 @@ use super::super::question::{
     Caller, ChannelState, Event, Question, Subject, TargetId, Transition, Via,
 };
 use super::*;
-use crate::auth::{Expiry, Override, SubscriptionOptions};
+use crate::auth::{Expiry, SubscriptionOptions};
 
 const VIA: Via<'static> = Via {
     transport: "websocket",
