@@ -325,6 +325,10 @@ impl Bus for Embedded {
     fn address(&self, topic: &Topic) -> String {
         topic.to_string()
     }
+
+    fn reaches_others(&self) -> bool {
+        false
+    }
 }
 
 impl Shared {

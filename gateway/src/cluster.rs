@@ -26,7 +26,7 @@ use question::{Answered, Asked, Questions};
 const BEAT: Duration = Duration::from_secs(1);
 
 /// A node that was not heard of for so long is gone.
-const LEASE: Duration = Duration::from_millis(3_500);
+pub(crate) const LEASE: Duration = Duration::from_millis(3_500);
 
 /// How long the nodes may take to answer.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -137,8 +137,13 @@ impl Cluster {
             .collect())
     }
 
+    /// This node's id.
+    pub(crate) fn uid(&self) -> &str {
+        &self.uid
+    }
+
     /// The other nodes that live.
-    fn living(&self) -> BTreeSet<String> {
+    pub(crate) fn living(&self) -> BTreeSet<String> {
         let mut others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
         others.retain(|_, it| it.heard.elapsed() < LEASE);
         others.keys().cloned().collect()

@@ -29,6 +29,7 @@ mod jwks;
 mod listener;
 pub mod logging;
 pub mod node;
+mod occupancy;
 pub mod outbox;
 mod playground;
 pub mod presence;

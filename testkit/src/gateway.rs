@@ -12,6 +12,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use crate::deadline::until_some;
 use crate::program::Program;
 
 /// A gateway that accepts connections.
@@ -165,8 +166,16 @@ impl Gateway {
         metric(&text, name).with_context(|| format!("no {name} in\n{text}"))
     }
 
-    /// Waits for the banner, and takes the address from it.
+    /// Waits for the banner, and takes the address from it; `tidegate-gateway` has none, but a line in its log.
     async fn listening(&mut self) -> Result<()> {
+        if self.executable.ends_with("tidegate-gateway") {
+            let logged = async || address_in(&self.program.output());
+            self.address = until_some("a gateway's address", logged)
+                .await
+                .with_context(|| self.output())?;
+            self.websocket = format!("ws://{}/connection/websocket", self.address);
+            return Ok(());
+        }
         loop {
             let line = self.program.next_line().await?;
             let endpoint = line
@@ -208,6 +217,12 @@ pub fn metric(text: &str, name: &str) -> Option<u64> {
     let mut lines = text.lines();
     let value = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
     value?.parse().ok()
+}
+
+/// The address in the line that says that clients can connect.
+fn address_in(log: &str) -> Option<String> {
+    let (_, rest) = log.split_once("serving address=")?;
+    Some(rest.split_once(' ')?.0.to_owned())
 }
 
 fn command(words: &[&OsStr], folder: &TempDir, nats: Option<&str>, port: &str) -> Command {

@@ -140,7 +140,7 @@ pub(super) async fn ask(
     node: Arc<Node>,
     ticket: u32,
     question: Box<Question>,
-    via: Via,
+    via: Via<'static>,
 ) -> Finished {
     let hooks = node.hooks.as_ref();
     let hooks = hooks.expect("who has somebody to ask has hooks");

@@ -63,7 +63,6 @@ pub(in crate::config) const UNOFFERED: &[Unoffered] = &[
     option("channel.proxy.map_publish", "", Silent),
     option("channel.proxy.map_remove", "", Silent),
     option("channel.proxy.shared_poll_refresh", "", Silent),
-    option("channel.proxy.state", "", Silent),
     option("channel.proxy.subscribe_stream", "", Silent),
     option("channel.publication_data_format", "", Missing("checks of payloads")),
     option("channel.user_boundary", "#", Instead("users always follow `#`")),
