@@ -137,11 +137,6 @@ impl Cluster {
             .collect())
     }
 
-    /// This node's id.
-    pub(crate) fn uid(&self) -> &str {
-        &self.uid
-    }
-
     /// The other nodes that live.
     pub(crate) fn living(&self) -> BTreeSet<String> {
         let mut others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
