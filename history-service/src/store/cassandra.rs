@@ -36,7 +36,7 @@ use cluster::Cluster;
 use committer::Committer;
 use expiry::{Expiry, now};
 pub use failure::OpenError;
-pub use options::{Consistency, Credentials, DEFAULT_BUCKET, Options, Tls};
+pub use options::{Consistency, Credentials, DEFAULT_BUCKET, DEFAULT_MARGIN, Options, Tls};
 pub use schema::SCHEMA;
 use state::State;
 
@@ -62,7 +62,7 @@ impl Cassandra {
         Ok(Self {
             committer: Committer::start(Arc::clone(&cluster)),
             cluster,
-            expiry: Expiry::new(options.ttls),
+            expiry: Expiry::new(options.ttls, options.margin),
             bucket: options.bucket,
             keyspace: options.keyspace,
         })

@@ -71,11 +71,11 @@ impl State {
 
     /// Counts what was written, each sequence once.
     pub(super) fn take_in(&mut self, written: &Written) -> Taken {
-        self.known.partition.get_or_insert(written.partition);
         let first = written.records.iter().map(|(sequence, _)| *sequence).min();
         if written.removals != self.removals && first.is_some_and(|it| it <= self.removed_to) {
             return Taken::Outdated;
         }
+        self.known.partition.get_or_insert(written.partition);
         for (sequence, bytes) in &written.records {
             let is_new = *sequence > self.known.coverage.floor && !self.has(*sequence);
             self.known.coverage.seen.insert(*sequence, *sequence);

@@ -22,7 +22,7 @@ use crate::program::{
 /// Publications where nothing is killed.
 const COUNT: usize = 2_000;
 
-fn arguments(options: &Options) -> [&str; 6] {
+pub(super) fn arguments(options: &Options) -> [&str; 6] {
     [
         "--store",
         "cassandra",
