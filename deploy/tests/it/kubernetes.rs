@@ -38,11 +38,11 @@ fn the_gateway_api_takes_the_place_of_the_ingress() {
 
 /// The production overlay with the archive in a cluster.
 fn with_cassandra() -> Documents {
-    let folder = tempfile::tempdir_in(file("kubernetes/overlays")).unwrap();
+    let folder = tempfile::tempdir_in(file("kubernetes/overlays")).expect("a folder");
     let text = "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: [../production]\n\
                 components: [../../components/cassandra]\n";
-    fs::write(folder.path().join("kustomization.yaml"), text).unwrap();
-    Documents::render(folder.path()).unwrap()
+    fs::write(folder.path().join("kustomization.yaml"), text).expect("a file in it");
+    Documents::render(folder.path()).expect("an overlay")
 }
 
 #[test]
@@ -200,7 +200,8 @@ fn check_pods(documents: &Documents, name: &str, expected: usize) {
             let probes = ["startupProbe", "readinessProbe", "livenessProbe"];
             let has_probes = probes.iter().all(|it| container[it].is_object());
             assert!(has_probes || document["kind"] == "Job", "{container}");
-            assert!(container["image"].as_str().unwrap().contains(':'));
+            let image = container["image"].as_str();
+            assert!(image.is_some_and(|it| it.contains(':')), "{image:?}");
         }
     }
     assert_eq!(pods, expected, "of {name}");
