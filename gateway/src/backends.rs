@@ -34,6 +34,7 @@ pub(crate) fn start(
             let cluster = Arc::clone(api.cluster());
             tokio::select! {
                 never = serve(&api) => match never {},
+                never = keep_out(&api) => match never {},
                 () = serve_grpc(api.clone(), grpc, stop) => {}
             }
             let _said = timeout(LAST_WORD, cluster.leave()).await;
@@ -53,11 +54,31 @@ async fn stopped(mut stop: watch::Receiver<bool>) {
 async fn serve(api: &Api) -> Infallible {
     let cluster = Arc::clone(api.cluster());
     let _others = persist("other nodes cannot be heard yet", || cluster.join()).await;
+    let _itself = persist("the node cannot hear itself yet", || {
+        cluster
+            .node
+            .health
+            .listen(&*cluster.node.backbone, cluster.uid())
+    })
+    .await;
     let _service = match cluster.node.config.nats_api.enabled {
         true => Some(persist("the NATS API is not offered yet", || micro::start(api)).await),
         false => None,
     };
-    Arc::clone(&cluster).live().await
+    let (node, id) = (&cluster.node, cluster.uid());
+    tokio::select! {
+        never = Arc::clone(&cluster).live() => never,
+        never = node.health.keep(node, id) => never,
+    }
+}
+
+/// Keeps the list of blocked users and revoked tokens, if there is one; otherwise never ends either.
+async fn keep_out(api: &Api) -> Infallible {
+    let node = &api.cluster().node;
+    match &node.revocations {
+        Some(revocations) => revocations.keep(&node.local).await,
+        None => std::future::pending().await,
+    }
 }
 
 /// Serves gRPC until `stop` says so, if there is a socket for it.

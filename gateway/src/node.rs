@@ -14,10 +14,13 @@ use crate::auth::OriginPolicy;
 use crate::config::Config;
 use crate::control::Local;
 use crate::counters::Counters;
+use crate::health::{Health, Report};
 use crate::hooks::Hooks;
 use crate::interest::Interest;
+use crate::jwks::Jwks;
 use crate::presence::Presence;
 use crate::quota::UserQuotas;
+use crate::revocation::Revocations;
 use crate::rules::Rules;
 use crate::tls::{Offer, Tls};
 use crate::transport::{Kind, Sessions, Statuses, statuses};
@@ -35,8 +38,13 @@ pub struct Node {
     pub(crate) admission: Arc<Admission>,
     pub(crate) quotas: UserQuotas,
     pub(crate) counters: Arc<Counters>,
+    pub(crate) health: Health,
     /// The application's backends, if there are any.
     pub(crate) hooks: Option<Hooks>,
+    /// Where keys of tokens are published, if anywhere.
+    pub(crate) jwks: Option<Jwks>,
+    /// Who is not let in, where there is such a list.
+    pub(crate) revocations: Option<Revocations>,
     /// Those that take frames from elsewhere.
     pub(crate) sessions: Arc<Sessions>,
     /// How connects over HTTP are refused.
@@ -76,12 +84,22 @@ impl Node {
         local: Local,
     ) -> Result<Self, Vec<String>> {
         let id = Uuid::new_v4();
+        let rules = Arc::new(Rules::new(&config)?);
+        let revocations = rules.revocations.clone().map(|list| {
+            let options = &config.client.revocation;
+            let revocations = Revocations::new(options, list, &backbone, &counters);
+            revocations.map_err(|fault| vec![format!("client.revocation: {fault}")])
+        });
+        let endpoints = rules.verifier.endpoints();
         Ok(Self {
             id,
-            rules: Arc::new(Rules::new(&config)?),
+            jwks: Jwks::start(&config.client.jwks, endpoints, &counters)?,
+            rules,
+            revocations: revocations.transpose()?,
             origins: OriginPolicy::new(&config.client.allowed_origins)?,
             quotas: UserQuotas::new(&config.client.rate_limit),
             admission: Admission::new(&config.client, Instant::now()),
+            health: Health::new(&config.health),
             hooks: Hooks::start(&config, &backbone)?,
             sessions: Sessions::new(id),
             statuses: statuses(&config)?,
@@ -155,7 +173,7 @@ impl Node {
     /// Whether the node is of use to clients now.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        !self.is_draining() && self.backbone.is_ready()
+        Report::of(self).is_ready()
     }
 }
 

@@ -6,9 +6,11 @@
 //! is not there at all where nothing of it is switched on.
 
 mod ask;
+mod away;
 mod debounce;
 mod ears;
 mod entry;
+mod event;
 mod events;
 mod farewells;
 mod report;
@@ -76,6 +78,11 @@ impl Presence {
             partitions,
         };
         let (orders, queue) = mpsc::channel(ORDERS);
+        let events = Events::new(
+            Arc::clone(backbone),
+            Arc::clone(counters),
+            identity.node.clone(),
+        );
         Some(Arc::new(Self {
             identity,
             lease: config.presence.lease,
@@ -83,7 +90,7 @@ impl Presence {
             backbone: Arc::clone(backbone),
             counters: Arc::clone(counters),
             streams: Streams::new(partitions),
-            events: Events::new(Arc::clone(backbone), Arc::clone(counters)),
+            events,
             orders,
             queue: tokio::sync::Mutex::new(queue),
             beats: AtomicU64::new(0),

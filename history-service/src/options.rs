@@ -8,12 +8,16 @@ use std::path::PathBuf;
 use clap::{Parser, ValueEnum};
 use tidegate_backbone::is_namespace_name;
 use tidegate_history_service::service::Archived;
-use tidegate_service::{AccessArguments, NatsArguments, TimeError, duration};
+use tidegate_service::{AccessArguments, Command, NatsArguments, TimeError, duration};
 
 /// Archives the channels of namespaces with history, and answers what was published in them, over gRPC.
 #[derive(Debug, Clone, Parser)]
-#[command(name = "tidegate-history", version)]
+#[command(name = "tidegate-history", version, subcommand_negates_reqs = true)]
 pub(crate) struct Options {
+    /// What to do instead of serving.
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+
     /// How NATS is reached.
     #[command(flatten)]
     pub(crate) nats: NatsArguments,

@@ -12,7 +12,7 @@ use tidegate_history_service::service::Service;
 use tidegate_history_service::store::Store;
 use tidegate_history_service::store::cassandra::{Cassandra, SCHEMA};
 use tidegate_history_service::store::embedded::Embedded;
-use tidegate_service::asked_to_end;
+use tidegate_service::{Command, asked_to_end};
 
 use crate::options::{Options, Place};
 
@@ -21,6 +21,9 @@ use crate::options::{Options, Place};
 /// # Errors
 /// What keeps it from starting, or ends it.
 pub(crate) async fn run(options: Options) -> Result<()> {
+    if let Some(Command::Probe(probe)) = &options.command {
+        return Ok(probe.ask(options.listen).await?);
+    }
     if options.cassandra.print_cassandra_schema {
         write!(std::io::stdout(), "{SCHEMA}")?;
         return Ok(());

@@ -102,10 +102,9 @@ impl Service {
                 namespace: archived.namespace.clone(),
                 lags: lags.clone(),
             };
-            // What cannot be fed is told before anything begins.
-            let feed = taking.feed().await?;
+            taking.check().await?;
             match self.store.shared_name() {
-                None => tasks.spawn(taking.from(feed)),
+                None => tasks.spawn(taking.always()),
                 Some(name) => tasks.spawn(taking.in_turn(name, id)),
             };
         }

@@ -150,9 +150,11 @@ impl Service for Face {
         let deadline = Deadline::of(&request);
         let channel = request.into_inner().channel;
         request::channel(&channel)?;
-        let watch = self.presence.desk().watch(channel).await;
-        let (there, news) = watch.map_err(watching::failure)?;
-        let end = watching::end(deadline, self.stopping.clone());
+        let mut end = Box::pin(watching::end(deadline, self.stopping.clone()));
+        let (there, news) = tokio::select! {
+            watch = self.presence.desk().watch(channel) => watch.map_err(watching::failure)?,
+            ended = &mut end => return Err(ended),
+        };
         Ok(Response::new(watching::stream(there, news, end)))
     }
 

@@ -5,15 +5,19 @@ use std::time::Duration;
 
 use clap::Parser;
 use tidegate_proto::node::{DEFAULT_PARTITIONS, MAX_PARTITIONS};
-use tidegate_service::{AccessArguments, NatsArguments, duration};
+use tidegate_service::{AccessArguments, Command, NatsArguments, duration};
 
 /// Says who is in which channel and who is connected, over all gateways, to them over NATS and to backends over gRPC.
 ///
 /// It keeps nothing on disk: gateways tell it everything again when it starts. Run two or more, so that losing one loses no
 /// answer; they find each other over NATS.
 #[derive(Debug, Clone, Parser)]
-#[command(name = "tidegate-presence", version)]
+#[command(name = "tidegate-presence", version, subcommand_negates_reqs = true)]
 pub(crate) struct Options {
+    /// What to do instead of serving.
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+
     /// How NATS is reached.
     #[command(flatten)]
     pub(crate) nats: NatsArguments,

@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 
 use tidegate_presence_service::roster;
 use tidegate_presence_service::service::{PATIENCE, SETTLE, Service};
-use tidegate_service::asked_to_end;
+use tidegate_service::{Command, asked_to_end};
 
 use crate::options::Options;
 
@@ -19,6 +19,9 @@ use crate::options::Options;
 /// # Errors
 /// What keeps it from starting, or ends it.
 pub(crate) async fn run(options: Options) -> Result<()> {
+    if let Some(Command::Probe(probe)) = &options.command {
+        return Ok(probe.ask(options.listen).await?);
+    }
     let access = options.access.access(options.listen)?;
     let nats = Nats::observe(options.nats.options("tidegate-presence")?, []).await;
     let nats: Arc<dyn Backbone> = Arc::new(nats.context("cannot use NATS")?);

@@ -3,6 +3,7 @@
 
 use std::net::TcpListener;
 use std::path::Path;
+use std::process::Command;
 
 use anyhow::{Context, Result};
 use tempfile::TempDir;
@@ -134,6 +135,14 @@ impl<'a> Site<'a> {
                 yes(port, &path).await?;
             }
         }
+        let gateway = format!("127.0.0.1:{}", self.ports.gateway);
+        says_yes("tidegate-gateway", &["--ready", "--at", &gateway]).await?;
+        for (name, address) in ["tidegate-history", "tidegate-presence"]
+            .iter()
+            .zip(&self.grpc)
+        {
+            says_yes(name, &["--at", address]).await?;
+        }
         Ok(())
     }
 
@@ -260,6 +269,19 @@ fn service(
         }
     }
     Program::start(container.command(&binary(&format!("tidegate-{name}"))?))
+}
+
+/// Asks as an image's health check does, until the answer is yes.
+async fn says_yes(name: &str, arguments: &[&str]) -> Result<()> {
+    let program = binary(name)?;
+    let ask = async || {
+        run(Command::new(&program)
+            .env_clear()
+            .arg("probe")
+            .args(arguments))
+        .ok()
+    };
+    until_some(&format!("{name} is well"), ask).await
 }
 
 async fn yes(port: u16, path: &str) -> Result<()> {

@@ -101,6 +101,11 @@ methods! {
     history_remove: HistoryRemoveRequest -> HistoryRemoveResponse;
     channels: ChannelsRequest -> ChannelsResponse;
     info: InfoRequest -> InfoResponse;
+    block_user: BlockUserRequest -> RevocationResponse;
+    unblock_user: UnblockUserRequest -> RevocationResponse;
+    revoke_token: RevokeTokenRequest -> RevocationResponse;
+    invalidate_user_tokens: InvalidateUserTokensRequest -> RevocationResponse;
+    revocations: RevocationsRequest -> RevocationsResponse;
 }
 
 /// The status that says the same as a failure's code.

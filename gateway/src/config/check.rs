@@ -2,6 +2,7 @@
 
 mod channel;
 mod client;
+mod keys;
 mod nats;
 mod presence;
 mod proxy;
@@ -144,6 +145,7 @@ impl Config {
         let message = "must not be less than websocket.message_size_limit, \
                        or one message would disconnect its receivers";
         findings.between(wrong, &options, message);
+        findings.instant("health.echo_timeout", self.health.echo_timeout);
         findings.instant("shutdown.timeout", self.shutdown.timeout);
         let wrong = self.shutdown.drain > self.shutdown.timeout;
         let options = ["shutdown.drain", "shutdown.timeout"];

@@ -201,5 +201,12 @@ options! {
     pub struct HealthConfig {
         /// Whether `/health` (alive) and `/ready` (of use) are served.
         pub enabled: bool = true,
+        /// How often the node tells itself something through the backbone. It is not ready unless that comes back. Zero for
+        /// never.
+        #[serde(with = "duration")]
+        pub echo_interval: Duration = Duration::from_secs(5),
+        /// Time in which that must come back.
+        #[serde(with = "duration")]
+        pub echo_timeout: Duration = Duration::from_secs(5),
     }
 }

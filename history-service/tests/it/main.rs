@@ -6,6 +6,7 @@ mod cassandra;
 mod grpc;
 mod history;
 mod ingest;
+mod partitions;
 mod port;
 mod program;
 mod sharing;

@@ -4,4 +4,6 @@ mod node;
 mod port;
 mod program;
 mod refusals;
+mod replica;
+mod three;
 mod within;

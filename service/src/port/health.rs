@@ -26,13 +26,19 @@ pub(super) async fn report(
     let mut looks = interval(LOOK);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
+        let mut whole = ServingStatus::Serving;
         for state in states {
             let status = match (state.is_ready)() {
                 true => ServingStatus::Serving,
                 false => ServingStatus::NotServing,
             };
+            if status == ServingStatus::NotServing {
+                whole = status;
+            }
             reporter.set_service_status(state.name, status).await;
         }
+        // Who names no service, as Kubernetes does, asks for the whole.
+        reporter.set_service_status("", whole).await;
         tokio::select! {
             _ = looks.tick() => {}
             // A stopper that is gone stops, too.
