@@ -137,11 +137,12 @@ impl<'a> Site<'a> {
         }
         let gateway = format!("127.0.0.1:{}", self.ports.gateway);
         says_yes("tidegate-gateway", &["--ready", "--at", &gateway]).await?;
-        for (name, address) in ["tidegate-history", "tidegate-presence"]
-            .iter()
-            .zip(&self.grpc)
-        {
-            says_yes(name, &["--at", address]).await?;
+        // The programs' own probe speaks no TLS.
+        if !self.is_grpc_secure().await? {
+            let services = ["tidegate-history", "tidegate-presence"];
+            for (name, address) in services.iter().zip(&self.grpc) {
+                says_yes(name, &["--at", address]).await?;
+            }
         }
         Ok(())
     }
