@@ -26,7 +26,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::archive::Archive;
 use crate::broadcast::Broadcast;
-use crate::counters::Counters;
+use crate::counters::{Counters, Namespace};
 use kept::{Kept, Reach};
 pub(crate) use removals::heed;
 use repairs::Repairs;
@@ -160,6 +160,7 @@ impl Interest {
             workers: AtomicU64::new(0),
             queues: Arc::clone(&self.queues),
             counters: Arc::clone(&self.counters),
+            traffic: Arc::clone(self.counters.traffic.of(channel)),
             repairs: Arc::clone(&self.repairs),
             kept,
         };
@@ -336,6 +337,11 @@ impl Topic {
 
     pub(crate) fn route(&self) -> &Arc<Route> {
         &self.route
+    }
+
+    /// Publications of its namespace.
+    pub(crate) fn traffic(&self) -> &Namespace {
+        &self.route.traffic
     }
 
     pub(crate) fn is_by(&self, route: &Arc<Route>) -> bool {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tidegate_backbone::Backbone;
+use tidegate_telemetry::metrics::Family;
 use tokio::sync::{Notify, watch};
 
 use crate::admission::Admission;
@@ -137,6 +138,15 @@ impl Node {
         self.drain.subscribe()
     }
 
+    /// All metrics, as they are now.
+    pub(crate) fn metrics(&self) -> Vec<Family> {
+        let (counts, durability) = (self.backbone.counts(), self.backbone.durability());
+        let mut families = self.counters.families(&counts, &durability);
+        families.extend(self.hooks.iter().flat_map(Hooks::families));
+        families.extend(tidegate_telemetry::counts());
+        families
+    }
+
     /// Whether the node is of use to clients now.
     #[must_use]
     pub fn is_ready(&self) -> bool {
@@ -152,7 +162,8 @@ fn offer(config: &Config) -> Offer {
     }
 }
 
-fn default_name() -> String {
+/// The machine and the process.
+pub(crate) fn default_name() -> String {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     format!("{}_{}", host.trim(), std::process::id())
 }

@@ -2,6 +2,7 @@
 
 use actix_web::{HttpResponse, web};
 use tidegate_backbone::DurabilityReport;
+use tidegate_telemetry::metrics::{CONTENT_TYPE, page};
 
 use crate::node::Node;
 use crate::{api, playground, transport};
@@ -72,13 +73,7 @@ async fn ready(node: web::Data<Node>) -> HttpResponse {
 }
 
 async fn metrics(node: web::Data<Node>) -> HttpResponse {
-    let mut text = node
-        .counters
-        .render(&node.backbone.counts(), &node.backbone.durability());
-    if let Some(hooks) = &node.hooks {
-        text += &hooks.render();
-    }
     HttpResponse::Ok()
-        .content_type("text/plain; version=0.0.4; charset=utf-8")
-        .body(text)
+        .content_type(CONTENT_TYPE)
+        .body(page(&node.metrics()))
 }

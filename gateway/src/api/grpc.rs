@@ -10,6 +10,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use tidegate_backbone::{TRACE_HEADER, TraceContext};
 use tidegate_codec::Failure;
 use tidegate_proto::gateway as proto;
 use tidegate_proto::gateway::gateway_server::{Gateway, GatewayServer};
@@ -109,9 +110,10 @@ struct Face(Api);
 impl Face {
     async fn perform<T: From<Outcome>>(
         &self,
+        trace: Option<TraceContext>,
         operation: Result<Operation, Failure>,
     ) -> Result<Response<T>, Status> {
-        let outcome = async { self.0.perform(operation?).await }.await;
+        let outcome = async { self.0.serve(trace, operation?).await }.await;
         let outcome = outcome.map_err(|failure| status(&failure))?;
         Ok(Response::new(outcome.into()))
     }
@@ -126,16 +128,17 @@ macro_rules! methods {
                 &self,
                 request: Request<proto::$request>,
             ) -> Result<Response<proto::$response>, Status> {
-                self.perform(request::$method(request.into_inner())).await
+                self.perform(trace(&request), request::$method(request.into_inner())).await
             })+
 
             async fn batch(
                 &self,
                 request: Request<proto::BatchRequest>,
             ) -> Result<Response<proto::BatchResponse>, Status> {
+                let trace = trace(&request);
                 let batch = request::batch(request.into_inner());
                 let batch = batch.map_err(|failure| status(&failure))?;
-                let outcomes = self.0.batch(batch).await;
+                let outcomes = self.0.serve_batch(trace, batch).await;
                 Ok(Response::new(reply::batch(outcomes)))
             }
         }
@@ -156,6 +159,12 @@ methods! {
     history_remove: HistoryRemoveRequest -> HistoryRemoveResponse;
     channels: ChannelsRequest -> ChannelsResponse;
     info: InfoRequest -> InfoResponse;
+}
+
+/// The trace that the backend says.
+fn trace<T>(request: &Request<T>) -> Option<TraceContext> {
+    let value = request.metadata().get(TRACE_HEADER)?;
+    TraceContext::parse(value.as_bytes())
 }
 
 /// The status that says the same as a failure's code.
