@@ -52,8 +52,8 @@ pub use proxy::{
 pub use secret::Secret;
 pub use server::{
     GrpcApiConfig, HealthConfig, HttpApiConfig, HttpServerConfig, LogConfig, NatsApiConfig,
-    NodeConfig, OpenTelemetryConfig, PlaygroundConfig, PrometheusConfig, ServerTlsConfig, ShutdownConfig, SwaggerConfig,
-    WebSocketConfig,
+    NodeConfig, OpenTelemetryConfig, PlaygroundConfig, PrometheusConfig, ServerTlsConfig,
+    ShutdownConfig, SwaggerConfig, WebSocketConfig,
 };
 pub use transport::{
     EmulationConfig, HttpStreamConfig, SseConfig, StreamSection, UniHttpStreamConfig, UniSseConfig,

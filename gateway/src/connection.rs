@@ -228,7 +228,9 @@ impl Connection {
                 self.step(|session, _, actions| session.presence_answered(id, result, actions));
             }
             Finished::Sent(id, Ok(sent)) => {
-                let confirmed = sent.confirmed().map(move |result| Finished::Published(id, result));
+                let confirmed = sent
+                    .confirmed()
+                    .map(move |result| Finished::Published(id, result));
                 self.work().begin(confirmed);
             }
             Finished::Sent(id, Err(error)) => self.published(id, Err(error)),

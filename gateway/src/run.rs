@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use tidegate_backbone::Backbone;
 use tidegate_telemetry::{Exporting, Settings};
-use tokio::task::spawn_blocking;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::spawn_blocking;
 
 use crate::config::Config;
 use crate::server::{Server, StartError};

@@ -76,7 +76,9 @@ impl Server {
             workers => workers,
         };
         let workers = workers.min(MAX_WORKERS);
-        let counters = Arc::new(Counters::new(config.channel.sets().filter_map(|(name, _)| name)));
+        let counters = Arc::new(Counters::new(
+            config.channel.sets().filter_map(|(name, _)| name),
+        ));
         let (interest, queues) = Interest::new(
             Arc::clone(&backbone),
             workers,

@@ -10,7 +10,7 @@ use std::time::Duration;
 use clap::{Parser, ValueEnum};
 use tidegate_backbone::is_namespace_name;
 use tidegate_history_service::service::Archived;
-use tidegate_service::NatsArguments;
+use tidegate_service::{NatsArguments, TelemetryArguments};
 
 /// Archives the channels of namespaces with history, and answers what was published in them, over gRPC.
 #[derive(Debug, Clone, Parser)]
@@ -19,6 +19,10 @@ pub(crate) struct Options {
     /// How NATS is reached.
     #[command(flatten)]
     pub(crate) nats: NatsArguments,
+
+    /// What it tells of itself.
+    #[command(flatten)]
+    pub(crate) telemetry: TelemetryArguments,
 
     /// A namespace to archive, and for how long: `chat=90d`, or `chat` for good; `_` stands for channels without a
     /// namespace. May be given several times. Gateways make its stream; this only reads it.

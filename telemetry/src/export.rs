@@ -61,7 +61,9 @@ pub struct Exporting {
 /// [`StartError`].
 pub fn start(settings: Settings, source: Option<Arc<dyn Source>>) -> Result<Exporting, StartError> {
     let resource = resource(&settings);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     let (queue, spans) = Queue::new(settings.queue);
     let mut provider = SdkTracerProvider::builder()
         .with_resource(resource.clone())
@@ -82,7 +84,11 @@ pub fn start(settings: Settings, source: Option<Arc<dyn Source>>) -> Result<Expo
     let thread = thread.spawn(move || runtime.block_on(sending.run(spans, stopped)))?;
     let is_first = TRACER.set(provider.tracer("tidegate")).is_ok();
     match is_first {
-        true => Ok(Exporting { provider, stop, thread }),
+        true => Ok(Exporting {
+            provider,
+            stop,
+            thread,
+        }),
         false => Err(StartError::Twice),
     }
 }
@@ -100,7 +106,9 @@ impl Exporting {
 fn resource(settings: &Settings) -> Resource {
     let detected = Resource::builder().build();
     let has_name = std::env::var_os("OTEL_SERVICE_NAME").is_some()
-        || detected.get(&"service.name".into()).is_some_and(|it| !it.as_str().starts_with("unknown_service"));
+        || detected
+            .get(&"service.name".into())
+            .is_some_and(|it| !it.as_str().starts_with("unknown_service"));
     let instance = KeyValue::new("service.instance.id", settings.instance.clone());
     let version = KeyValue::new("service.version", env!("CARGO_PKG_VERSION"));
     let own = Resource::builder_empty().with_attributes([instance, version]);
@@ -109,8 +117,12 @@ fn resource(settings: &Settings) -> Resource {
         false => own.with_service_name(settings.service),
     };
     // The environment wins.
-    let told = detected.iter().filter(|(key, _)| has_name || key.as_str() != "service.name");
-    let told: Vec<_> = told.map(|(key, value)| KeyValue::new(key.clone(), value.clone())).collect();
+    let told = detected
+        .iter()
+        .filter(|(key, _)| has_name || key.as_str() != "service.name");
+    let told: Vec<_> = told
+        .map(|(key, value)| KeyValue::new(key.clone(), value.clone()))
+        .collect();
     own.with_attributes(told).build()
 }
 
@@ -123,7 +135,11 @@ struct Sending {
 }
 
 impl Sending {
-    async fn run(&mut self, mut spans: mpsc::Receiver<SpanData>, mut stopped: oneshot::Receiver<()>) {
+    async fn run(
+        &mut self,
+        mut spans: mpsc::Receiver<SpanData>,
+        mut stopped: oneshot::Receiver<()>,
+    ) {
         let start = Instant::now() + self.settings.interval;
         let mut ticks = interval_at(start, self.settings.interval);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -156,7 +172,11 @@ impl Sending {
     }
 
     /// Waits for a span, and a moment for those that follow it.
-    async fn gather(&self, spans: &mut mpsc::Receiver<SpanData>, batch: &mut Vec<SpanData>) -> usize {
+    async fn gather(
+        &self,
+        spans: &mut mpsc::Receiver<SpanData>,
+        batch: &mut Vec<SpanData>,
+    ) -> usize {
         let Some(first) = spans.recv().await else {
             return 0;
         };

@@ -75,7 +75,8 @@ where
             return self.0.format_event(context, writer, event);
         };
         let mut line = String::new();
-        self.0.format_event(context, Writer::new(&mut line), event)?;
+        self.0
+            .format_event(context, Writer::new(&mut line), event)?;
         let trace_id = u128::from_be_bytes(trace.trace_id);
         let span_id = u64::from_be_bytes(trace.span_id);
         let line = line.trim_end();
@@ -84,7 +85,10 @@ where
                 writer,
                 "{line},\"trace_id\":\"{trace_id:032x}\",\"span_id\":\"{span_id:016x}\"}}"
             ),
-            _ => writeln!(writer, "{line} trace_id={trace_id:032x} span_id={span_id:016x}"),
+            _ => writeln!(
+                writer,
+                "{line} trace_id={trace_id:032x} span_id={span_id:016x}"
+            ),
         }
     }
 }

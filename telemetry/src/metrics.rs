@@ -115,7 +115,9 @@ impl Family {
     }
 
     fn push(&mut self, labels: &[(&'static str, &str)], value: Value) {
-        let labels = labels.iter().map(|(name, value)| (*name, (*value).to_owned()));
+        let labels = labels
+            .iter()
+            .map(|(name, value)| (*name, (*value).to_owned()));
         self.samples.push(Sample {
             labels: labels.collect(),
             value,

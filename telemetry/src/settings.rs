@@ -114,7 +114,10 @@ impl Settings {
         environment: impl Iterator<Item = (String, String)>,
     ) -> Result<Option<Self>, Fault> {
         let variables = Variables(environment.filter(|(_, value)| !value.is_empty()).collect());
-        if variables.of(DISABLED).is_some_and(|it| it.eq_ignore_ascii_case("true")) {
+        if variables
+            .of(DISABLED)
+            .is_some_and(|it| it.eq_ignore_ascii_case("true"))
+        {
             return Ok(None);
         }
         let protocol = match variables.of(PROTOCOL) {
@@ -202,7 +205,10 @@ fn uri(name: &'static str, text: &str) -> Result<Uri, Fault> {
     let uri: Option<Uri> = text.parse().ok();
     let is_http = |it: &Uri| matches!(it.scheme_str(), Some("http" | "https"));
     let uri = uri.filter(|it| is_http(it) && it.host().is_some_and(|host| !host.is_empty()));
-    uri.ok_or(fault(name, "has to start with `http://` or `https://` and name a host"))
+    uri.ok_or(fault(
+        name,
+        "has to start with `http://` or `https://` and name a host",
+    ))
 }
 
 /// Where one kind of telemetry goes. Methods of gRPC have paths of their own.
@@ -248,7 +254,10 @@ fn sampler(options: &Options) -> Result<(String, String), Fault> {
         name => name,
     };
     if !SAMPLERS.contains(&name) {
-        return Err(fault("sampler", "has to be a sampler of OpenTelemetry, such as `parentbased_traceidratio`"));
+        return Err(fault(
+            "sampler",
+            "has to be a sampler of OpenTelemetry, such as `parentbased_traceidratio`",
+        ));
     }
     let share: Option<f64> = options.sampler_arg.parse().ok();
     let is_share = share.is_some_and(|it| (0.0..=1.0).contains(&it));

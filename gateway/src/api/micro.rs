@@ -77,11 +77,7 @@ async fn perform(
     }
 }
 
-async fn batch(
-    api: &Api,
-    trace: Option<TraceContext>,
-    body: &[u8],
-) -> Result<Vec<u8>, Refusal> {
+async fn batch(api: &Api, trace: Option<TraceContext>, body: &[u8]) -> Result<Vec<u8>, Refusal> {
     match json::operations(body) {
         Ok((methods, batch)) => Ok(json::batch(methods, api.serve_batch(trace, batch).await)),
         Err(fault) => refuse(fault),

@@ -6,9 +6,9 @@ use tidegate_backbone::{Channel, Error, Position, Publication};
 use tidegate_codec::{ErrorCode, Failure};
 
 use super::operation::not_available;
+use super::{Api, Broadcast, MAX_OPERATIONS, Publish, Publishing};
 use crate::counters::Origin;
 use crate::publishing;
-use super::{Api, Broadcast, MAX_OPERATIONS, Publish, Publishing};
 
 /// Publications of one broadcast under way at a time.
 const WIDTH: usize = 256;

@@ -38,7 +38,8 @@ impl Journey {
 
     /// It was queued for so many more.
     pub(super) fn queued(&self, subscribers: usize) {
-        self.subscribers.fetch_add(subscribers as u64, Ordering::Relaxed);
+        self.subscribers
+            .fetch_add(subscribers as u64, Ordering::Relaxed);
     }
 }
 
@@ -46,7 +47,10 @@ impl Drop for Journey {
     fn drop(&mut self) {
         if let Some(fan_out) = self.fan_out.get() {
             let subscribers = self.subscribers.load(Ordering::Relaxed);
-            fan_out.set("tidegate.subscribers", i64::try_from(subscribers).unwrap_or(i64::MAX));
+            fan_out.set(
+                "tidegate.subscribers",
+                i64::try_from(subscribers).unwrap_or(i64::MAX),
+            );
         }
     }
 }

@@ -68,7 +68,9 @@ impl Collector {
         let builder = HttpsConnectorBuilder::new().with_native_roots()?;
         let builder = builder.https_or_http();
         let mut client = Client::builder(TokioExecutor::new());
-        client.pool_timer(TokioTimer::new()).timer(TokioTimer::new());
+        client
+            .pool_timer(TokioTimer::new())
+            .timer(TokioTimer::new());
         let carrier = match settings.protocol {
             Protocol::Grpc => {
                 let connector = builder.enable_http2().wrap_connector(tcp);
@@ -94,16 +96,21 @@ impl Collector {
         self.since
     }
 
-    pub(super) async fn send_spans(&self, resource_spans: Vec<ResourceSpans>) -> Result<(), Refusal> {
+    pub(super) async fn send_spans(
+        &self,
+        resource_spans: Vec<ResourceSpans>,
+    ) -> Result<(), Refusal> {
         let request = ExportTraceServiceRequest { resource_spans };
-        self.send::<_, ExportTraceServiceResponse>(&self.traces, TRACES, request).await
+        self.send::<_, ExportTraceServiceResponse>(&self.traces, TRACES, request)
+            .await
     }
 
     pub(super) async fn send_metrics(&self, metrics: ResourceMetrics) -> Result<(), Refusal> {
         let request = ExportMetricsServiceRequest {
             resource_metrics: vec![metrics],
         };
-        self.send::<_, ExportMetricsServiceResponse>(&self.metrics, METRICS, request).await
+        self.send::<_, ExportMetricsServiceResponse>(&self.metrics, METRICS, request)
+            .await
     }
 
     async fn send<Asked, Answered>(
@@ -118,12 +125,16 @@ impl Collector {
     {
         let sent = async {
             match &self.carrier {
-                Carrier::Grpc(client) => self.call::<_, Answered>(client, uri, method, request).await,
+                Carrier::Grpc(client) => {
+                    self.call::<_, Answered>(client, uri, method, request).await
+                }
                 Carrier::Http(client) => self.post(client, uri, &request).await,
             }
         };
         let late = || Refusal::Later(format!("no answer within {:?}", self.timeout));
-        timeout(self.timeout, sent).await.unwrap_or_else(|_| Err(late()))
+        timeout(self.timeout, sent)
+            .await
+            .unwrap_or_else(|_| Err(late()))
     }
 
     async fn call<Asked, Answered>(
@@ -144,7 +155,9 @@ impl Collector {
         let ready = grpc.ready().await;
         ready.map_err(|error| Refusal::Later(error.to_string()))?;
         let codec = ProstCodec::<Asked, Answered>::default();
-        let answered = grpc.unary(request, PathAndQuery::from_static(method), codec).await;
+        let answered = grpc
+            .unary(request, PathAndQuery::from_static(method), codec)
+            .await;
         answered.map(drop).map_err(|status| refusal(&status))
     }
 
@@ -165,7 +178,9 @@ impl Collector {
         let answered = answered.map_err(|error| Refusal::Later(cause(&error)))?;
         let status = answered.status();
         // Read to its end, so that the connection can be used again.
-        let _body = http_body_util::Limited::new(answered.into_body(), 65_536).collect().await;
+        let _body = http_body_util::Limited::new(answered.into_body(), 65_536)
+            .collect()
+            .await;
         match status {
             status if status.is_success() => Ok(()),
             StatusCode::TOO_MANY_REQUESTS
