@@ -17,4 +17,5 @@ mod redaction;
 mod scenario;
 mod secure;
 mod site;
+mod telemetry;
 mod transports;
