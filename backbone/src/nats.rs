@@ -26,6 +26,7 @@ mod metadata;
 mod monitoring;
 mod node;
 mod options;
+mod register;
 mod streams;
 mod subscriptions;
 mod wire;
@@ -48,13 +49,14 @@ use crate::subject::Subjects;
 use crate::topic::Topic;
 use crate::{
     Backbone, Channel, Confirmation, Count, Durability, DurabilityReport, Error, Feed, Listener,
-    Page, Position, Publication, Range, Removal, Storage, StreamOptions, Streams, Subscription,
-    Top,
+    Page, Position, Publication, Range, Register, RegisterOptions, Removal, Storage, StreamOptions,
+    Streams, Subscription, Top,
 };
 use connection::{Life, keep};
 use connector::Connector;
 use monitoring::Monitoring;
 use node::Node;
+use register::NatsRegister;
 use streams::Keeping;
 use subscriptions::Entry;
 
@@ -242,6 +244,10 @@ impl Backbone for Nats {
             listener,
         };
         Box::pin(self.add(self.node.listening(channel), entry))
+    }
+
+    fn register(&self, options: RegisterOptions) -> Result<Arc<dyn Register>, Error> {
+        Ok(Arc::new(NatsRegister::new(&self.node, options)))
     }
 
     fn is_ready(&self) -> bool {

@@ -14,6 +14,9 @@ const MICRO: &str = "$SRV.";
 /// Where `JetStream` is asked.
 const JETSTREAM: &str = "$JS.API.";
 
+/// Where registers are.
+const REGISTERS: &str = "$KV.";
+
 /// What a message is about; or, with `*` for any one token and a last `>` for any rest, what one hears about.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Topic(Box<str>);
@@ -143,7 +146,8 @@ impl Topic {
 
     /// Whether the prefix stands before it.
     pub(crate) fn has_prefix(&self) -> bool {
-        !self.0.starts_with(MICRO) && !self.0.starts_with(JETSTREAM)
+        let own = [MICRO, JETSTREAM, REGISTERS];
+        !own.iter().any(|start| self.0.starts_with(start))
     }
 
     /// Whether who hears about `self` hears about `other`.

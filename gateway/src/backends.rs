@@ -36,6 +36,7 @@ pub(crate) fn start(
             tokio::select! {
                 () = stopped(stop) => {}
                 never = serve(&api) => match never {},
+                never = keep_out(&api) => match never {},
                 () = serve_grpc(api.clone(), grpc, until) => {}
             }
             let _said = timeout(LAST_WORD, cluster.leave()).await;
@@ -60,6 +61,15 @@ async fn serve(api: &Api) -> Infallible {
         false => None,
     };
     Arc::clone(&cluster).live().await
+}
+
+/// Keeps the list of blocked users and revoked tokens, if there is one; otherwise never ends either.
+async fn keep_out(api: &Api) -> Infallible {
+    let node = &api.cluster().node;
+    match &node.revocations {
+        Some(revocations) => revocations.keep(&node.local).await,
+        None => std::future::pending().await,
+    }
 }
 
 /// Serves gRPC if there is a socket for it; otherwise never ends.

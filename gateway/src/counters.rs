@@ -1,5 +1,6 @@
 //! What happened on this node, as numbers that only grow (or gauges where said), and as metrics for whoever reads them.
 
+mod closes;
 mod times;
 mod traffic;
 
@@ -8,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tidegate_backbone::{Count, Durability, DurabilityReport};
 use tidegate_telemetry::metrics::{Family, Shape};
 
+pub use closes::Closes;
 pub use times::Times;
 pub use traffic::{Namespace, Origin, Traffic};
 
@@ -40,6 +42,8 @@ macro_rules! counters {
         #[derive(Debug, Default)]
         pub struct Counters {
             $(#[doc = $help] pub $name: Counter,)+
+            /// By disconnect code.
+            pub closes: Closes,
             /// How long things took.
             pub times: Times,
             /// By namespace.
@@ -67,9 +71,13 @@ counters! {
     tls_failed: Counter, "TLS handshakes that clients did not finish well or in time.";
     tls_renewed: Counter, "Certificates taken over while the node runs.";
     tls_renewal_failed: Counter, "Looks at a new certificate or key that cannot be used.";
+    jwks_fetched: Counter, "Sets of keys of tokens fetched from their issuers.";
+    jwks_fetch_failed: Counter, "Fetches of such sets that failed.";
+    revocations: Gauge, "Blocked users and revoked tokens in the list now.";
     position_checks: Counter, "Positions of kept channels compared with the stream.";
     position_repairs: Counter, "Channels whose missing publications were read from the stream.";
     positions_lost: Counter, "Channels whose subscribers had to recover, because something was gone from the stream.";
+    recovered_from_ring: Counter, "Looks for what clients missed that found it at hand.";
     recovery_reads: Counter, "Reads of the stream for clients that came back.";
     recovered_from_archive: Counter, "Reads of the archive for clients that came back later than the stream keeps.";
     recovered: Counter, "Subscribers that were given everything they had missed.";
@@ -114,6 +122,7 @@ impl Counters {
             Family::new(Shape::Counter, name, count.help).of(count.value)
         }));
         families.extend(durability(streams));
+        families.push(self.closes.family());
         families.extend(self.times.families());
         families.extend(self.traffic.families());
         families

@@ -37,6 +37,7 @@ use tokio::sync::watch;
 
 use crate::config::Config;
 pub use answer::{Answer, Grant, Unanswered};
+pub(crate) use client::{Protocol, client, unanswered};
 pub(crate) use endpoint::Endpoint;
 pub use headers::{Headers, Wanted};
 use meter::Meter;

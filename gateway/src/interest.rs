@@ -191,6 +191,19 @@ impl Interest {
         (queue.max_capacity() - queue.capacity()) as u64
     }
 
+    /// Publications that wait for workers, and their bytes.
+    pub(crate) fn waiting_for_all(&self) -> (u64, u64) {
+        let workers = 0..self.queues.len();
+        let bytes = self
+            .queues
+            .iter()
+            .map(|it| it.bytes.load(Ordering::Relaxed));
+        (
+            workers.map(|it| self.waiting(it)).sum(),
+            bytes.sum::<usize>() as u64,
+        )
+    }
+
     /// Says that worker number `worker` has taken a publication of this size off its queue.
     pub(crate) fn taken(&self, worker: usize, bytes: usize) {
         self.queues[worker]

@@ -15,8 +15,10 @@ use crate::control::Local;
 use crate::counters::Counters;
 use crate::hooks::Hooks;
 use crate::interest::Interest;
+use crate::jwks::Jwks;
 use crate::presence::Presence;
 use crate::quota::UserQuotas;
+use crate::revocation::Revocations;
 use crate::rules::Rules;
 use crate::tls::{Offer, Tls};
 use crate::transport::{Kind, Sessions, Statuses, statuses};
@@ -34,6 +36,10 @@ pub struct Node {
     pub(crate) counters: Arc<Counters>,
     /// The application's backends, if there are any.
     pub(crate) hooks: Option<Hooks>,
+    /// Where keys of tokens are published, if anywhere.
+    pub(crate) jwks: Option<Jwks>,
+    /// Who is not let in, where there is such a list.
+    pub(crate) revocations: Option<Revocations>,
     /// Those that take frames from elsewhere.
     pub(crate) sessions: Arc<Sessions>,
     /// How connects over HTTP are refused.
@@ -70,8 +76,17 @@ impl Node {
         counters: Arc<Counters>,
         local: Local,
     ) -> Result<Self, Vec<String>> {
+        let rules = Arc::new(Rules::new(&config)?);
+        let revocations = rules.revocations.clone().map(|list| {
+            let options = &config.client.revocation;
+            let revocations = Revocations::new(options, list, &backbone, &counters);
+            revocations.map_err(|fault| vec![format!("client.revocation: {fault}")])
+        });
+        let endpoints = rules.verifier.endpoints();
         Ok(Self {
-            rules: Arc::new(Rules::new(&config)?),
+            jwks: Jwks::start(&config.client.jwks, endpoints, &counters)?,
+            rules,
+            revocations: revocations.transpose()?,
             origins: OriginPolicy::new(&config.client.allowed_origins)?,
             quotas: UserQuotas::new(&config.client.rate_limit),
             admission: Admission::new(&config.client, Instant::now()),
@@ -142,6 +157,15 @@ impl Node {
     pub(crate) fn metrics(&self) -> Vec<Family> {
         let (counts, durability) = (self.backbone.counts(), self.backbone.durability());
         let mut families = self.counters.families(&counts, &durability);
+        let (waiting, bytes) = self.interest.waiting_for_all();
+        families.extend([
+            Family::gauge(
+                "tidegate_worker_queue_length",
+                "Publications that wait for workers now.",
+            )
+            .of(waiting),
+            Family::gauge("tidegate_worker_queue_bytes", "Bytes of these.").of(bytes),
+        ]);
         families.extend(self.hooks.iter().flat_map(Hooks::families));
         families.extend(tidegate_telemetry::counts());
         families
@@ -150,7 +174,10 @@ impl Node {
     /// Whether the node is of use to clients now.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        !self.is_draining() && self.backbone.is_ready()
+        let list = self.rules.revocations.as_ref();
+        !self.is_draining()
+            && self.backbone.is_ready()
+            && list.is_none_or(|list| list.is_complete())
     }
 }
 

@@ -331,7 +331,7 @@ impl KeptStream {
 }
 
 /// Asks JetStream, again and again until the deadline while nobody answers.
-async fn ask(
+pub(super) async fn ask(
     node: &Node,
     subject: &str,
     request: &Value,
@@ -351,15 +351,15 @@ async fn ask(
 }
 
 /// Something that JetStream answers.
-struct Request<'a> {
-    subject: &'a str,
-    headers: &'a [u8],
-    payload: Bytes,
+pub(super) struct Request<'a> {
+    pub(super) subject: &'a str,
+    pub(super) headers: &'a [u8],
+    pub(super) payload: Bytes,
 }
 
 impl Request<'_> {
     /// Asks, again and again until the deadline while nobody answers.
-    async fn ask(
+    pub(super) async fn ask(
         &self,
         node: &Node,
         wants: Wants,
@@ -406,7 +406,7 @@ impl Request<'_> {
 }
 
 /// An answer of JetStream's API, or the error that it holds.
-fn parse<T: DeserializeOwned>(answer: &Answer) -> Result<T, ApiError> {
+pub(super) fn parse<T: DeserializeOwned>(answer: &Answer) -> Result<T, ApiError> {
     let value: Value = serde_json::from_slice(&answer.payload).map_err(|_| ApiError {
         code: 0,
         text: "an answer that is no JSON".to_owned(),
@@ -429,9 +429,9 @@ fn parse<T: DeserializeOwned>(answer: &Answer) -> Result<T, ApiError> {
 /// What JetStream says went wrong.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("jetstream: {text}")]
-struct ApiError {
+pub(super) struct ApiError {
     /// `err_code`; zero for none.
-    code: u64,
+    pub(super) code: u64,
     text: String,
 }
 

@@ -40,11 +40,13 @@ tidegate_backbone::conformance_tests!(one_process);
 
 mod memory {
     tidegate_backbone::conformance_tests!(super::in_memory);
+    tidegate_backbone::conformance_tests!(registers super::in_memory);
     tidegate_backbone::conformance_tests!(streams super::in_memory);
 }
 
 mod files {
     tidegate_backbone::conformance_tests!(super::in_files);
+    tidegate_backbone::conformance_tests!(registers super::in_files);
     tidegate_backbone::conformance_tests!(streams super::in_files);
 }
 

@@ -159,6 +159,11 @@ methods! {
     history_remove: HistoryRemoveRequest -> HistoryRemoveResponse;
     channels: ChannelsRequest -> ChannelsResponse;
     info: InfoRequest -> InfoResponse;
+    block_user: BlockUserRequest -> RevocationResponse;
+    unblock_user: UnblockUserRequest -> RevocationResponse;
+    revoke_token: RevokeTokenRequest -> RevocationResponse;
+    invalidate_user_tokens: InvalidateUserTokensRequest -> RevocationResponse;
+    revocations: RevocationsRequest -> RevocationsResponse;
 }
 
 /// The trace that the backend says.

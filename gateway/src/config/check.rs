@@ -2,6 +2,7 @@
 
 mod channel;
 mod client;
+mod keys;
 mod nats;
 mod presence;
 mod proxy;

@@ -38,6 +38,8 @@ pub(crate) enum Task {
     Order(Order),
     /// Tell who you are.
     Describe,
+    /// Look whether you may be here.
+    Review,
 }
 
 /// What came of an errand.

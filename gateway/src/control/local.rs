@@ -39,6 +39,12 @@ impl Local {
         Ok(tally.count())
     }
 
+    /// Has connections look whether they may be here.
+    pub(crate) async fn review(&self, whom: Whom) -> Result<(), Missed> {
+        let tally = Tally::new("", 0);
+        self.send(whom, Task::Review, tally).await.map(drop)
+    }
+
     /// Those connections with the first ids behind `after`.
     pub(crate) async fn connections(
         &self,

@@ -9,6 +9,7 @@ mod archive;
 mod backends;
 mod embedded;
 mod history;
+mod keys;
 mod nats;
 mod outage;
 mod presence;

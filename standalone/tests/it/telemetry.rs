@@ -346,3 +346,69 @@ async fn log_lines_name_the_trace_that_they_belong_to() {
         "{others:?}"
     );
 }
+
+/// Names and types in the table of metrics.
+fn documented() -> Vec<(String, String)> {
+    let text = include_str!("../../../docs/telemetry.md");
+    let rows = text.lines().filter(|line| line.starts_with("| `tidegate_"));
+    let cells = rows.map(|row| row.split('|').map(str::trim).collect::<Vec<_>>());
+    cells
+        .map(|it| (it[1].trim_matches('`').to_owned(), it[2].to_owned()))
+        .collect()
+}
+
+#[tokio::test]
+async fn each_metric_is_documented_and_each_documented_one_is_there() {
+    let (nats, collector) = (nats().await, Collector::start().await);
+    let backend = Backend::start().await;
+    let config = tells(asks(config(), &backend), &collector.url);
+    let gateway = gateway(&nats, &config, &[AT_ONCE]).await;
+    let mut client = Client::connect(&gateway).await;
+    for channel in ["chat:room", "kept:room", "kept:room"] {
+        client.ask("subscribe", json!({ "channel": channel })).await;
+        let publish = json!({ "channel": channel, "data": 1 });
+        client.ask("publish", publish).await;
+        assert_eq!(client.publication().await, 1);
+    }
+    client
+        .ask("publish", json!({ "channel": "nowhere:room", "data": 1 }))
+        .await;
+    post(&gateway, "chat:room", None).await;
+    client.publication().await;
+    collector.span("publish chat").await;
+    let sent = async || (gateway.metric("tidegate_spans_sent").await.ok()? > 0).then_some(());
+    until_some("spans are sent", sent).await.unwrap();
+
+    let (_, page) = gateway.get("/metrics").await.unwrap();
+    let typed = page.lines().filter_map(|line| line.strip_prefix("# TYPE "));
+    let typed = typed.filter_map(|it| it.split_once(' '));
+    let mut there: Vec<_> = typed
+        .map(|(name, kind)| (name.to_owned(), kind.to_owned()))
+        .collect();
+    let mut documented = documented();
+    there.sort();
+    documented.sort();
+    assert_eq!(there, documented);
+    for line in [
+        "tidegate_connections 1",
+        "tidegate_subscriptions 2",
+        "tidegate_channels 2",
+        "tidegate_publications_in 3",
+        "tidegate_publications_out 4",
+        "tidegate_namespace_published{namespace=\"chat\",by=\"client\"} 1",
+        "tidegate_namespace_published{namespace=\"chat\",by=\"backend\"} 1",
+        "tidegate_namespace_published{namespace=\"kept\",by=\"client\"} 2",
+        "tidegate_namespace_received{namespace=\"chat\"} 2",
+        "tidegate_namespace_delivered{namespace=\"kept\"} 2",
+        "tidegate_confirm_seconds_count{by=\"stream\"} 2",
+        "tidegate_confirm_seconds_count{by=\"carrier\"} 2",
+        "tidegate_fan_out_seconds_count 4",
+        "tidegate_hook_outcomes{target=\"default\",event=\"publish\",outcome=\"granted\"} 2",
+        "tidegate_hook_seconds_count{target=\"default\",event=\"publish\"} 2",
+        "tidegate_stream_durability{namespace=\"kept\"} 0",
+        "tidegate_worker_queue_bytes 0",
+        "tidegate_closed{code=\"3008\"} 0",
+    ] {
+        assert!(page.lines().any(|it| it == line), "{line}\n{page}");
+    }
+}

@@ -124,11 +124,11 @@ impl SpanProcessor for Queue {
 
     fn on_end(&self, span: SpanData) {
         let sender = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        let outcome = sender.as_ref().map(|it| it.try_send(span));
-        match outcome {
-            Some(Ok(())) => {}
-            Some(Err(TrySendError::Full(_))) => Dropped::QueueFull.add(1),
-            Some(Err(TrySendError::Closed(_))) | None => Dropped::Late.add(1),
+        let room = sender.as_ref().map(mpsc::Sender::try_reserve);
+        match room {
+            Some(Ok(place)) => place.send(span),
+            Some(Err(TrySendError::Full(()))) => Dropped::QueueFull.add(1),
+            Some(Err(TrySendError::Closed(()))) | None => Dropped::Late.add(1),
         }
     }
 

@@ -38,6 +38,20 @@ impl Findings {
             "client.subscription_token",
             &client.subscription_token.token,
         );
+        self.jwks(&client.jwks);
+        let tokens = [&client.token, &client.subscription_token.token];
+        let is_published =
+            |it: &&TokenConfig| !it.jwks_public_endpoint.is_empty() || !it.providers.is_empty();
+        let wrong = client.jwks.timeout >= client.stale_close_delay;
+        let wrong = wrong && tokens.iter().any(is_published);
+        let options = ["client.jwks.timeout", "client.stale_close_delay"];
+        let message =
+            "must be shorter than client.stale_close_delay, or who waits for keys is closed";
+        self.between(wrong, &options, message);
+        let revocation = &client.revocation;
+        self.zero("client.revocation.max_entries", revocation.max_entries);
+        let wrong = ![1, 3, 5].contains(&revocation.replicas);
+        self.when(wrong, "client.revocation.replicas", "must be 1, 3 or 5");
     }
 
     fn heartbeat(&mut self, client: &ClientConfig) {
@@ -54,6 +68,7 @@ impl Findings {
     }
 
     fn tokens(&mut self, section: &str, token: &TokenConfig) {
+        self.published_keys(section, token);
         let hmac = [&*token.hmac_previous_secret_key, &*token.hmac_secret_key];
         self.needs(
             section,

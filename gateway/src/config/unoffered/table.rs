@@ -29,7 +29,6 @@ const fn section(
 const AUTHORITY: Verdict = Instead("name a file: server_ca_pem_file");
 const CLIENT_CERTIFICATES: Verdict = Missing("client certificates");
 const JOINED: Verdict = Instead("nodes are joined by NATS: set nats.url");
-const KEYS: Verdict = Instead("name the public keys themselves");
 const MAPS: Verdict = Missing("map subscriptions");
 const ONE_WAY: Verdict = Missing("one-way transports");
 const PEM: Verdict = Instead("name files: http_server.tls.cert_pem_file and key_pem_file");
@@ -78,9 +77,7 @@ pub(in crate::config) const UNOFFERED: &[Unoffered] = &[
     option("client.recovery_max_publication_limit", "300", Idle("recovery_max_publications of the namespace bounds recovery")),
     option("client.subscribe_to_user_personal_channel.single_connection", "", Instead("set client.user_connection_limit")),
     option("client.subscription_token.insecure_skip_jwks_endpoint_safety_check", "", Silent),
-    option("client.subscription_token.jwks_public_endpoint", "", KEYS),
     option("client.token.insecure_skip_jwks_endpoint_safety_check", "", Silent),
-    option("client.token.jwks_public_endpoint", "", KEYS),
     option("client.user_id_http_header", "", Missing("users from a header")),
     option("consumers", "", Missing("consumers of queues and databases")),
     section("controller", "enabled", "", JOINED),
