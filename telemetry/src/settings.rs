@@ -266,3 +266,98 @@ fn sampler(options: &Options) -> Result<(String, String), Fault> {
     }
     Ok((name.to_owned(), options.sampler_arg.clone()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(options: Options, environment: &[(&str, &str)]) -> Result<Option<Settings>, Fault> {
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        Settings::new(options, environment.iter().map(owned))
+    }
+
+    fn options() -> Options {
+        Options {
+            endpoint: "http://options:1".to_owned(),
+            ..Options::default()
+        }
+    }
+
+    #[test]
+    fn the_environment_wins_over_options() {
+        const HTTP: (&str, &str) = (PROTOCOL, "http/protobuf");
+        let cases: [(&[_], _, _); 6] = [
+            (&[], "http://options:1/", "http://options:1/"),
+            (&[(ENDPOINT, "http://e:1")], "http://e:1/", "http://e:1/"),
+            (&[(ENDPOINT, "")], "http://options:1/", "http://options:1/"),
+            (
+                &[HTTP],
+                "http://options:1/v1/traces",
+                "http://options:1/v1/metrics",
+            ),
+            (
+                &[
+                    HTTP,
+                    (ENDPOINT, "https://e/base/"),
+                    (TRACES_ENDPOINT, "http://t/x"),
+                ],
+                "http://t/x",
+                "https://e/base/v1/metrics",
+            ),
+            (&[(METRICS_EXPORTER, "none")], "http://options:1/", ""),
+        ];
+        for (environment, traces, metrics) in cases {
+            let settings = read(options(), environment).unwrap().unwrap();
+            let text = |it: Option<Uri>| it.map_or_else(String::new, |it| it.to_string());
+            let found = (text(settings.traces), text(settings.metrics));
+            assert_eq!(
+                found,
+                (traces.to_owned(), metrics.to_owned()),
+                "{environment:?}"
+            );
+        }
+        assert!(read(options(), &[(DISABLED, "TRUE")]).unwrap().is_none());
+    }
+
+    #[test]
+    fn headers_are_decoded_and_not_shown() {
+        let text = "authorization=Bearer%20a%3Db, x-tenant = 7";
+        let settings = read(options(), &[(HEADERS, text)]).unwrap().unwrap();
+        let [(_, key), (name, value)] = &settings.headers[..] else {
+            panic!("{settings:?}");
+        };
+        assert_eq!(key, "Bearer a=b");
+        assert_eq!((name.as_str(), value.as_bytes()), ("x-tenant", &b"7"[..]));
+        assert!(!format!("{settings:?}").contains("Bearer"));
+    }
+
+    #[test]
+    fn faults_name_what_is_at_fault() {
+        for (name, value) in [
+            (PROTOCOL, "http/json"),
+            (ENDPOINT, "collector:4317"),
+            (TIMEOUT, "10s"),
+            (QUEUE, "0"),
+            (HEADERS, "a"),
+            (HEADERS, "a=%4"),
+            (TRACES_EXPORTER, "zipkin"),
+        ] {
+            let fault = read(options(), &[(name, value)]).unwrap_err();
+            assert_eq!(fault.name(), name, "{value}");
+        }
+        for (sampler, arg, name) in [
+            ("parentbased_traceidratio", "2", Some("sampler_arg")),
+            ("traceidratio", "", Some("sampler_arg")),
+            ("sometimes", "", Some("sampler")),
+            ("traceidratio", "0.5", None),
+        ] {
+            let options = Options {
+                sampler: sampler.to_owned(),
+                sampler_arg: arg.to_owned(),
+                ..options()
+            };
+            let fault = read(options, &[]).err();
+            assert_eq!(fault.map(|it| it.name()), name, "{sampler} {arg}");
+        }
+    }
+}
