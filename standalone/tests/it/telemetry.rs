@@ -17,12 +17,14 @@ use tidegate_testkit::program::Program;
 use super::archive::free_address;
 use backend::Backend;
 use client::Client;
-use collector::Collector;
+use collector::{Collector, Span};
 
 /// Spans are sent at once.
 const AT_ONCE: (&str, &str) = ("OTEL_BSP_SCHEDULE_DELAY", "1");
 
+/// Of somebody else.
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
+/// A span of it.
 const SPAN: &str = "b7ad6b7169203331";
 
 /// Anybody may do anything in `kept:…`, about whose publications a backend is asked, and in `chat:…`.
@@ -108,6 +110,11 @@ async fn one_trace_leads_from_the_command_to_subscribers_and_archive() {
     archive.terminate().unwrap();
     archive.succeeded().await.unwrap();
 
+    check_trace(&collector, &backend, &ingest).await;
+}
+
+/// Every step once, each inside of the one before.
+async fn check_trace(collector: &Collector, backend: &Backend, ingest: &Span) {
     let root = collector.span("publish").await;
     let hook = collector.span("hook publish").await;
     let sent = collector.span("publish kept").await;
