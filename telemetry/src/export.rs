@@ -17,7 +17,7 @@ use opentelemetry_proto::transform::common::tonic::ResourceAttributesWithSchema;
 use opentelemetry_proto::transform::trace::tonic::group_spans_by_resource_and_scope;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{SdkTracerProvider, SpanData};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, timeout};
 
 use crate::metrics::{Family, Source, otlp};
@@ -51,7 +51,7 @@ pub enum StartError {
 #[derive(Debug)]
 pub struct Exporting {
     provider: SdkTracerProvider,
-    stop: oneshot::Sender<()>,
+    stop: watch::Sender<()>,
     thread: JoinHandle<()>,
 }
 
@@ -72,7 +72,7 @@ pub fn start(settings: Settings, source: Option<Arc<dyn Source>>) -> Result<Expo
         provider = provider.with_sampler(sampling::sampler(name, share));
     }
     let provider = provider.build();
-    let (stop, stopped) = oneshot::channel();
+    let (stop, stopped) = watch::channel(());
     let mut sending = Sending {
         collector: Collector::new(&settings)?,
         resource: ResourceAttributesWithSchema::from(&resource),
@@ -135,11 +135,7 @@ struct Sending {
 }
 
 impl Sending {
-    async fn run(
-        &mut self,
-        mut spans: mpsc::Receiver<SpanData>,
-        mut stopped: oneshot::Receiver<()>,
-    ) {
+    async fn run(&mut self, mut spans: mpsc::Receiver<SpanData>, mut stopped: watch::Receiver<()>) {
         let start = Instant::now() + self.settings.interval;
         let mut ticks = interval_at(start, self.settings.interval);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -147,7 +143,7 @@ impl Sending {
         loop {
             let limit = self.settings.batch;
             tokio::select! {
-                _ = &mut stopped => break,
+                () = ended(&mut stopped) => break,
                 _ = ticks.tick() => self.send_metrics().await,
                 count = self.gather(&mut spans, &mut batch), if batch.len() < limit => {
                     if count == 0 { break }
@@ -155,8 +151,13 @@ impl Sending {
             }
             if !batch.is_empty() {
                 tokio::select! {
-                    _ = &mut stopped => break,
                     () = self.send_spans(&mut batch, ATTEMPTS) => {}
+                    // What is being sent may arrive, so it is not sent again.
+                    () = long_ended(&mut stopped) => {
+                        Dropped::Unreachable.add(batch.len() as u64);
+                        batch.clear();
+                        break;
+                    }
                 }
             }
         }
@@ -227,4 +228,15 @@ impl Sending {
             queue::complain(&refusal, families.len() as u64);
         }
     }
+}
+
+/// Waits until the program ends.
+async fn ended(stopped: &mut watch::Receiver<()>) {
+    while stopped.changed().await.is_ok() {}
+}
+
+/// Waits until the program should not have to wait any more.
+async fn long_ended(stopped: &mut watch::Receiver<()>) {
+    ended(stopped).await;
+    sleep(PATIENCE).await;
 }
