@@ -134,6 +134,7 @@ macro_rules! conformance_tests {
             many_may_subscribe_at_once,
             after_shutdown_nothing_is_available,
             what_is_told_is_heard_as_it_was_said,
+            an_ear_may_end_its_own_subscription,
             a_group_shares_what_is_told,
             messages_arrive_in_the_order_of_telling,
             a_question_is_answered,

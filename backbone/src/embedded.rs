@@ -27,8 +27,8 @@ use crate::bus::{AskError, Bus, Ear, Message};
 use crate::topic::Topic;
 use crate::{
     Backbone, Channel, Confirmation, Durability, DurabilityReport, Error, Feed, Listener, Page,
-    Position, Publication, Range, Register, RegisterOptions, Removal, Storage, StreamOptions,
-    Streams, Subscription, Top,
+    Partition, Position, Publication, Range, Register, RegisterOptions, Removal, Storage,
+    StreamOptions, Streams, Subscription, Top,
 };
 use listeners::Listeners;
 use log::{Log, LogFeed};
@@ -200,7 +200,22 @@ impl Streams for Embedded {
         })
     }
 
-    fn feed(&self, namespace: Option<&str>, after: Option<Position>) -> Option<Box<dyn Feed>> {
+    fn partitions<'a>(&'a self, namespace: Option<&'a str>) -> Option<BoxFuture<'a, u32>> {
+        let name = namespace.unwrap_or_default();
+        let is_kept = self.shared.streams.contains_key(name);
+        is_kept.then(|| -> BoxFuture<'a, u32> { Box::pin(ready(Partition::WHOLE.of)) })
+    }
+
+    fn partition_of(&self, _channel: &Channel, _of: u32) -> u32 {
+        Partition::WHOLE.number
+    }
+
+    fn feed(
+        &self,
+        namespace: Option<&str>,
+        _partition: Partition,
+        after: Option<Position>,
+    ) -> Option<Box<dyn Feed>> {
         let stream = self.shared.streams.get(namespace.unwrap_or_default())?;
         let log = self.shared.log_of(stream.storage)?;
         Some(Box::new(LogFeed::new(log, namespace, after)))
@@ -309,6 +324,10 @@ impl Bus for Embedded {
 
     fn address(&self, topic: &Topic) -> String {
         topic.to_string()
+    }
+
+    fn reaches_others(&self) -> bool {
+        false
     }
 }
 

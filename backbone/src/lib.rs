@@ -37,7 +37,7 @@ pub use publication::{ClientInfo, Publication};
 pub use register::{Change, News, Register, RegisterOptions, Watch};
 pub use removal::{Removal, Removed, hear_removed, remove};
 pub use stream::{
-    Durability, DurabilityReport, Epoch, From, Page, Place, Position, Range, Storage,
+    Durability, DurabilityReport, Epoch, From, Page, Partition, Place, Position, Range, Storage,
     StreamOptions, Streams, Top,
 };
 pub use subject::{DEFAULT_PREFIX, PrefixError, Subjects};

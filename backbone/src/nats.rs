@@ -49,8 +49,8 @@ use crate::subject::Subjects;
 use crate::topic::Topic;
 use crate::{
     Backbone, Channel, Confirmation, Count, Durability, DurabilityReport, Error, Feed, Listener,
-    Page, Position, Publication, Range, Register, RegisterOptions, Removal, Storage, StreamOptions,
-    Streams, Subscription, Top,
+    Page, Partition, Position, Publication, Range, Register, RegisterOptions, Removal, Storage,
+    StreamOptions, Streams, Subscription, Top,
 };
 use connection::{Life, keep};
 use connector::Connector;
@@ -219,8 +219,22 @@ impl Streams for Nats {
         Box::pin(streams::remove(&self.node, channel, removal))
     }
 
-    fn feed(&self, namespace: Option<&str>, after: Option<Position>) -> Option<Box<dyn Feed>> {
-        let feed = streams::NatsFeed::new(&self.node, namespace, after)?;
+    fn partitions<'a>(&'a self, namespace: Option<&'a str>) -> Option<BoxFuture<'a, u32>> {
+        let known = self.node.streams.partitions(namespace)?;
+        Some(Box::pin(known))
+    }
+
+    fn partition_of(&self, channel: &Channel, of: u32) -> u32 {
+        self.node.subjects.partition_of(channel, of.max(1))
+    }
+
+    fn feed(
+        &self,
+        namespace: Option<&str>,
+        partition: Partition,
+        after: Option<Position>,
+    ) -> Option<Box<dyn Feed>> {
+        let feed = streams::NatsFeed::new(&self.node, namespace, partition, after)?;
         Some(Box::new(feed))
     }
 }

@@ -49,7 +49,7 @@ pub(crate) async fn accept(
         None => serve(site, listener, stop, Plain).await,
         Some(tls) => {
             let scratch = Scratch::new();
-            serve(site, listener, stop, Secure { tls, node, scratch }).await
+            serve(site, listener, stop, Secure { tls, scratch }).await
         }
     }
 }
@@ -99,7 +99,6 @@ fn protocol(is_http2: bool) -> Protocol {
 #[derive(Clone)]
 struct Secure {
     tls: Arc<Tls>,
-    node: Arc<Node>,
     scratch: Scratch,
 }
 
@@ -107,12 +106,8 @@ impl Entrance for Secure {
     type Io = Stream;
 
     async fn enter(self, socket: TcpStream) -> Option<(Self::Io, Protocol)> {
-        let outcome = self.tls.handshake(socket, self.scratch).await;
-        let outcome = outcome.inspect_err(|error| {
-            self.node.counters.tls_failed.add(1);
-            tracing::debug!(%error, "a TLS handshake failed");
-        });
-        let stream = outcome.ok()?;
+        // Who failed is counted.
+        let stream = self.tls.handshake(socket, self.scratch).await.ok()?;
         let protocol = protocol(stream.is_http2());
         Some((stream, protocol))
     }

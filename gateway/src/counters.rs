@@ -68,9 +68,6 @@ counters! {
     connections_accepted: Counter, "Connections accepted.";
     connections_refused: Counter, "Upgrades refused by the limits on connections.";
     origins_refused: Counter, "Upgrades refused because of their origin.";
-    tls_failed: Counter, "TLS handshakes that clients did not finish well or in time.";
-    tls_renewed: Counter, "Certificates taken over while the node runs.";
-    tls_renewal_failed: Counter, "Looks at a new certificate or key that cannot be used.";
     jwks_fetched: Counter, "Sets of keys of tokens fetched from their issuers.";
     jwks_fetch_failed: Counter, "Fetches of such sets that failed.";
     revocations: Gauge, "Blocked users and revoked tokens in the list now.";
@@ -87,6 +84,7 @@ counters! {
     rate_limited: Counter, "Commands refused with error 111, for they came too often.";
     emulation_frames: Counter, "Frames of clients that came as requests of their own.";
     emulation_passed_on: Counter, "Of these, passed on to the node that has the connection.";
+    echoes_lost: Counter, "Times that what the node tells itself did not come back in time.";
     commands: Counter, "Commands taken from clients.";
     publications_in: Counter, "Publications accepted from clients.";
     publications_out: Counter, "Publications put into connections' outboxes.";
@@ -99,6 +97,7 @@ counters! {
     not_json: Counter, "Publications kept from JSON clients because they are not valid JSON.";
     worker_queue_full: Counter, "Publications dropped because a worker's queue was full.";
     closed_by_server: Counter, "Connections closed by the server with a disconnect code.";
+    given_away: Counter, "Of these, asked to connect again (3011) because other nodes have far fewer.";
     closed_slow: Counter, "Of these, closed because their outbox was full (3008).";
     protocol_errors: Counter, "Connections ended for breaking the WebSocket protocol or its limits.";
 }

@@ -7,7 +7,9 @@
 mod answer;
 mod breaker;
 mod client;
+mod dispatch;
 mod endpoint;
+mod envelope;
 mod grpc;
 mod headers;
 mod json;
@@ -15,10 +17,12 @@ mod meter;
 mod notices;
 pub(crate) mod plan;
 mod question;
+mod relay;
 mod rules;
 mod service;
 mod store;
 mod target;
+mod teller;
 mod tls;
 mod web;
 
@@ -41,10 +45,12 @@ pub(crate) use client::{Protocol, client, unanswered};
 pub(crate) use endpoint::Endpoint;
 pub use headers::{Headers, Wanted};
 use meter::Meter;
+pub(crate) use notices::now_ms;
 use notices::{Pending, Queue};
-pub use question::{Caller, Event, Question, Subject, TargetId, Via};
+pub use question::{Caller, ChannelState, Event, Question, Subject, TargetId, Transition, Via};
 pub use rules::{Callee, ChannelHooks, HookRules};
 use target::Target;
+pub(crate) use teller::{Happened, Teller};
 
 /// How long a node that stops waits for backends to take what they are to be told.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -71,7 +77,7 @@ impl Hooks {
     ) -> Result<Option<Self>, Vec<String>> {
         let (mut targets, mut faults) = (HashMap::new(), Vec::new());
         for planned in plan::planned(config) {
-            match Target::new(planned.name, planned.config, bus) {
+            match Target::new(planned.id, planned.name, planned.config, bus) {
                 Ok(target) => {
                     targets.insert(planned.id, Arc::new(target));
                 }
@@ -93,6 +99,9 @@ impl Hooks {
             let (target, pending) = (Arc::clone(target), Arc::clone(&pending));
             (*id, Queue::start(&runtime, target, pending))
         });
+        for (id, target) in targets.iter().filter(|(id, _)| plan::is_told(config, **id)) {
+            runtime.spawn(dispatch::run(Arc::clone(target), *id));
+        }
         Ok(Some(Self {
             queues: queues.collect(),
             targets,
@@ -106,7 +115,7 @@ impl Hooks {
     pub(crate) async fn ask(
         &self,
         question: Question,
-        via: Via,
+        via: Via<'static>,
         span: Span,
     ) -> Result<Answer, Unanswered> {
         let target = self.targets.get(&question.target);
@@ -117,7 +126,7 @@ impl Hooks {
     }
 
     /// Tells a backend, now or later.
-    pub(crate) fn tell(&self, notice: Question, via: Via) {
+    pub(crate) fn tell(&self, notice: Question, via: Via<'static>) {
         let (target, queue) = (
             self.targets.get(&notice.target),
             self.queues.get(&notice.target),
@@ -126,6 +135,16 @@ impl Hooks {
             .zip(queue)
             .expect("rules name backends that are planned");
         queue.push(notice, via, target);
+    }
+
+    /// Tells backends of channels.
+    pub(crate) fn teller(&self) -> Teller {
+        Teller::new(self.targets.clone())
+    }
+
+    /// Where backends are asked.
+    pub(crate) fn runtime(&self) -> &Handle {
+        &self.runtime
     }
 
     /// Waits a while for backends to take what they are to be told.

@@ -85,8 +85,10 @@ mod tests {
     use std::time::{Duration, SystemTime};
 
     use futures_util::future::join_all;
+    use tidegate_testkit::deadline::until_some;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
+    use tokio::task::JoinHandle;
 
     use super::*;
     use crate::auth::{Purpose, Verifier};
@@ -96,12 +98,12 @@ mod tests {
     const TOKEN: &str = "eyJhbGciOiJFZERTQSIsImtpZCI6IngifQ.e30.AAAA";
 
     /// Answers each connection once with a set of no keys; counts them.
-    async fn issuer() -> (String, Arc<AtomicUsize>) {
+    async fn issuer() -> (String, Arc<AtomicUsize>, JoinHandle<()>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/", listener.local_addr().unwrap());
         let asked = Arc::<AtomicUsize>::default();
         let counted = Arc::clone(&asked);
-        tokio::spawn(async move {
+        let task = tokio::spawn(async move {
             while let Ok((mut socket, _)) = listener.accept().await {
                 counted.fetch_add(1, Ordering::SeqCst);
                 let mut head = [0; 1024];
@@ -110,7 +112,7 @@ mod tests {
                 socket.write_all(answer.as_bytes()).await.unwrap();
             }
         });
-        (url, asked)
+        (url, asked, task)
     }
 
     fn verifier(url: &str) -> Verifier {
@@ -123,7 +125,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_storm_of_unknown_keys_causes_one_fetch_an_interval() {
-        let (url, asked) = issuer().await;
+        let (url, asked, _) = issuer().await;
         let verifier = verifier(&url);
         let config = JwksConfig {
             refetch_interval: Duration::from_millis(500),
@@ -142,8 +144,39 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn the_last_keys_serve_for_a_while_when_the_issuer_is_gone() {
+        let (url, _, task) = issuer().await;
+        let verifier = verifier(&url);
+        let config = |stale_limit| JwksConfig {
+            refetch_interval: Duration::from_millis(20),
+            cache_min: Duration::from_millis(20),
+            cache_max: Duration::from_millis(20),
+            stale_limit,
+            ..JwksConfig::default()
+        };
+        let counters = Arc::<Counters>::default();
+        let start = |config| Jwks::start(&config, verifier.endpoints(), &counters);
+        let patient = start(config(Duration::from_hours(1))).unwrap().unwrap();
+        assert!(patient.fetch(EndpointId(0)).await);
+        task.abort();
+        let reason = || {
+            let refused = verifier.connection(TOKEN, SystemTime::now());
+            refused.unwrap_err().to_string()
+        };
+        let failed = async || (counters.jwks_fetch_failed.get() > 3).then_some(());
+        until_some("fetches fail", failed).await.unwrap();
+        let has_keys = "token invalid: its issuer publishes no such key for EdDSA";
+        assert_eq!(reason(), has_keys);
+        drop(patient);
+        let _impatient = start(config(Duration::from_millis(50))).unwrap().unwrap();
+        let forgotten = async || (reason() != has_keys).then(reason);
+        let reason = until_some("keys are forgotten", forgotten).await.unwrap();
+        assert_eq!(reason, "token invalid: its issuer's keys are not at hand");
+    }
+
+    #[tokio::test]
     async fn who_would_wait_too_long_is_told_at_once() {
-        let (url, asked) = issuer().await;
+        let (url, asked, _) = issuer().await;
         let verifier = verifier(&url);
         let config = JwksConfig {
             refetch_interval: Duration::from_hours(1),

@@ -13,11 +13,12 @@ use tidegate_backbone::{Backbone, Storage, StreamOptions};
 use tidegate_telemetry::{Fault, logging};
 
 use crate::auth::mint;
-use crate::cli::{Action, Cli, TokenArgs};
+use crate::cli::{Action, Cli, ProbeArgs, TokenArgs};
 use crate::config::{Config, Loaded};
 use crate::node::default_name;
+use crate::probe::Question;
 use crate::server::{Server, StartError};
-use crate::{run, telemetry};
+use crate::{probe, run, telemetry};
 
 /// What a node uses when no NATS is configured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,6 +78,9 @@ pub fn main(
         Ok(Action::Print(text)) => print(&text),
         Ok(Action::Token(loaded, token)) => {
             make_token(&loaded.config, &token).and_then(|token| print(&format!("{token}\n")))
+        }
+        Ok(Action::Probe(loaded, probe)) => {
+            ask(&loaded.config, probe).and_then(|answer| print(&answer))
         }
         Err(faults) => Err(faults.to_string()),
     };
@@ -190,6 +194,18 @@ async fn backbone(
         }
         WithoutNats::Refuse => Err(ServeError::NoNats),
     }
+}
+
+fn ask(config: &Config, asked: ProbeArgs) -> Result<String, String> {
+    let address = match asked.at {
+        Some(address) => address,
+        None => probe::address(&config.http_server)?,
+    };
+    let question = match asked.ready {
+        true => Question::Ready,
+        false => Question::Alive,
+    };
+    probe::probe(address, question)
 }
 
 fn make_token(config: &Config, token: &TokenArgs) -> Result<String, String> {

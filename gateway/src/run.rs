@@ -27,7 +27,8 @@ pub async fn run(
     let metrics = Arc::new(Metrics(Arc::clone(server.node())));
     let exporting = telemetry.map(|it| tidegate_telemetry::start(it, Some(metrics)));
     let exporting = exporting.transpose()?;
-    tracing::info!(address = %server.address(), version = crate::session::VERSION, "serving");
+    let (address, node) = (server.address(), server.node().id);
+    tracing::info!(%address, %node, version = crate::session::VERSION, "serving");
     started(&server);
     signals.next().await;
     tokio::select! {

@@ -8,6 +8,7 @@ pub(crate) mod otlp;
 mod text;
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 pub use histogram::{Histogram, Snapshot};
 pub use text::{CONTENT_TYPE, page};
@@ -60,6 +61,8 @@ pub(crate) struct Sample {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Value {
     Whole(u64),
+    /// In seconds.
+    Time(Duration),
     Histogram(Snapshot),
 }
 
@@ -100,6 +103,11 @@ impl Family {
     /// Adds a number.
     pub fn add(&mut self, labels: &[(&'static str, &str)], value: u64) {
         self.push(labels, Value::Whole(value));
+    }
+
+    /// Adds a time, in seconds.
+    pub fn add_time(&mut self, labels: &[(&'static str, &str)], value: Duration) {
+        self.push(labels, Value::Time(value));
     }
 
     /// Adds what a histogram holds.

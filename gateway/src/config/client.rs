@@ -55,6 +55,8 @@ options! {
         pub connection_limit: usize,
         /// New connections per second on one node, or HTTP 503 with `Retry-After`; zero for no limit.
         pub connection_rate_limit: usize,
+        /// Whether and how a node with far more connections than others gives some away.
+        pub rebalance: RebalanceConfig,
         /// Commands per second of one connection, or error 111, then 3013; zero for no limit.
         pub command_rate_limit: usize,
         /// How often a client may do what costs others something, or error 111.
@@ -224,6 +226,22 @@ options! {
         pub enabled: bool,
         /// Its namespace; empty for none.
         pub personal_channel_namespace: String,
+    }
+}
+
+options! {
+    /// `client.rebalance.*`: nodes that are new get their share of the clients that are there.
+    pub struct RebalanceConfig {
+        /// Whether a node that has far more connections than the mean of all nodes asks its oldest to connect again (3011),
+        /// until it has as many. A balancer should send them to the node with the fewest.
+        pub enabled: bool,
+        /// How much is far more, in per cent of the mean. Above 100.
+        pub threshold: usize = 120,
+        /// Connections that one node asks in a second, at most.
+        pub rate: usize = 10,
+        /// Time for which all nodes must have been there and ready.
+        #[serde(with = "duration")]
+        pub delay: Duration = Duration::from_secs(10),
     }
 }
 

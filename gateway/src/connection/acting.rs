@@ -114,7 +114,7 @@ impl Connection {
         self.memberships = ByChannel::default();
     }
 
-    fn via(&self) -> Via {
+    fn via(&self) -> Via<'static> {
         Via {
             transport: self.outbox.wire().transport(),
             format: self.format(),

@@ -143,7 +143,7 @@ pub(super) async fn ask(
     node: Arc<Node>,
     ticket: u32,
     question: Box<Question>,
-    via: Via,
+    via: Via<'static>,
     span: Span,
 ) -> Finished {
     let hooks = node.hooks.as_ref();

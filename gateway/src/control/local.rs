@@ -69,6 +69,18 @@ impl Local {
         Ok(users.len())
     }
 
+    /// Asks so many of the oldest connections to connect again. A worker that has too much to do is spared.
+    pub(crate) fn give_away(&self, count: usize) {
+        let workers = self.0.len();
+        for (number, worker) in self.0.iter().enumerate() {
+            // Those of the first ones are greater by one, if it cannot be shared evenly.
+            let part = count / workers + usize::from(number < count % workers);
+            if part > 0 {
+                let _busy = worker.try_send(Job::GiveAway(part));
+            }
+        }
+    }
+
     async fn send(&self, whom: Whom, task: Task, tally: Arc<Tally>) -> Result<Arc<Tally>, Missed> {
         let (end, ended) = oneshot::channel();
         let errand = Arc::new(Errand {

@@ -81,6 +81,15 @@ impl Site {
         http::metric(self.address(), name).await
     }
 
+    /// Waits until the node is ready; gives what it says of that.
+    pub(crate) async fn ready(&self) -> Value {
+        let answer = until_some("the node is ready", async || {
+            let answer = http::get(self.address(), "/ready").await;
+            (answer.status == 200).then_some(answer.body)
+        });
+        serde_json::from_str(&answer.await.unwrap()).unwrap()
+    }
+
     /// Waits until a metric has this value.
     pub(crate) async fn until_metric(&self, name: &str, value: u64) {
         let mut last = 0;

@@ -19,7 +19,7 @@ use tonic::transport::{Channel, Endpoint};
 use super::scenario::{Format, Sdk, keep, start};
 use super::site::{Backbone, Site};
 
-const KEY: &str = "the key of the tests";
+pub(crate) const KEY: &str = "the key of the tests";
 
 /// A client that hears `chat:room`.
 async fn listener(site: &Site) -> Program {
@@ -29,25 +29,25 @@ async fn listener(site: &Site) -> Program {
     listener
 }
 
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     socket.local_addr().unwrap().port()
 }
 
-type Backend = GatewayClient<
+pub(crate) type Backend = GatewayClient<
     InterceptedService<
         Channel,
         fn(tonic::Request<()>) -> Result<tonic::Request<()>, tonic::Status>,
     >,
 >;
 
-async fn connect(port: u16) -> Channel {
+pub(crate) async fn connect(port: u16) -> Channel {
     let endpoint = Endpoint::from_shared(format!("http://127.0.0.1:{port}")).unwrap();
     let connect = async || endpoint.connect().await.ok();
     until_some("gRPC answers", connect).await.unwrap()
 }
 
-fn with_key(channel: Channel) -> Backend {
+pub(crate) fn with_key(channel: Channel) -> Backend {
     let show = |mut request: tonic::Request<()>| {
         let value = MetadataValue::try_from(format!("apikey {KEY}")).unwrap();
         request.metadata_mut().insert("authorization", value);
@@ -207,7 +207,7 @@ async fn grpc_keeps_users_and_tokens_out() {
 }
 
 /// The answer of an endpoint of the NATS service.
-async fn ask(nats: &async_nats::Client, method: &str, body: Value) -> Value {
+pub(crate) async fn ask(nats: &async_nats::Client, method: &str, body: Value) -> Value {
     let subject = format!("tide.req.tidegate.{method}");
     let answer = nats.request(subject, body.to_string().into()).await;
     serde_json::from_slice(&answer.unwrap().payload).unwrap()

@@ -84,14 +84,18 @@ impl Period {
     fn numbers(self, family: &Family) -> Vec<NumberDataPoint> {
         let samples = family.samples.iter();
         let numbers = samples.filter_map(|sample| match &sample.value {
-            Value::Whole(value) => Some((sample, *value)),
+            Value::Whole(value) => {
+                let value = i64::try_from(*value).unwrap_or(i64::MAX);
+                Some((sample, Number::AsInt(value)))
+            }
+            Value::Time(time) => Some((sample, Number::AsDouble(time.as_secs_f64()))),
             Value::Histogram(_) => None,
         });
         let points = numbers.map(|(sample, value)| NumberDataPoint {
             attributes: attributes(sample),
             start_time_unix_nano: self.start,
             time_unix_nano: self.end,
-            value: Some(Number::AsInt(i64::try_from(value).unwrap_or(i64::MAX))),
+            value: Some(value),
             ..NumberDataPoint::default()
         });
         points.collect()
@@ -101,7 +105,7 @@ impl Period {
         let samples = family.samples.iter();
         let held = samples.filter_map(|sample| match &sample.value {
             Value::Histogram(snapshot) => Some((sample, snapshot)),
-            Value::Whole(_) => None,
+            Value::Whole(_) | Value::Time(_) => None,
         });
         let points = held.map(|(sample, snapshot)| HistogramDataPoint {
             attributes: attributes(sample),

@@ -20,6 +20,7 @@ pub fn page(families: &[Family]) -> String {
             let labels = labels(&sample.labels);
             match &sample.value {
                 Value::Whole(value) => line(&mut text, name, &labels, value),
+                Value::Time(time) => line(&mut text, name, &labels, time.as_secs_f64()),
                 Value::Histogram(snapshot) => histogram(&mut text, name, &labels, snapshot),
             }
         }

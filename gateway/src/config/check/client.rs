@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Findings;
-use crate::config::{ClientConfig, TokenConfig};
+use crate::config::{ClientConfig, RebalanceConfig, TokenConfig};
 
 impl Findings {
     pub(super) fn client(&mut self, client: &ClientConfig) {
@@ -33,6 +33,7 @@ impl Findings {
             &options,
             message,
         );
+        self.rebalance(&client.rebalance);
         self.tokens("client.token", &client.token);
         self.tokens(
             "client.subscription_token",
@@ -52,6 +53,13 @@ impl Findings {
         self.zero("client.revocation.max_entries", revocation.max_entries);
         let wrong = ![1, 3, 5].contains(&revocation.replicas);
         self.when(wrong, "client.revocation.replicas", "must be 1, 3 or 5");
+    }
+
+    fn rebalance(&mut self, rebalance: &RebalanceConfig) {
+        let wrong = !(101..=10_000).contains(&rebalance.threshold);
+        let message = "must be from 101 to 10000 per cent";
+        self.when(wrong, "client.rebalance.threshold", message);
+        self.zero("client.rebalance.rate", rebalance.rate);
     }
 
     fn heartbeat(&mut self, client: &ClientConfig) {

@@ -77,9 +77,9 @@ fn what_asks_for_behaviour_is_told() {
             " yet: this version lacks subscriptions to streams of a backend",
         ),
         (
-            "http_server.tls.client_ca_pem_file",
-            "ca.pem",
-            " yet: this version lacks client certificates",
+            "grpc_api.tls.client_ca_pem",
+            "-----BEGIN CERTIFICATE-----",
+            ": name a file: client_ca_pem_file",
         ),
         (
             "http_server.tls_autocert.enabled",
