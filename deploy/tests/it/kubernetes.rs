@@ -5,11 +5,11 @@ use std::fs;
 use anyhow::Result;
 use tidegate_testkit::authority::Authority;
 
-use super::binaries::binary;
 use super::documents::{Documents, file};
 use super::metrics;
 use super::pod::{Container, Secrets, list};
 use super::site::Site;
+use tidegate_testkit::binaries::binary;
 
 fn overlay(name: &str) -> Documents {
     Documents::render(&file("kubernetes/overlays").join(name)).expect("an overlay")

@@ -15,9 +15,9 @@ use tidegate_testkit::tools::{nats_server, run};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::binaries::binary;
 use super::documents::Documents;
 use super::pod::{Container, Secrets};
+use tidegate_testkit::binaries::binary;
 
 /// Ports of this machine, one for each server or program.
 #[derive(Debug)]
