@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::auth::{OriginPolicy, Verifier};
 use crate::config::{self, Config, Faults, Format, Loaded, Setting, duration};
-use crate::tls::{Offer, Tls};
+use crate::ports::Ports;
 use crate::transport;
 
 /// Realtime messaging for browsers and apps, over NATS.
@@ -160,11 +160,7 @@ fn examine(config: &Config) -> Vec<String> {
             .err()
             .unwrap_or_default(),
     );
-    faults.extend(
-        Tls::load(&config.http_server, Offer::Http1)
-            .err()
-            .unwrap_or_default(),
-    );
+    faults.extend(Ports::load(config).err().unwrap_or_default());
     faults.extend(transport::statuses(config).err().unwrap_or_default());
     if !config.nats.url.is_empty()
         && let Err(error) = config.nats.options().check()

@@ -29,6 +29,7 @@ pub mod logging;
 pub mod node;
 pub mod outbox;
 mod playground;
+mod ports;
 pub mod presence;
 pub mod program;
 pub mod quota;

@@ -14,11 +14,11 @@ use crate::control::Local;
 use crate::counters::Counters;
 use crate::hooks::Hooks;
 use crate::interest::Interest;
+use crate::ports::Ports;
 use crate::presence::Presence;
 use crate::quota::UserQuotas;
 use crate::rules::Rules;
-use crate::tls::{Offer, Tls};
-use crate::transport::{Kind, Sessions, Statuses, statuses};
+use crate::transport::{Sessions, Statuses, statuses};
 
 /// One gateway node.
 pub struct Node {
@@ -43,8 +43,8 @@ pub struct Node {
     pub(crate) local: Local,
     /// Where anything of it is switched on.
     pub(crate) presence: Option<Arc<Presence>>,
-    /// Clients speak TLS, if there is any.
-    pub(crate) tls: Option<Arc<Tls>>,
+    /// What clients speak on each port, if it is TLS.
+    pub(crate) tls: Ports,
     /// Told when the last connection of a node that is stopping has ended.
     deserted: Notify,
     drain: watch::Sender<Option<Drain>>,
@@ -77,7 +77,7 @@ impl Node {
             hooks: Hooks::start(&config, &backbone)?,
             sessions: Sessions::new(),
             statuses: statuses(&config)?,
-            tls: Tls::load(&config.http_server, offer(&config))?.map(Arc::new),
+            tls: Ports::load(&config)?,
             presence: Presence::new(&config, &backbone, &counters),
             config,
             backbone,
@@ -141,14 +141,6 @@ impl Node {
     #[must_use]
     pub fn is_ready(&self) -> bool {
         !self.is_draining() && self.backbone.is_ready()
-    }
-}
-
-/// HTTP/2 is of use to responses that do not end, and to nothing else here.
-fn offer(config: &Config) -> Offer {
-    match Kind::ALL.iter().any(|kind| kind.section(config).enabled) {
-        true => Offer::Both,
-        false => Offer::Http1,
     }
 }
 

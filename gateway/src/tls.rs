@@ -1,4 +1,4 @@
-//! TLS towards clients: the certificate of this node, renewed without a restart.
+//! TLS towards clients: the certificate of a port, renewed without a restart.
 //!
 //! In: paths of PEM files. Out: handshakes with the newest pair of certificate and key that fits together. One for all
 //! workers of a node; a handshake runs on the worker that took the client in.
@@ -19,7 +19,7 @@ use tokio_rustls::rustls::sign::CertifiedKey;
 use tokio_rustls::rustls::version::TLS13;
 use tokio_rustls::rustls::{ALL_VERSIONS, ServerConfig, SupportedProtocolVersion};
 
-use crate::config::{HttpServerConfig, ServerTlsConfig};
+use crate::config::ServerTlsConfig;
 use crate::http2;
 use files::{Files, Pair};
 pub(crate) use stream::{Scratch, Stream};
@@ -27,7 +27,7 @@ pub(crate) use stream::{Scratch, Stream};
 /// What is spoken inside.
 const HTTP1: &[u8] = b"http/1.1";
 
-/// The node's end of TLS.
+/// The node's end of TLS on one port.
 pub(crate) struct Tls {
     files: Files,
     current: Arc<Current>,
@@ -43,7 +43,18 @@ pub(crate) struct Tls {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Offer {
     Http1,
+    Http2,
     Both,
+}
+
+/// A port on which clients may speak TLS.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Port<'a> {
+    /// The section of its options.
+    pub(crate) section: &'static str,
+    pub(crate) options: &'a ServerTlsConfig,
+    /// Time for a handshake.
+    pub(crate) timeout: Duration,
 }
 
 /// What a look at the files came to.
@@ -60,36 +71,39 @@ impl Tls {
     ///
     /// # Errors
     /// One text a fault, each naming its option.
-    pub(crate) fn load(http: &HttpServerConfig, offer: Offer) -> Result<Option<Self>, Vec<String>> {
+    pub(crate) fn load(port: Port<'_>, offer: Offer) -> Result<Option<Self>, Vec<String>> {
         let ServerTlsConfig {
             enabled: true,
             cert_pem_file: Some(certificate),
             key_pem_file: Some(key),
             ..
-        } = &http.tls
+        } = port.options
         else {
             return Ok(None);
         };
         let provider = Arc::new(aws_lc_rs::default_provider());
         let files = Files {
+            section: port.section,
             certificate: certificate.clone(),
             key: key.clone(),
         };
         let seen = files.read()?;
         let certified = files.certified(&seen, &provider)?;
         let current = Arc::new(Current(RwLock::new(Arc::new(certified))));
-        let mut config = config(provider, &http.tls.min_version, Arc::clone(&current))
-            .map_err(|fault| vec![fault])?;
-        if offer == Offer::Both {
-            config.alpn_protocols.insert(0, http2::PROTOCOL.to_vec());
-        }
+        let mut config = config(provider, port, Arc::clone(&current)).map_err(|it| vec![it])?;
+        let protocols: &[&[u8]] = match offer {
+            Offer::Http1 => &[HTTP1],
+            Offer::Http2 => &[http2::PROTOCOL],
+            Offer::Both => &[http2::PROTOCOL, HTTP1],
+        };
+        config.alpn_protocols = protocols.iter().map(|it| it.to_vec()).collect();
         Ok(Some(Self {
             files,
             current,
             seen: Mutex::new(seen),
             config: Arc::new(config),
-            reload_interval: http.tls.reload_interval,
-            timeout: http.request_timeout,
+            reload_interval: port.options.reload_interval,
+            timeout: port.timeout,
         }))
     }
 
@@ -138,16 +152,16 @@ impl Tls {
 
 fn config(
     provider: Arc<CryptoProvider>,
-    min_version: &str,
+    port: Port<'_>,
     current: Arc<Current>,
 ) -> Result<ServerConfig, String> {
     let tickets = aws_lc_rs::Ticketer::new();
-    let tickets = tickets.map_err(|error| format!("http_server.tls: {error}"))?;
+    let section = port.section;
+    let tickets = tickets.map_err(|error| format!("{section}: {error}"))?;
     let builder = ServerConfig::builder_with_provider(provider)
-        .with_protocol_versions(versions(min_version))
-        .map_err(|error| format!("http_server.tls.min_version: {error}"))?;
+        .with_protocol_versions(versions(&port.options.min_version))
+        .map_err(|error| format!("{section}.min_version: {error}"))?;
     let mut config = builder.with_no_client_auth().with_cert_resolver(current);
-    config.alpn_protocols = vec![HTTP1.to_vec()];
     // Sessions are kept by clients, encrypted, and cost the node nothing. One ticket is enough for a client that opens one
     // connection at a time.
     config.ticketer = tickets;

@@ -9,6 +9,7 @@ mod cors;
 mod echo;
 mod emulation;
 mod ending;
+mod grpc;
 mod http;
 mod marks;
 mod one_way;
@@ -20,6 +21,7 @@ mod upgrade;
 mod websocket;
 
 pub(crate) use emulation::{Sessions, emulate};
+pub(crate) use grpc::configure as configure_grpc;
 pub(crate) use http::{Kind, Statuses, serve, statuses};
 pub(crate) use reference::upgrade as upgrade_by_actix;
 pub(crate) use upgrade::Upgrade;

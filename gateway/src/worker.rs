@@ -18,7 +18,7 @@ use crate::hub::Hub;
 use crate::interest::{self, Item};
 use crate::node::Node;
 use crate::outbox::Outbox;
-use crate::tls::Look;
+use crate::tls::{Look, Tls};
 use crate::users::Users;
 use crate::wheel::Wheel;
 use crate::wire::Press;
@@ -69,7 +69,10 @@ impl Worker {
         actix_web::rt::spawn(Rc::clone(&worker).drain());
         actix_web::rt::spawn(Rc::clone(&worker).work(jobs));
         if number == 0 {
-            actix_web::rt::spawn(watch_certificate(Arc::clone(&worker.node)));
+            for tls in worker.node.tls.all() {
+                let (tls, node) = (Arc::clone(tls), Arc::clone(&worker.node));
+                actix_web::rt::spawn(watch_certificate(tls, node));
+            }
             let period = worker.node.config.client.channel_position_check_delay;
             let interest = Arc::downgrade(&worker.node.interest);
             actix_web::rt::spawn(interest::heed(interest.clone()));
@@ -150,9 +153,8 @@ impl Worker {
     }
 }
 
-/// Keeps the node's certificate up to date, if it has one.
-async fn watch_certificate(node: Arc<Node>) {
-    let Some(tls) = node.tls.clone() else { return };
+/// Keeps a certificate of the node up to date.
+async fn watch_certificate(tls: Arc<Tls>, node: Arc<Node>) {
     tls.watch(|look| match look {
         Look::Unchanged => {}
         Look::Renewed => node.counters.tls_renewed.add(1),

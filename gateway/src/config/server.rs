@@ -28,7 +28,7 @@ options! {
 }
 
 options! {
-    /// `http_server.tls.*`
+    /// `http_server.tls.*` and `uni_grpc.tls.*`
     pub struct ServerTlsConfig {
         /// Whether clients speak TLS; then all of them do.
         pub enabled: bool,

@@ -9,12 +9,14 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::sign::CertifiedKey;
 use tokio_rustls::rustls::{Error, InconsistentKeys};
 
-const CERTIFICATE: &str = "http_server.tls.cert_pem_file";
-const KEY: &str = "http_server.tls.key_pem_file";
+const CERTIFICATE: &str = "cert_pem_file";
+const KEY: &str = "key_pem_file";
 
 /// Where they are.
 #[derive(Debug)]
 pub(super) struct Files {
+    /// Of the options that name them.
+    pub(super) section: &'static str,
     /// The node's certificate, then those between it and the authority.
     pub(super) certificate: PathBuf,
     pub(super) key: PathBuf,
@@ -33,8 +35,8 @@ impl Files {
     /// # Errors
     /// One text a file that cannot be read, naming its option.
     pub(super) fn read(&self) -> Result<Pair, Vec<String>> {
-        let certificate = read(CERTIFICATE, &self.certificate);
-        let key = read(KEY, &self.key);
+        let certificate = self.read_one(CERTIFICATE, &self.certificate);
+        let key = self.read_one(KEY, &self.key);
         let (certificate, key) = both(certificate, key)?;
         Ok(Pair { certificate, key })
     }
@@ -49,22 +51,31 @@ impl Files {
         provider: &CryptoProvider,
     ) -> Result<CertifiedKey, Vec<String>> {
         let certificates = certificates(&pair.certificate)
-            .map_err(|reason| fault(CERTIFICATE, &self.certificate, &reason));
+            .map_err(|reason| self.fault(CERTIFICATE, &self.certificate, &reason));
         let key = PrivateKeyDer::from_pem_slice(&pair.key)
-            .map_err(|_| fault(KEY, &self.key, "holds no private key in PEM"));
+            .map_err(|_| self.fault(KEY, &self.key, "holds no private key in PEM"));
         let (certificates, key) = both(certificates, key)?;
         CertifiedKey::from_der(certificates, key, provider).map_err(|error| {
             vec![match error {
                 Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
-                    fault(KEY, &self.key, "is not the key of the certificate")
+                    self.fault(KEY, &self.key, "is not the key of the certificate")
                 }
                 Error::InvalidCertificate(error) => {
                     let reason = format!("holds a certificate that cannot be used: {error}");
-                    fault(CERTIFICATE, &self.certificate, &reason)
+                    self.fault(CERTIFICATE, &self.certificate, &reason)
                 }
-                error => fault(KEY, &self.key, &format!("cannot be used: {error}")),
+                error => self.fault(KEY, &self.key, &format!("cannot be used: {error}")),
             }]
         })
+    }
+
+    fn read_one(&self, option: &str, path: &Path) -> Result<Vec<u8>, String> {
+        let read = fs::read(path);
+        read.map_err(|error| self.fault(option, path, &format!("cannot be read: {error}")))
+    }
+
+    fn fault(&self, option: &str, path: &Path, reason: &str) -> String {
+        format!("{}.{option}: {} {reason}", self.section, path.display())
     }
 }
 
@@ -76,14 +87,6 @@ fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
         return Err("holds no certificate in PEM".to_owned());
     }
     Ok(certificates)
-}
-
-fn read(option: &str, path: &Path) -> Result<Vec<u8>, String> {
-    fs::read(path).map_err(|error| fault(option, path, &format!("cannot be read: {error}")))
-}
-
-fn fault(option: &str, path: &Path, reason: &str) -> String {
-    format!("{option}: {} {reason}", path.display())
 }
 
 /// Both, or all that is wrong.

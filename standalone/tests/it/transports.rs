@@ -137,23 +137,47 @@ async fn who_is_there_over_a_stream_is_seen_and_missed_as_over_a_websocket() {
     }
 }
 
-/// A script that opens a page in Chromium, and gateways that let this page in. The port was free a moment ago.
+/// Adds a namespace of which nothing is missed by those who cannot ask for it.
+fn keep_events(config: &mut Value) {
+    let namespaces = config["channel"]["namespaces"].as_array_mut().unwrap();
+    namespaces.push(json!({
+        "name": "events",
+        "allow_subscribe_for_client": true,
+        "allow_publish_for_client": true,
+        "history_size": 1_000,
+        "history_ttl": "10m",
+        "force_recovery": true,
+    }));
+}
+
+/// A port that was free a moment ago.
+fn free_port() -> u16 {
+    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+    socket.local_addr().unwrap().port()
+}
+
+#[tokio::test]
+async fn a_program_that_knows_centrifugo_listens_by_grpc() {
+    let port = free_port();
+    let site = Site::start(Backbone::Embedded, |config| {
+        keep_events(config);
+        config["uni_grpc"] = json!({ "enabled": true, "address": "127.0.0.1", "port": port });
+    });
+    let site = site.await;
+    let (near, far) = (site.near(), site.far());
+    let mut command = scenario::command("uni_grpc", Sdk::Python, Format::Protobuf, near, far);
+    command.env("TIDEGATE_UNI_GRPC", format!("127.0.0.1:{port}"));
+    scenario::succeed(Program::start(command).unwrap(), &site).await;
+}
+
+/// A script that opens a page in Chromium, and gateways that let this page in.
 async fn browse(name: &str, format: Format, backbone: Backbone) -> (Site, Program) {
     let browser = tokio::task::spawn_blocking(|| chromium().unwrap());
-    let port = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = port.local_addr().unwrap().port();
+    let port = free_port();
     let site = Site::start(backbone, |config| {
         offer(config);
         config["client"]["allowed_origins"] = json!([format!("http://127.0.0.1:{port}")]);
-        let namespaces = config["channel"]["namespaces"].as_array_mut().unwrap();
-        namespaces.push(json!({
-            "name": "events",
-            "allow_subscribe_for_client": true,
-            "allow_publish_for_client": true,
-            "history_size": 1_000,
-            "history_ttl": "10m",
-            "force_recovery": true,
-        }));
+        keep_events(config);
     });
     let site = site.await;
     let mut command = scenario::command(name, Sdk::JavaScript, format, site.near(), site.far());

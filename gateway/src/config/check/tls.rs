@@ -4,15 +4,17 @@ use super::Findings;
 use crate::config::ServerTlsConfig;
 
 impl Findings {
-    pub(super) fn server_tls(&mut self, tls: &ServerTlsConfig) {
-        let enabled = "http_server.tls.enabled";
-        let certificate = ("http_server.tls.cert_pem_file", tls.cert_pem_file.is_some());
-        let key = ("http_server.tls.key_pem_file", tls.key_pem_file.is_some());
-        for (option, given) in [certificate, key] {
-            let wrong = tls.enabled && !given;
-            self.between(wrong, &[enabled, option], &format!("needs {option}"));
+    pub(super) fn server_tls(&mut self, section: &str, tls: &ServerTlsConfig) {
+        let option = |name| format!("{section}.{name}");
+        let enabled = option("enabled");
+        for (name, file) in [
+            ("cert_pem_file", &tls.cert_pem_file),
+            ("key_pem_file", &tls.key_pem_file),
+        ] {
+            let (option, wrong) = (option(name), tls.enabled && file.is_none());
+            self.between(wrong, &[&enabled, &option], &format!("needs {option}"));
         }
         let versions = ["1.2", "1.3"];
-        self.one_of("http_server.tls.min_version", &tls.min_version, &versions);
+        self.one_of(&option("min_version"), &tls.min_version, &versions);
     }
 }

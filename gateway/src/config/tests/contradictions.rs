@@ -48,13 +48,6 @@ fn options_that_contradict_each_other_are_refused() {
         ],
         &["prometheus.handler_prefix (--set): is the path of another endpoint"],
     );
-    check(
-        &[
-            ("http_server.tls.enabled", "true"),
-            ("http_server.tls.cert_pem_file", "/c"),
-        ],
-        &["http_server.tls.enabled (--set): needs http_server.tls.key_pem_file"],
-    );
     let personal = "client.subscribe_to_user_personal_channel";
     check(
         &[
@@ -64,6 +57,24 @@ fn options_that_contradict_each_other_are_refused() {
         &[&format!(
             "{personal}.personal_channel_namespace (--set): is not the name of a namespace in channel.namespaces"
         )],
+    );
+}
+
+#[test]
+fn tls_needs_a_certificate_and_its_key() {
+    check(
+        &[
+            ("http_server.tls.enabled", "true"),
+            ("http_server.tls.cert_pem_file", "/c"),
+        ],
+        &["http_server.tls.enabled (--set): needs http_server.tls.key_pem_file"],
+    );
+    check(
+        &[
+            ("uni_grpc.tls.enabled", "true"),
+            ("uni_grpc.tls.key_pem_file", "/k"),
+        ],
+        &["uni_grpc.tls.enabled (--set): needs uni_grpc.tls.cert_pem_file"],
     );
 }
 
