@@ -17,6 +17,7 @@ use super::{Door, SiteFactory, no_site, take_in};
 use crate::api::Api;
 use crate::http2::{self, Terms};
 use crate::node::Node;
+use crate::transport::Lent;
 use crate::worker::Worker;
 use crate::{site, transport};
 
@@ -62,15 +63,15 @@ impl<E, S, H> Door for HttpDoor<E, S, H>
 where
     E: Entrance,
     S: http2::Site,
-    H: Service<(E::Io, Protocol, Option<SocketAddr>)> + 'static,
+    H: Service<(Lent<E::Io>, Protocol, Option<SocketAddr>)> + 'static,
 {
     async fn serve(&self, socket: TcpStream, peer: SocketAddr) {
         let Some((io, protocol)) = self.entrance.enter(socket).await else {
             return;
         };
         if protocol != Protocol::Http2 {
-            // A client that breaks HTTP has been answered.
-            let _ = self.http1.call((io, protocol, Some(peer))).await;
+            // A client that breaks HTTP has been answered, and a response may have taken the socket over.
+            let _ = self.http1.call((Lent::new(io), protocol, Some(peer))).await;
             return;
         }
         let terms = Terms {
@@ -110,7 +111,7 @@ fn site(worker: &Rc<Worker>, api: &Api) -> impl SiteFactory + use<> {
 async fn http1<E: Entrance>(
     worker: &Rc<Worker>,
     api: &Api,
-) -> io::Result<impl Service<(E::Io, Protocol, Option<SocketAddr>)> + use<E>> {
+) -> io::Result<impl Service<(Lent<E::Io>, Protocol, Option<SocketAddr>)> + use<E>> {
     let config = &worker.node.config;
     let is_lean = config.websocket.engine == "lean";
     let service = HttpService::build()
@@ -119,6 +120,9 @@ async fn http1<E: Entrance>(
         .client_disconnect_timeout(Duration::ZERO)
         // Who sends nothing more has gone: a response that does not end would not notice otherwise.
         .h1_allow_half_closed(false)
+        .on_connect_ext(|io: &Lent<E::Io>, data| {
+            data.insert(io.claim());
+        })
         .finish(site(worker, api))
         .upgrade(is_lean.then(|| transport::Upgrade::new(Rc::clone(worker))));
     service.new_service(()).await.map_err(no_site)

@@ -67,7 +67,7 @@ async fn open(
     let time = node.config.http_server.request_timeout;
     let bytes = read_body(head, payload, limit, time).await;
     let connect = connect_of(bytes.map_err(|it| refused(&Refusal::Status(it)))?)?;
-    let (writer, body) = body(admitted);
+    let (writer, body) = body(admitted, None);
     let mut entry = entry(head, node);
     entry.pings = PingStyle::OneWay;
     let wire = Wire::new(Format::Protobuf, Framing::Grpc, Envelope::Bare);
