@@ -14,6 +14,7 @@ mod pattern;
 mod presence;
 mod publish;
 mod recent;
+mod revocation;
 mod swagger;
 
 use std::sync::Arc;
@@ -74,6 +75,9 @@ impl Api {
             Operation::HistoryRemove { channel } => self.remove_history(&channel).await,
             Operation::Channels { pattern } => self.channels(pattern).await,
             Operation::Info => self.info().await,
+            Operation::Revoke(it) => self.revoke(it).await,
+            Operation::Unblock { user } => self.unblock(user).await,
+            Operation::Revocations { after, limit } => self.list_revocations(&after, limit),
             // The application's backend is who asks here: there is nobody to pass the call on to.
             Operation::Rpc { .. } => Err(ErrorCode::MethodNotFound.into()),
         }

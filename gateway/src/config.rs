@@ -33,8 +33,8 @@ use schema::options;
 pub use channel::{ChannelConfig, Namespace, NamespaceOptions};
 pub use check::Finding;
 pub use client::{
-    ClientConfig, PersonalChannel, RateConfig, RateLimitConfig, SubscriptionTokenConfig,
-    TokenConfig,
+    ClientConfig, JwksConfig, PersonalChannel, RateConfig, RateLimitConfig, RebalanceConfig,
+    RevocationConfig, SubscriptionTokenConfig, TokenConfig, TokenProvider,
 };
 pub use embedded::{EmbeddedConfig, HistoryServiceConfig, PresenceServiceConfig};
 pub use fault::{Fault, Faults, Source};

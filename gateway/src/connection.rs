@@ -220,6 +220,9 @@ impl Connection {
             Finished::Answered(ticket, result) => {
                 self.step(|session, now, actions| session.answered(ticket, result, now, actions));
             }
+            Finished::Fetched(ticket, are_there) => {
+                self.step(|session, now, actions| session.fetched(ticket, are_there, now, actions));
+            }
             Finished::Read(id, result) => {
                 let format = self.format();
                 self.step(|session, now, actions| session.read(id, result, format, now, actions));
@@ -258,6 +261,10 @@ impl Connection {
                 if has_obeyed {
                     errand.tally.reached();
                 }
+                self.advance();
+            }
+            Task::Review => {
+                self.step(|session, now, actions| session.review(now, actions));
                 self.advance();
             }
             Task::Describe => errand.tally.found(self.client(), self.describe()),

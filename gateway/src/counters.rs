@@ -35,12 +35,12 @@ macro_rules! counters {
         pub struct Counters { $(#[doc = $help] pub $name: Counter,)+ }
 
         impl Counters {
-            /// All counters, those of the backbone, and what its streams are, in Prometheus' text format.
+            /// All counters, `others`, and what its streams are, in Prometheus' text format.
             #[must_use]
-            pub fn render(&self, backbone: &[Count], streams: &[DurabilityReport]) -> String {
+            pub fn render(&self, others: &[Count], streams: &[DurabilityReport]) -> String {
                 let mut text = String::new();
                 $(render(&mut text, concat!("tidegate_", stringify!($name)), $kind, $help, self.$name.get());)+
-                for count in backbone {
+                for count in others {
                     render(&mut text, &format!("tidegate_{}", count.name), "counter", count.help, count.value);
                 }
                 render_durability(&mut text, streams);
@@ -55,9 +55,9 @@ counters! {
     connections_accepted: "counter", "Connections accepted.";
     connections_refused: "counter", "Upgrades refused by the limits on connections.";
     origins_refused: "counter", "Upgrades refused because of their origin.";
-    tls_failed: "counter", "TLS handshakes that clients did not finish well or in time.";
-    tls_renewed: "counter", "Certificates taken over while the node runs.";
-    tls_renewal_failed: "counter", "Looks at a new certificate or key that cannot be used.";
+    jwks_fetched: "counter", "Sets of keys of tokens fetched from their issuers.";
+    jwks_fetch_failed: "counter", "Fetches of such sets that failed.";
+    revocations: "gauge", "Blocked users and revoked tokens in the list now.";
     position_checks: "counter", "Positions of kept channels compared with the stream.";
     position_repairs: "counter", "Channels whose missing publications were read from the stream.";
     positions_lost: "counter", "Channels whose subscribers had to recover, because something was gone from the stream.";
@@ -70,6 +70,7 @@ counters! {
     rate_limited: "counter", "Commands refused with error 111, for they came too often.";
     emulation_frames: "counter", "Frames of clients that came as requests of their own.";
     emulation_passed_on: "counter", "Of these, passed on to the node that has the connection.";
+    echoes_lost: "counter", "Times that what the node tells itself did not come back in time.";
     commands: "counter", "Commands taken from clients.";
     publications_in: "counter", "Publications accepted from clients.";
     publications_out: "counter", "Publications put into connections' outboxes.";
@@ -82,6 +83,7 @@ counters! {
     not_json: "counter", "Publications kept from JSON clients because they are not valid JSON.";
     worker_queue_full: "counter", "Publications dropped because a worker's queue was full.";
     closed_by_server: "counter", "Connections closed by the server with a disconnect code.";
+    given_away: "counter", "Of these, asked to connect again (3011) because other nodes have far fewer.";
     closed_slow: "counter", "Of these, closed because their outbox was full (3008).";
     protocol_errors: "counter", "Connections ended for breaking the WebSocket protocol or its limits.";
 }

@@ -14,7 +14,7 @@ mod route;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use tidegate_backbone::{
@@ -27,6 +27,7 @@ use tokio::time::{Instant, sleep};
 use crate::archive::Archive;
 use crate::broadcast::Broadcast;
 use crate::counters::Counters;
+use crate::occupancy::Occupancy;
 use kept::{Kept, Reach};
 pub(crate) use removals::heed;
 use repairs::Repairs;
@@ -99,6 +100,7 @@ pub struct Interest {
     archive: Archive,
     repairs: Arc<Repairs>,
     topics: Mutex<HashMap<Channel, Weak<Topic>>>,
+    occupancy: OnceLock<Arc<Occupancy>>,
 }
 
 /// One channel's backbone subscription, shared by the workers that want it.
@@ -140,6 +142,7 @@ impl Interest {
             windows,
             repairs: Arc::default(),
             topics: Mutex::default(),
+            occupancy: OnceLock::new(),
         };
         (Arc::new(interest), receivers)
     }
@@ -171,6 +174,17 @@ impl Interest {
         topics.insert(channel.clone(), Arc::downgrade(&topic));
         self.counters.channels.add(1);
         topic
+    }
+
+    /// Has this told of workers' first and last subscribers from here on.
+    pub(crate) fn tell(&self, occupancy: &Arc<Occupancy>) {
+        // The first one stays: a node has one.
+        let _set = self.occupancy.set(Arc::clone(occupancy));
+    }
+
+    /// Who is told of workers' first and last subscribers.
+    pub(crate) fn occupancy(&self) -> Option<&Occupancy> {
+        self.occupancy.get().map(|it| &**it)
     }
 
     /// What the streams do not have any more.

@@ -4,24 +4,31 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tidegate_backbone::Backbone;
+use tidegate_backbone::{Backbone, Count};
+use tidegate_service::{Access, ApiKey, TlsError};
 use tokio::sync::{Notify, watch};
+use uuid::Uuid;
 
 use crate::admission::Admission;
 use crate::auth::OriginPolicy;
 use crate::config::Config;
 use crate::control::Local;
 use crate::counters::Counters;
+use crate::health::{Health, Report};
 use crate::hooks::Hooks;
 use crate::interest::Interest;
+use crate::jwks::Jwks;
 use crate::ports::Ports;
 use crate::presence::Presence;
 use crate::quota::UserQuotas;
+use crate::revocation::Revocations;
 use crate::rules::Rules;
 use crate::transport::{Sessions, Statuses, statuses};
 
 /// One gateway node.
 pub struct Node {
+    /// What this process is called among nodes, by everything that tells nodes apart; no other run is called so.
+    pub id: Uuid,
     /// As it was checked at start.
     pub config: Config,
     pub(crate) rules: Arc<Rules>,
@@ -31,8 +38,13 @@ pub struct Node {
     pub(crate) admission: Arc<Admission>,
     pub(crate) quotas: UserQuotas,
     pub(crate) counters: Arc<Counters>,
+    pub(crate) health: Health,
     /// The application's backends, if there are any.
     pub(crate) hooks: Option<Hooks>,
+    /// Where keys of tokens are published, if anywhere.
+    pub(crate) jwks: Option<Jwks>,
+    /// Who is not let in, where there is such a list.
+    pub(crate) revocations: Option<Revocations>,
     /// Those that take frames from elsewhere.
     pub(crate) sessions: Arc<Sessions>,
     /// How connects over HTTP are refused.
@@ -45,6 +57,8 @@ pub struct Node {
     pub(crate) presence: Option<Arc<Presence>>,
     /// What clients speak on each port, if it is TLS.
     pub(crate) tls: Ports,
+    /// Backends that come over gRPC.
+    pub(crate) grpc: Access,
     /// Told when the last connection of a node that is stopping has ended.
     deserted: Notify,
     drain: watch::Sender<Option<Drain>>,
@@ -69,16 +83,29 @@ impl Node {
         counters: Arc<Counters>,
         local: Local,
     ) -> Result<Self, Vec<String>> {
+        let id = Uuid::new_v4();
+        let rules = Arc::new(Rules::new(&config)?);
+        let revocations = rules.revocations.clone().map(|list| {
+            let options = &config.client.revocation;
+            let revocations = Revocations::new(options, list, &backbone, &counters);
+            revocations.map_err(|fault| vec![format!("client.revocation: {fault}")])
+        });
+        let endpoints = rules.verifier.endpoints();
         Ok(Self {
-            rules: Arc::new(Rules::new(&config)?),
+            id,
+            jwks: Jwks::start(&config.client.jwks, endpoints, &counters)?,
+            rules,
+            revocations: revocations.transpose()?,
             origins: OriginPolicy::new(&config.client.allowed_origins)?,
             quotas: UserQuotas::new(&config.client.rate_limit),
             admission: Admission::new(&config.client, Instant::now()),
+            health: Health::new(&config.health),
             hooks: Hooks::start(&config, &backbone)?,
-            sessions: Sessions::new(),
+            sessions: Sessions::new(id),
             statuses: statuses(&config)?,
             tls: Ports::load(&config)?,
-            presence: Presence::new(&config, &backbone, &counters),
+            grpc: grpc(&config)?,
+            presence: Presence::new(id, &config, &backbone, &counters),
             config,
             backbone,
             interest,
@@ -137,11 +164,23 @@ impl Node {
         self.drain.subscribe()
     }
 
+    /// What became of TLS on all ports.
+    pub(crate) fn tls_counts(&self) -> [Count; 3] {
+        let clients = self.tls.all().map(|tls| &*tls.port);
+        tidegate_service::Tls::counts(clients.chain(self.grpc.tls.as_deref()))
+    }
+
     /// Whether the node is of use to clients now.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        !self.is_draining() && self.backbone.is_ready()
+        Report::of(self).is_ready()
     }
+}
+
+fn grpc(config: &Config) -> Result<Access, Vec<String>> {
+    let grpc = &config.grpc_api;
+    let tls = grpc.tls.options("grpc_api.tls").filter(|_| grpc.enabled);
+    Access::new(ApiKey::configured(&grpc.key), tls).map_err(|TlsError(faults)| faults)
 }
 
 fn default_name() -> String {

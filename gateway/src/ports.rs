@@ -2,15 +2,17 @@
 
 use std::sync::Arc;
 
+use tidegate_service::TlsOptions;
+
 use crate::config::Config;
-use crate::tls::{Offer, Port, Tls};
+use crate::tls::{Offer, Tls};
 use crate::transport::Kind;
 
 /// TLS of each port that has it.
 #[derive(Debug, Clone)]
 pub(crate) struct Ports {
     pub(crate) http: Option<Arc<Tls>>,
-    pub(crate) grpc: Option<Arc<Tls>>,
+    pub(crate) uni_grpc: Option<Arc<Tls>>,
 }
 
 impl Ports {
@@ -20,28 +22,17 @@ impl Ports {
     /// One text a fault, each naming its option.
     pub(crate) fn load(config: &Config) -> Result<Self, Vec<String>> {
         let timeout = config.http_server.request_timeout;
-        let http = Port {
-            section: "http_server.tls",
-            options: &config.http_server.tls,
-            timeout,
+        let load = |tls: Option<TlsOptions>, offer| {
+            let loaded = tls.map(|options| Tls::load(options, timeout, offer));
+            loaded.transpose().map(|it| it.map(Arc::new))
         };
-        let http = Tls::load(http, offer(config));
-        let grpc = Port {
-            section: "uni_grpc.tls",
-            options: &config.uni_grpc.tls,
-            timeout,
-        };
-        let grpc = match config.uni_grpc.enabled {
-            true => Tls::load(grpc, Offer::Http2),
-            false => Ok(None),
-        };
-        match (http, grpc) {
-            (Ok(http), Ok(grpc)) => Ok(Self {
-                http: http.map(Arc::new),
-                grpc: grpc.map(Arc::new),
-            }),
-            (http, grpc) => {
-                let faults = [http.err(), grpc.err()];
+        let http = config.http_server.tls.options("http_server.tls");
+        let grpc = &config.uni_grpc;
+        let uni_grpc = grpc.tls.options("uni_grpc.tls").filter(|_| grpc.enabled);
+        match (load(http, offer(config)), load(uni_grpc, Offer::Http2)) {
+            (Ok(http), Ok(uni_grpc)) => Ok(Self { http, uni_grpc }),
+            (http, uni_grpc) => {
+                let faults = [http.err(), uni_grpc.err()];
                 Err(faults.into_iter().flatten().flatten().collect())
             }
         }
@@ -49,7 +40,7 @@ impl Ports {
 
     /// Those that there are.
     pub(crate) fn all(&self) -> impl Iterator<Item = &Arc<Tls>> {
-        self.http.iter().chain(&self.grpc)
+        self.http.iter().chain(&self.uni_grpc)
     }
 }
 

@@ -6,9 +6,11 @@
 //! is not there at all where nothing of it is switched on.
 
 mod ask;
+mod away;
 mod debounce;
 mod ears;
 mod entry;
+mod event;
 mod events;
 mod farewells;
 mod report;
@@ -58,6 +60,7 @@ pub(crate) struct Presence {
 impl Presence {
     /// What the configuration asks for, if it asks for anything.
     pub(crate) fn new(
+        node: Uuid,
         config: &Config,
         backbone: &Arc<dyn Backbone>,
         counters: &Arc<Counters>,
@@ -69,12 +72,17 @@ impl Presence {
         let partitions = config.presence.partitions;
         let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         let identity = Identity {
-            node: Uuid::new_v4().to_string(),
+            node: node.to_string(),
             incarnation: u64::try_from(since_epoch.unwrap_or_default().as_nanos())
                 .unwrap_or(u64::MAX),
             partitions,
         };
         let (orders, queue) = mpsc::channel(ORDERS);
+        let events = Events::new(
+            Arc::clone(backbone),
+            Arc::clone(counters),
+            identity.node.clone(),
+        );
         Some(Arc::new(Self {
             identity,
             lease: config.presence.lease,
@@ -82,7 +90,7 @@ impl Presence {
             backbone: Arc::clone(backbone),
             counters: Arc::clone(counters),
             streams: Streams::new(partitions),
-            events: Events::new(Arc::clone(backbone), Arc::clone(counters)),
+            events,
             orders,
             queue: tokio::sync::Mutex::new(queue),
             beats: AtomicU64::new(0),

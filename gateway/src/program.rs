@@ -12,10 +12,11 @@ use tidegate_backbone::nats::{ConnectError, Nats};
 use tidegate_backbone::{Backbone, Storage, StreamOptions};
 
 use crate::auth::mint;
-use crate::cli::{Action, Cli, TokenArgs};
+use crate::cli::{Action, Cli, ProbeArgs, TokenArgs};
 use crate::config::{Config, Loaded};
+use crate::probe::Question;
 use crate::server::{Server, StartError};
-use crate::{logging, run};
+use crate::{logging, probe, run};
 
 /// What a node uses when no NATS is configured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,6 +73,9 @@ pub fn main(
         Ok(Action::Print(text)) => print(&text),
         Ok(Action::Token(loaded, token)) => {
             make_token(&loaded.config, &token).and_then(|token| print(&format!("{token}\n")))
+        }
+        Ok(Action::Probe(loaded, probe)) => {
+            ask(&loaded.config, probe).and_then(|answer| print(&answer))
         }
         Err(faults) => Err(faults.to_string()),
     };
@@ -180,6 +184,18 @@ async fn backbone(
         }
         WithoutNats::Refuse => Err(ServeError::NoNats),
     }
+}
+
+fn ask(config: &Config, asked: ProbeArgs) -> Result<String, String> {
+    let address = match asked.at {
+        Some(address) => address,
+        None => probe::address(&config.http_server)?,
+    };
+    let question = match asked.ready {
+        true => Question::Ready,
+        false => Question::Alive,
+    };
+    probe::probe(address, question)
 }
 
 fn make_token(config: &Config, token: &TokenArgs) -> Result<String, String> {

@@ -20,7 +20,8 @@ pub async fn run(
 ) -> Result<(), StartError> {
     let mut signals = Signals::new().map_err(StartError::Signals)?;
     let server = Server::start(config, backbone)?;
-    tracing::info!(address = %server.address(), version = crate::session::VERSION, "serving");
+    let (address, node) = (server.address(), server.node().id);
+    tracing::info!(%address, %node, version = crate::session::VERSION, "serving");
     started(&server);
     signals.next().await;
     tokio::select! {

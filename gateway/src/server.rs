@@ -21,6 +21,7 @@ use crate::counters::Counters;
 use crate::interest::{Interest, Item, MAX_WORKERS};
 use crate::listener::listen;
 use crate::node::Node;
+use crate::occupancy::Occupancy;
 use crate::worker::Worker;
 
 /// Why a node did not start.
@@ -65,6 +66,7 @@ pub enum StartError {
 #[derive(Debug)]
 pub struct Server {
     node: Arc<Node>,
+    occupancy: Option<Arc<Occupancy>>,
     address: SocketAddr,
     uni_grpc_address: Option<SocketAddr>,
     stop: watch::Sender<bool>,
@@ -90,6 +92,10 @@ impl Server {
             Arc::clone(&counters),
             config.channel.windows(),
         );
+        let occupancy = Occupancy::new(&config);
+        if let Some(occupancy) = &occupancy {
+            interest.tell(occupancy);
+        }
         let (local, jobs) = Local::new(workers);
         let node = Node::new(config, backbone, interest, counters, local);
         let node = Arc::new(node.map_err(StartError::Config)?);
@@ -99,7 +105,13 @@ impl Server {
         let uni_grpc_address = uni_grpc.transpose().map_err(StartError::Worker)?;
         let grpc = listen_for_grpc(&node.config.grpc_api)?;
         let (stop, stopped) = watch::channel(false);
-        let api = Api::new(Cluster::new(Arc::clone(&node)));
+        let cluster = Cluster::new(Arc::clone(&node));
+        if let Some((occupancy, hooks)) = occupancy.as_ref().zip(node.hooks.as_ref()) {
+            hooks
+                .runtime()
+                .spawn(Arc::clone(occupancy).run(&cluster, hooks.teller()));
+        }
+        let api = Api::new(cluster);
         let parts = listeners.into_iter().zip(queues.into_iter().zip(jobs));
         let workers = parts.enumerate().map(|(number, (listeners, queues))| {
             start_worker(&api, number, listeners, queues, stopped.clone())
@@ -112,6 +124,7 @@ impl Server {
             address,
             uni_grpc_address,
             stop,
+            occupancy,
             node,
         })
     }
@@ -159,6 +172,9 @@ impl Server {
         }
         if let Some(presence) = &self.node.presence {
             presence.goodbye().await;
+        }
+        if let Some(occupancy) = &self.occupancy {
+            occupancy.finish().await;
         }
         if let Some(hooks) = &self.node.hooks {
             hooks.finish().await;

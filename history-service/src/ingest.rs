@@ -30,11 +30,11 @@ pub async fn ingest(feed: &mut dyn Feed, store: &Arc<dyn Store>, lags: &Lags) ->
             }
         };
         let batch = batch(&delivery);
-        let stream = batch.stream.clone();
+        let (stream, partition) = (batch.stream.clone(), batch.partition);
         if let Err(error) = store.append(batch).await {
             return error;
         }
-        lags.set(&stream, delivery.lag);
+        lags.set(&stream, partition, delivery.lag);
         if let Err(error) = feed.acknowledge(&delivery).await {
             tracing::warn!(%error, "what was archived will be delivered again");
         }
@@ -48,6 +48,7 @@ fn batch(delivery: &Delivery) -> Batch {
             namespace: delivery.namespace.clone(),
             epoch: Arc::clone(&delivery.epoch),
         },
+        partition: delivery.partition,
         records,
         passed_over: delivery.passed_over.clone(),
         watermark: delivery.watermark,

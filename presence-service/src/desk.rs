@@ -11,8 +11,9 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
+use tidegate_proto::node::partition;
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use crate::message::{Fault, ReplicaBeat, decode};
 use crate::roster::{Effect, Moment, Options, Roster};
@@ -33,6 +34,9 @@ const MAX_EFFECTS: usize = 4_096;
 
 /// Between two looks at what is due.
 const TICK: Duration = Duration::from_millis(50);
+
+/// How long it may take to have everything of a partition that is watched.
+const FOLLOW_WITHIN: Duration = Duration::from_secs(35);
 
 /// Who has not heard even its own beat for so long hears nobody. Beats are sent four times as often.
 pub const DEAF_AFTER: Duration = Duration::from_millis(1_200);
@@ -55,7 +59,7 @@ pub struct Progress {
     pub held: Vec<u32>,
     /// Those about which it answers.
     pub ready: Vec<u32>,
-    /// It answers about everything that is this replica's.
+    /// It has had everything that is this replica's.
     pub is_ready: bool,
 }
 
@@ -168,13 +172,32 @@ impl Desk {
         self.with(move |state| look(&state.roster))
     }
 
-    /// Who is in a channel now, and then what happens there until the receiver is dropped.
+    /// Who is in a channel now, and then what happens there until the receiver is dropped. The replica takes on the channel's
+    /// partition if it does not follow it, and has everything of it first.
     ///
     /// # Errors
     /// [`WatchError`].
     pub async fn watch(&self, channel: String) -> Result<(News, mpsc::Receiver<News>), WatchError> {
+        self.follow(&channel).await?;
         let watched = self.with(move |state| state.watches.begin(&mut state.roster, channel));
         watched.await.map_err(|Closed| WatchError::Closed)?
+    }
+
+    async fn follow(&self, channel: &str) -> Result<(), WatchError> {
+        let channel = channel.to_owned();
+        let wanted = self.with(move |state| {
+            let partition = partition(&channel, state.partitions);
+            state.roster.want(partition, state.moment());
+            partition
+        });
+        let partition = wanted.await.map_err(|Closed| WatchError::Closed)?;
+        let mut progress = self.progress();
+        let is_ready = progress.wait_for(|it| it.ready.contains(&partition));
+        match timeout(FOLLOW_WITHIN, is_ready).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(_)) => Err(WatchError::Closed),
+            Err(_) => Err(WatchError::Late(FOLLOW_WITHIN)),
+        }
     }
 
     /// How far the roster is, from now on.
@@ -315,12 +338,18 @@ impl State {
         }
         self.tell(effects);
         self.watches.prune(&mut self.roster);
-        let progress = Progress {
-            held: self.roster.held(),
-            ready: self.roster.ready(),
-            is_ready: self.roster.is_ready(),
-        };
+        let (held, ready, is_ready) = (
+            self.roster.held(),
+            self.roster.ready(),
+            self.roster.is_ready(),
+        );
         self.progress.send_if_modified(|before| {
+            let progress = Progress {
+                held,
+                ready,
+                // What it takes on later another replica answers for meanwhile.
+                is_ready: is_ready || before.is_ready,
+            };
             let is_other = *before != progress;
             *before = progress;
             is_other

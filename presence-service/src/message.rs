@@ -155,4 +155,16 @@ pub struct SnapshotRequest {
     pub incarnation: u64,
     pub kind: Kind,
     pub partitions: Vec<u32>,
+    /// Those of them whose leaves were told, though the node lives.
+    pub lapses: Vec<Lapse>,
+}
+
+/// When leaves of a partition of a node were told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lapse {
+    pub partition: u32,
+    /// The last beat that had been heard.
+    pub beat: u64,
+    /// The last change that had been heard.
+    pub number: u64,
 }

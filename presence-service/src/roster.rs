@@ -78,6 +78,8 @@ pub struct Roster {
     held: Vec<bool>,
     /// Since when.
     held_since: Vec<Duration>,
+    /// Until when they are followed although they may be another replica's.
+    wanted_until: Vec<Duration>,
     /// Of which of them everything has been here, or was waited for long enough.
     ready: Vec<bool>,
     /// What runs that are over left behind.
@@ -104,6 +106,7 @@ impl Roster {
             peers: Peers::new(options.replica.clone()),
             held: vec![false; partitions as usize],
             held_since: vec![Duration::ZERO; partitions as usize],
+            wanted_until: vec![Duration::ZERO; partitions as usize],
             ready: vec![false; partitions as usize],
             sweeps: VecDeque::new(),
             farewells: Vec::new(),
@@ -152,6 +155,10 @@ impl Roster {
     /// A beat of the incarnation that is known.
     fn refresh(&mut self, name: &str, beat: Beat, at: Moment) {
         let run = self.next_run;
+        let is_back = |it: &Node| it.state == NodeState::Gone && !beat.is_last;
+        if self.nodes.get(name).is_some_and(is_back) {
+            self.call_off(name);
+        }
         let Some(node) = self.nodes.get_mut(name) else {
             return;
         };

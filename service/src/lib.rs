@@ -1,12 +1,22 @@
-//! What the programs of the services have in common: what their command lines say of NATS, the signals that end them, and
-//! on the port of gRPC the caller's key and the caller's deadline. Nothing here knows what is asked of them.
+//! What the programs have in common: the port of gRPC and who may call on it, TLS on any port, and what command lines say of
+//! NATS; and the signals that end services. Nothing here knows what is asked of them.
 
+mod access;
 mod deadline;
 mod key;
 mod nats;
+mod port;
+mod probe;
 mod signals;
+mod time;
+mod tls;
 
+pub use access::{Access, AccessArguments, AccessError};
 pub use deadline::{Deadline, exceeded};
-pub use key::{ApiKey, Gate, KeyError};
+pub use key::{ApiKey, KeyError, KeyFileError};
 pub use nats::{NatsArguments, PasswordError};
+pub use port::{Port, ServeError, Stopper};
+pub use probe::{Command, ProbeArguments, ProbeError};
 pub use signals::asked_to_end;
+pub use time::{TimeError, duration};
+pub use tls::{Tls, TlsError, TlsFile, TlsFiles, TlsOptions, TlsVersion};

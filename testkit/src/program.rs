@@ -135,6 +135,14 @@ impl Program {
         freeze(&self.child)
     }
 
+    /// Lets it go on after [`Program::freeze`].
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn thaw(&self) -> Result<()> {
+        Ok(kill_process(Pid::from_child(&self.child), Signal::CONT)?)
+    }
+
     /// Everything it wrote.
     #[must_use]
     pub fn output(&self) -> String {

@@ -135,6 +135,36 @@ pub async fn what_is_told_is_heard_as_it_was_said(cluster: Cluster) {
     }
 }
 
+/// Ends its own subscription with the first message.
+#[derive(Default)]
+struct Once(Mutex<Option<Subscription>>);
+
+impl Ear for Once {
+    fn hear(&self, _: Heard) {
+        let mut subscription = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(subscription.take());
+    }
+}
+
+/// An ear may end a subscription while it hears; the others hear on.
+pub async fn an_ear_may_end_its_own_subscription(cluster: Cluster) {
+    let (near, about, after) = (&cluster.near, topic("once"), topic("after"));
+    let (once, recorder) = (Arc::new(Once::default()), Recorder::new("after"));
+    let _after = open(&cluster, near, &after, None, &recorder).await;
+    let ear: Arc<dyn Ear> = Arc::clone(&once) as _;
+    let subscription = near.hear(&about, None, ear).await;
+    let subscription = subscription.expect("the carrier is there");
+    *once.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(subscription);
+    for text in ["first", "second"] {
+        tell(near, &about, text).await;
+        tell(near, &after, text).await;
+    }
+    let expected = ["req.test.after first none", "req.test.after second none"];
+    assert_eq!(recorder.hear(2).await, expected);
+    let left = once.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+    assert!(left.is_none(), "it heard nothing");
+}
+
 /// Of a group one hears each message; together they hear all, and who has no group hears everything.
 pub async fn a_group_shares_what_is_told(cluster: Cluster) {
     let about = topic("shared");

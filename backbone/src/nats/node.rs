@@ -51,6 +51,14 @@ pub(super) struct Received<'a> {
     pub(super) payload: &'a [u8],
 }
 
+/// To whom a message goes.
+enum Recipient<'a> {
+    Listener(Arc<dyn Listener>, Option<&'a KeptStream>),
+    Ear(Arc<dyn Ear>),
+    Inbox,
+    Nodes,
+}
+
 enum State {
     Connected(Arc<Link>),
     Disconnected,
@@ -244,16 +252,11 @@ impl Node {
             payload,
             ..
         } = *received;
-        let (listener, stream) = match self.subscriptions().get(sid) {
-            Some(Entry::Channel { channel, listener }) => {
-                (Arc::clone(listener), self.streams.of(channel))
-            }
-            Some(Entry::Topic { ear, .. }) => {
-                let ear = Arc::clone(ear);
-                return self.say(&*ear, received);
-            }
-            Some(Entry::Inbox) => return self.inbox.deliver(subject, headers, payload),
-            Some(Entry::Nodes) => return self.roll.hear(self, payload),
+        let (listener, stream) = match self.recipient(sid) {
+            Some(Recipient::Listener(listener, stream)) => (listener, stream),
+            Some(Recipient::Ear(ear)) => return self.say(&*ear, received),
+            Some(Recipient::Inbox) => return self.inbox.deliver(subject, headers, payload),
+            Some(Recipient::Nodes) => return self.roll.hear(self, payload),
             None => return,
         };
         let decoded = match stream.map(KeptStream::epoch) {
@@ -275,6 +278,19 @@ impl Node {
                 }
             }
         }
+    }
+
+    /// Not behind the lock when it is told: it may end subscriptions, its own included.
+    fn recipient(&self, sid: u64) -> Option<Recipient<'_>> {
+        let subscriptions = self.subscriptions();
+        Some(match subscriptions.get(sid)? {
+            Entry::Channel { channel, listener } => {
+                Recipient::Listener(Arc::clone(listener), self.streams.of(channel))
+            }
+            Entry::Topic { ear, .. } => Recipient::Ear(Arc::clone(ear)),
+            Entry::Inbox => Recipient::Inbox,
+            Entry::Nodes => Recipient::Nodes,
+        })
     }
 
     fn say(&self, ear: &dyn Ear, received: &Received<'_>) {

@@ -9,7 +9,6 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::http2::{Rewound, is_http2};
-use crate::node::Node;
 use crate::tls::{Scratch, Stream, Tls};
 
 /// The way in of one port.
@@ -56,14 +55,13 @@ fn protocol(is_http2: bool) -> Protocol {
 /// With TLS.
 pub(super) struct Secure {
     tls: Arc<Tls>,
-    node: Arc<Node>,
     scratch: Scratch,
 }
 
 impl Secure {
-    pub(super) fn new(tls: Arc<Tls>, node: Arc<Node>) -> Self {
+    pub(super) fn new(tls: Arc<Tls>) -> Self {
         let scratch = Scratch::new();
-        Self { tls, node, scratch }
+        Self { tls, scratch }
     }
 }
 
@@ -71,12 +69,9 @@ impl Entrance for Secure {
     type Io = Stream;
 
     async fn enter(&self, socket: TcpStream) -> Option<(Self::Io, Protocol)> {
-        let outcome = self.tls.handshake(socket, self.scratch.clone()).await;
-        let outcome = outcome.inspect_err(|error| {
-            self.node.counters.tls_failed.add(1);
-            tracing::debug!(%error, "a TLS handshake failed");
-        });
-        let stream = outcome.ok()?;
+        // Who failed is counted.
+        let stream = self.tls.handshake(socket, self.scratch.clone()).await;
+        let stream = stream.ok()?;
         let protocol = protocol(stream.is_http2());
         Some((stream, protocol))
     }

@@ -27,7 +27,7 @@ pub(super) async fn serve(
         .new_service(())
         .await;
     let site = Rc::new(site.map_err(no_site)?);
-    match node.tls.grpc.clone() {
+    match node.tls.uni_grpc.clone() {
         None => {
             let entrance = Plain;
             let door = GrpcDoor {
@@ -38,7 +38,7 @@ pub(super) async fn serve(
             take_in(listener, stop, Rc::new(door)).await
         }
         Some(tls) => {
-            let entrance = Secure::new(tls, Arc::clone(&node));
+            let entrance = Secure::new(tls);
             let door = GrpcDoor {
                 entrance,
                 node,

@@ -44,7 +44,7 @@ pub(super) async fn serve(
             take_in(listener, stop, Rc::new(door)).await
         }
         Some(tls) => {
-            let entrance = Secure::new(tls, Arc::clone(node));
+            let entrance = Secure::new(tls);
             let door = door(worker, api, entrance).await?;
             take_in(listener, stop, Rc::new(door)).await
         }

@@ -2,6 +2,7 @@
 
 mod channel;
 mod client;
+mod keys;
 mod nats;
 mod presence;
 mod proxy;
@@ -145,6 +146,7 @@ impl Config {
         let message = "must not be less than websocket.message_size_limit, \
                        or one message would disconnect its receivers";
         findings.between(wrong, &options, message);
+        findings.instant("health.echo_timeout", self.health.echo_timeout);
         findings.instant("shutdown.timeout", self.shutdown.timeout);
         let wrong = self.shutdown.drain > self.shutdown.timeout;
         let options = ["shutdown.drain", "shutdown.timeout"];
@@ -171,13 +173,12 @@ impl Config {
         let address = grpc.address.parse::<IpAddr>();
         let wrong = grpc.enabled && address.is_err();
         findings.when(wrong, "grpc_api.address", "must be an IP address");
-        let is_open = address.is_ok_and(|it| !it.is_loopback());
-        let wrong = grpc.enabled && is_open && grpc.key.is_empty();
-        findings.between(
-            wrong,
-            &["grpc_api.address", "grpc_api.key"],
-            "needs grpc_api.key, or an address of this machine only",
-        );
+        let tls = ("grpc_api.tls", &grpc.tls);
+        findings.server_tls(tls.0, tls.1);
+        if let (true, Ok(ip)) = (grpc.enabled, address) {
+            let options = ["grpc_api.address", "grpc_api.key"];
+            findings.grpc_access(options, (ip, !grpc.key.is_empty()), tls);
+        }
     }
 
     fn embedded(&self, findings: &mut Findings) {
@@ -208,14 +209,13 @@ impl Config {
             &options,
             "contradicts nats.url: over NATS run tidegate-presence",
         );
-        let is_open = parsed.is_ok_and(|it| !it.ip().is_loopback());
-        let wrong = is_open && self.presence_service.api_key.is_empty();
-        let options = [option, "presence_service.api_key"];
-        findings.between(
-            wrong,
-            &options,
-            "needs presence_service.api_key, or an address of this machine only",
-        );
+        let tls = ("presence_service.tls", &self.presence_service.tls);
+        findings.server_tls(tls.0, tls.1);
+        if let Ok(address) = parsed {
+            let options = [option, "presence_service.api_key"];
+            let is_key_set = !self.presence_service.api_key.is_empty();
+            findings.grpc_access(options, (address.ip(), is_key_set), tls);
+        }
     }
 
     fn history_service(&self, findings: &mut Findings) {
@@ -231,14 +231,13 @@ impl Config {
             &options,
             "needs embedded.data_dir; over NATS run tidegate-history",
         );
-        let is_open = parsed.is_ok_and(|it| !it.ip().is_loopback());
-        let wrong = is_open && self.history_service.api_key.is_empty();
-        let options = [option, "history_service.api_key"];
-        findings.between(
-            wrong,
-            &options,
-            "needs history_service.api_key, or an address of this machine only",
-        );
+        let tls = ("history_service.tls", &self.history_service.tls);
+        findings.server_tls(tls.0, tls.1);
+        if let Ok(address) = parsed {
+            let options = [option, "history_service.api_key"];
+            let is_key_set = !self.history_service.api_key.is_empty();
+            findings.grpc_access(options, (address.ip(), is_key_set), tls);
+        }
         for (namespace, options) in self.channel.sets() {
             let path = match namespace {
                 Some(name) => format!("channel.namespaces.{name}.archive"),

@@ -41,6 +41,10 @@ impl Connection {
                 self.work().begin(read);
             }
             Action::Ask { ticket, question } => self.ask(ticket, question),
+            Action::Fetch { ticket, endpoint } => {
+                let fetch = operation::fetch(Arc::clone(self.node()), ticket, endpoint);
+                self.work().begin(fetch);
+            }
             Action::Tell(notice) => {
                 let hooks = self.node().hooks.as_ref();
                 let hooks = hooks.expect("who has somebody to tell has hooks");
@@ -108,7 +112,7 @@ impl Connection {
         self.memberships = ByChannel::default();
     }
 
-    fn via(&self) -> Via {
+    fn via(&self) -> Via<'static> {
         Via {
             transport: self.outbox.wire().transport(),
             format: self.format(),

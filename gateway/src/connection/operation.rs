@@ -9,6 +9,7 @@ use tidegate_codec::Format;
 use tokio::time::{Duration, Instant, sleep};
 
 use crate::admission::AdmittedUser;
+use crate::auth::EndpointId;
 use crate::hooks::{Answer, Question, Unanswered, Via};
 use crate::hub::Hub;
 use crate::interest::{Topic, Wish};
@@ -30,6 +31,8 @@ pub(super) enum Finished {
     Joined(Channel, Result<Joined, Error>),
     /// The backend answered the question with this number, or did not.
     Answered(u32, Result<Answer, Unanswered>),
+    /// The keys that the command with this ticket waits for were fetched, or not.
+    Fetched(u32, bool),
     /// A history was read for the command with this id.
     Read(u32, Result<Page, Error>),
     /// The publication of the command with this id was handed over.
@@ -137,11 +140,18 @@ pub(super) async fn ask(
     node: Arc<Node>,
     ticket: u32,
     question: Box<Question>,
-    via: Via,
+    via: Via<'static>,
 ) -> Finished {
     let hooks = node.hooks.as_ref();
     let hooks = hooks.expect("who has somebody to ask has hooks");
     Finished::Answered(ticket, hooks.ask(*question, via).await)
+}
+
+/// Fetches keys that a token needs.
+pub(super) async fn fetch(node: Arc<Node>, ticket: u32, endpoint: EndpointId) -> Finished {
+    let jwks = node.jwks.as_ref();
+    let jwks = jwks.expect("keys are missing only where they are published");
+    Finished::Fetched(ticket, jwks.fetch(endpoint).await)
 }
 
 /// The page with what the stream does not have any more, where that is archived.

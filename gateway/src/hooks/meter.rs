@@ -64,7 +64,10 @@ impl Meter {
     pub(super) fn end(&self, event: Event, outcome: Outcome, took: Duration) {
         let figures = &self.events[event as usize];
         figures.outcomes[outcome as usize].fetch_add(1, Ordering::Relaxed);
-        if matches!(outcome, Outcome::Busy | Outcome::Resting | Outcome::NotJson) {
+        if matches!(
+            outcome,
+            Outcome::Busy | Outcome::Resting | Outcome::NotJson | Outcome::Dead
+        ) {
             // Nothing was asked, so there is no time to tell of.
             return;
         }

@@ -16,7 +16,8 @@ use super::headers::Wanted;
 use super::json::{self, Style};
 use super::meter::Meter;
 use super::notices::{Notice, Stamp};
-use super::question::{Event, Question, Via};
+use super::question::{Event, Question, TargetId, Via};
+use super::relay::Relay;
 use super::service::Service;
 use super::web::Web;
 use crate::config::ProxyConfig;
@@ -34,6 +35,8 @@ pub(super) struct Target {
     room: Semaphore,
     breaker: Mutex<Breaker>,
     pub(super) meter: Meter,
+    /// Where notices wait, unless the backend hears on the bus.
+    pub(super) relay: Option<Relay>,
 }
 
 /// How it is asked.
@@ -46,7 +49,7 @@ enum Carrier {
 /// A question on its way.
 struct Asked<'a> {
     question: &'a Question,
-    via: Via,
+    via: Via<'a>,
     body: Bytes,
     headers: Vec<(&'a str, &'a str)>,
     end: Instant,
@@ -56,6 +59,7 @@ impl Target {
     /// # Errors
     /// What is wrong with an option.
     pub(super) fn new(
+        id: TargetId,
         name: &str,
         config: &ProxyConfig,
         bus: &Arc<dyn Backbone>,
@@ -72,8 +76,15 @@ impl Target {
             }
             Endpoint::Grpc(host) => Carrier::Grpc(Box::new(Grpc::new(host, config, style)?)),
         };
+        let relay = match carrier {
+            Carrier::Web(_) | Carrier::Grpc(_) => {
+                Some(Relay::new(Arc::clone(bus), id.in_streams(name)))
+            }
+            Carrier::Service(_) => None,
+        };
         Ok(Self {
             name: name.into(),
+            relay,
             carrier,
             style,
             wanted: Wanted::new(&config.http_headers, &config.emulated_headers),
@@ -85,7 +96,11 @@ impl Target {
     }
 
     /// Asks a question, within its time.
-    pub(super) async fn ask(&self, question: &Question, via: Via) -> Result<Answer, Unanswered> {
+    pub(super) async fn ask(
+        &self,
+        question: &Question,
+        via: Via<'_>,
+    ) -> Result<Answer, Unanswered> {
         let event = question.subject.event();
         let start = Instant::now();
         let result = self.ask_within(question, via, start).await;
@@ -108,6 +123,27 @@ impl Target {
         }
     }
 
+    /// Takes a notice, for the backend or until it is there again.
+    pub(super) async fn take(&self, notice: &Notice) -> Result<(), Unanswered> {
+        match &self.relay {
+            Some(relay) if relay.is_kept().await? => relay.put(notice, &self.wanted).await,
+            _ => self.tell(notice).await,
+        }
+    }
+
+    /// Whether notices are stored before the backend gets them.
+    pub(super) fn stores(&self) -> bool {
+        match (&self.relay, &self.carrier) {
+            (Some(relay), _) => relay.was_kept(),
+            (None, Carrier::Service(service)) => service.stores(),
+            (None, _) => false,
+        }
+    }
+
+    pub(super) const fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
     /// Gives a notice once. It is taken when the backend answers at all, whatever it says.
     pub(super) async fn tell(&self, notice: &Notice) -> Result<(), Unanswered> {
         let event = notice.question.subject.event();
@@ -127,13 +163,9 @@ impl Target {
     }
 
     async fn tell_once(&self, notice: &Notice) -> Result<(), Unanswered> {
-        let Notice {
-            question,
-            via,
-            stamp,
-        } = notice;
+        let (question, stamp) = (&notice.question, &notice.stamp);
         let event = question.subject.event();
-        let body = self.body(question, *via, Some(stamp))?;
+        let body = self.body(question, notice.via(), Some(stamp))?;
         let headers = self.headers(question);
         match &self.carrier {
             Carrier::Web(web) => web.tell(body, &headers).await,
@@ -150,7 +182,7 @@ impl Target {
     async fn ask_within(
         &self,
         question: &Question,
-        via: Via,
+        via: Via<'_>,
         start: Instant,
     ) -> Result<Answer, Unanswered> {
         let event = question.subject.event();
@@ -205,7 +237,7 @@ impl Target {
     fn body(
         &self,
         question: &Question,
-        via: Via,
+        via: Via<'_>,
         stamp: Option<&Stamp>,
     ) -> Result<Bytes, Unanswered> {
         match &self.carrier {

@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use prost::Message;
-use tidegate_backbone::{self as backbone, Channel, ClientInfo};
+use tidegate_backbone::service::BUSY;
+use tidegate_backbone::{self as backbone, AskError, Channel, ClientInfo};
 use tidegate_codec::Format;
 use tidegate_proto::node::{
     Answer, CountsQuestion, MembersQuestion, Question, Refused, VERSION, answer, question, refused,
@@ -16,13 +17,16 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::Presence;
-use super::report::info_of;
+use super::event::info_of;
 use super::reporter::Order;
 use crate::broadcast::info_to_client;
 use crate::session::{PresenceAnswer, PresenceError, PresenceQuestion};
 
 /// Time between two attempts, when an answer is not whole yet.
 const PAUSE: Duration = Duration::from_millis(25);
+
+/// How long one replica may take: one that dies takes the questions with it that it has heard, and another one answers.
+const TURN: Duration = Duration::from_millis(300);
 
 /// Bytes of one answer, without the text around them; a client that reads its replies is not closed as slow for it.
 const MAX_BYTES: usize = 512 * 1024;
@@ -63,6 +67,23 @@ impl Presence {
         let end = Instant::now() + self.timeout;
         self.in_time(channel, end, self.counts_by(channel, end))
             .await
+    }
+
+    /// Whether the service answers at all.
+    pub(crate) async fn reach(&self) -> Result<(), String> {
+        let topic = backbone::Topic::presence_ask_channel(0);
+        let question = self.asking(question::What::Counts(CountsQuestion::default()));
+        let message = backbone::Message::new(question.encode_to_vec());
+        let answer = self.backbone.ask(&topic, message, self.timeout).await;
+        answer.map(|_| ()).map_err(|error| error.to_string())
+    }
+
+    fn asking(&self, what: question::What) -> Question {
+        Question {
+            version: VERSION,
+            partitions: self.identity.partitions,
+            what: Some(what),
+        }
     }
 
     /// Tells the service what has changed, and then asks.
@@ -149,20 +170,21 @@ impl Presence {
         what: question::What,
         end: Instant,
     ) -> Result<answer::What, PresenceError> {
-        let partitions = self.identity.partitions;
         let partition = self.streams.of_channel(channel.as_str()).partition;
         let topic = backbone::Topic::presence_ask_channel(partition);
-        let question = Question {
-            version: VERSION,
-            partitions,
-            what: Some(what),
-        };
-        let data = bytes::Bytes::from(question.encode_to_vec());
+        let data = bytes::Bytes::from(self.asking(what).encode_to_vec());
         loop {
-            let within = end.saturating_duration_since(Instant::now());
+            let within = end.saturating_duration_since(Instant::now()).min(TURN);
             let message = backbone::Message::new(data.clone());
-            let answer = self.backbone.ask(&topic, message, within).await;
-            let answer = answer.map_err(|error| unavailable(&error.to_string()))?;
+            let answer = match self.backbone.ask(&topic, message, within).await {
+                Err(AskError::Late(_)) if Instant::now() < end => continue,
+                answer => answer.map_err(|error| unavailable(&error.to_string()))?,
+            };
+            // It has too much to do, or ends.
+            if answer.refusal().is_some_and(|it| it.code == BUSY) {
+                sleep(PAUSE).await;
+                continue;
+            }
             let answer = Answer::decode(answer.data).ok();
             let answer = answer.filter(|it| it.version == VERSION);
             let answer = answer.ok_or_else(|| unavailable("its answer cannot be read"))?;

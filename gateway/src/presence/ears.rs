@@ -7,9 +7,11 @@ use tidegate_backbone::{Ear, Heard};
 use tidegate_proto::node::{self, Kind, VERSION};
 
 use super::Presence;
+use super::event::info_of;
 use super::farewells::End;
-use super::report::{StreamId, info_of};
+use super::report::StreamId;
 use super::reporter::Order;
+use super::stream::Lapse;
 
 /// Streams of which a snapshot may be asked for at once.
 const MAX_ASKED: usize = 64;
@@ -73,8 +75,9 @@ impl Presence {
         };
         let can_be = |partition: &u32| *partition < identity.partitions;
         if !is_for_us
-            || request.partition.len() > MAX_ASKED
+            || request.partition.len().max(request.lapses.len()) > MAX_ASKED
             || !request.partition.iter().all(can_be)
+            || !request.lapses.iter().all(|it| can_be(&it.partition))
         {
             return None;
         }
@@ -83,7 +86,12 @@ impl Presence {
             is_of_users,
             partition,
         });
-        self.order(Order::Snapshots(streams.collect()));
+        let lapses = request.lapses.into_iter().map(|it| Lapse {
+            partition: it.partition,
+            beat: it.beat,
+            number: it.number,
+        });
+        self.order(Order::Snapshots(streams.collect(), lapses.collect()));
         Some(())
     }
 

@@ -15,8 +15,10 @@ use tidegate_backbone::{
 use tokio::sync::{Notify, OnceCell, mpsc};
 use tokio::time::Instant;
 
+use super::away::Away;
 use super::debounce::Debounce;
-use super::report;
+use super::entry::ClientId;
+use super::event::{self, Event};
 use crate::broadcast::Happening;
 use crate::counters::Counters;
 use crate::interest::{Route, Topic};
@@ -28,11 +30,14 @@ const QUEUE: usize = 65_536;
 pub(crate) struct Events {
     backbone: Arc<dyn Backbone>,
     counters: Arc<Counters>,
+    /// The name of this node.
+    node: String,
     hearings: Mutex<HashMap<Channel, Weak<Hearing>>>,
     queue: mpsc::Sender<(Channel, Bytes)>,
     /// Held by the task that tells them.
     waiting: tokio::sync::Mutex<mpsc::Receiver<(Channel, Bytes)>>,
     debounce: Mutex<Debounce>,
+    away: Mutex<Away>,
     /// Told when a leave begins to wait.
     parked: Notify,
 }
@@ -47,15 +52,21 @@ pub struct Hearing {
 }
 
 impl Events {
-    pub(super) fn new(backbone: Arc<dyn Backbone>, counters: Arc<Counters>) -> Arc<Self> {
+    pub(super) fn new(
+        backbone: Arc<dyn Backbone>,
+        counters: Arc<Counters>,
+        node: String,
+    ) -> Arc<Self> {
         let (queue, waiting) = mpsc::channel(QUEUE);
         Arc::new(Self {
             backbone,
             counters,
+            node,
             hearings: Mutex::default(),
             queue,
             waiting: tokio::sync::Mutex::new(waiting),
             debounce: Mutex::default(),
+            away: Mutex::default(),
             parked: Notify::new(),
         })
     }
@@ -102,8 +113,16 @@ impl Events {
 
     /// Has an event told to every node that hears it, this one included.
     pub(super) fn tell(&self, channel: &Channel, happening: Happening, info: &ClientInfo) {
-        let event = (channel.clone(), report::event(happening, info));
-        if self.queue.try_send(event).is_err() {
+        self.queue(channel, event::write(happening, info, ""));
+    }
+
+    /// Has a join of a client told to every node but this one, whose subscribers were never told that it had left.
+    pub(super) fn tell_return(&self, channel: &Channel, info: &ClientInfo) {
+        self.queue(channel, event::write(Happening::Join, info, &self.node));
+    }
+
+    fn queue(&self, channel: &Channel, data: Bytes) {
+        if self.queue.try_send((channel.clone(), data)).is_err() {
             self.counters.events_dropped.add(1);
         }
     }
@@ -111,9 +130,25 @@ impl Events {
     /// Takes a leave that only the presence service could tell of.
     pub(super) fn left(&self, channel: &Channel, info: ClientInfo) {
         let hearing = self.hearings().get(channel).and_then(Weak::upgrade);
-        if let Some(hearing) = hearing {
+        let client = ClientId::parse(&info.client);
+        if let Some((hearing, client)) = hearing.zip(client)
+            && self.away().add((channel.clone(), client))
+        {
             self.take(&hearing, Happening::Leave, info);
         }
+    }
+
+    /// Takes what a node tells.
+    fn heard(&self, hearing: &Hearing, event: Event) {
+        if event.returned_node == self.node {
+            return;
+        }
+        let place = (hearing.route.channel().clone(), event.client);
+        let was_told_as_left = self.away().remove(&place);
+        if event.happening == Happening::Leave && was_told_as_left {
+            return;
+        }
+        self.take(hearing, event.happening, event.info);
     }
 
     fn take(&self, hearing: &Hearing, happening: Happening, info: ClientInfo) {
@@ -197,6 +232,11 @@ impl Events {
         self.hearings.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn away(&self) -> MutexGuard<'_, Away> {
+        // A panic while it was held leaves a client that is told as left twice at worst.
+        self.away.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn debounce(&self) -> MutexGuard<'_, Debounce> {
         // A panic while it was held leaves a turn without a leave at worst, which is passed over.
         self.debounce.lock().unwrap_or_else(PoisonError::into_inner)
@@ -231,8 +271,8 @@ impl Ear for EventEar {
         let Some(events) = hearing.events.upgrade() else {
             return;
         };
-        match report::read_event(heard.message.data) {
-            Some((happening, info)) => events.take(&hearing, happening, info),
+        match event::read(heard.message.data) {
+            Some(event) => events.heard(&hearing, event),
             None => events.counters.presence_ignored.add(1),
         }
     }

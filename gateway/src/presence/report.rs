@@ -1,16 +1,14 @@
-//! What the node and the presence service say to each other, to messages and back.
+//! What the node tells the presence service, as messages.
 
 use bytes::Bytes;
 use prost::Message;
-use tidegate_backbone::{Channel, ClientInfo};
 use tidegate_proto::node::{
-    Beat, Change as ChangeMessage, Changes, ChannelEvent, Connection, Disconnect, Kind, Leave,
-    Membership, Report, Snapshot, VERSION, change, channel_event, report,
+    Beat, Change as ChangeMessage, Changes, Connection, Disconnect, Kind, Leave, Membership,
+    Report, Snapshot, VERSION, change, report,
 };
 
 use super::entry::{ClientId, Member, Online, Place};
 use super::stream::{Change, Due};
-use crate::broadcast::Happening;
 
 /// Changes in one report.
 const MAX_CHANGES: usize = 1_024;
@@ -208,55 +206,11 @@ impl Identity {
     }
 }
 
-/// A join or leave as other nodes are told of it.
-pub(super) fn event(happening: Happening, info: &ClientInfo) -> Bytes {
-    let client = ClientId::parse(&info.client).map(|it| Bytes::copy_from_slice(&it.0));
-    let membership = Membership {
-        client: client.unwrap_or_default(),
-        user: info.user.clone(),
-        conn_info: info.conn_info.clone(),
-        chan_info: info.chan_info.clone(),
-        ..Membership::default()
-    };
-    let what = match happening {
-        Happening::Join => channel_event::What::Join(membership),
-        Happening::Leave => channel_event::What::Leave(membership),
-    };
-    let event = ChannelEvent {
-        version: VERSION,
-        what: Some(what),
-    };
-    event.encode_to_vec().into()
-}
-
-/// Reads what [`event`] writes; `None` if that is not what it is.
-pub(super) fn read_event(data: Bytes) -> Option<(Happening, ClientInfo)> {
-    let event = ChannelEvent::decode(data).ok()?;
-    if event.version != VERSION {
-        return None;
-    }
-    let (happening, membership) = match event.what? {
-        channel_event::What::Join(it) => (Happening::Join, it),
-        channel_event::What::Leave(it) => (Happening::Leave, it),
-    };
-    Some((happening, info_of(membership)?.1))
-}
-
-/// Reads a membership: where, and who; `None` if it cannot be one. The channel is empty where the context says it.
-pub(super) fn info_of(membership: Membership) -> Option<(Option<Channel>, ClientInfo)> {
-    let channel = Channel::parse(&membership.channel).ok();
-    let info = ClientInfo {
-        user: membership.user,
-        client: ClientId::read(&membership.client)?.to_string(),
-        conn_info: membership.conn_info,
-        chan_info: membership.chan_info,
-    };
-    Some((channel, info))
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+
+    use tidegate_backbone::Channel;
 
     use super::super::entry::Card;
     use super::*;
@@ -318,18 +272,6 @@ mod tests {
                 assert_eq!(it.memberships.len(), expected[index]);
             }
             assert_eq!(reports.len(), expected.len());
-        }
-    }
-
-    #[test]
-    fn events_are_read_as_they_were_told() {
-        let info = member(3).info();
-        for happening in [Happening::Join, Happening::Leave] {
-            let read = read_event(event(happening, &info));
-            assert_eq!(read, Some((happening, info.clone())));
-        }
-        for hostile in [&b""[..], b"\x08\x01", b"\x08\x02\x12\x00", b"\xff\xff"] {
-            assert_eq!(read_event(Bytes::from_static(hostile)), None);
         }
     }
 }

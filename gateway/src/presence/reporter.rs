@@ -15,6 +15,7 @@ use tokio::time::{Instant, interval, sleep, sleep_until};
 use super::Presence;
 use super::ears::{Call, NodeGone, SnapshotRequest};
 use super::report::StreamId;
+use super::stream::Lapse;
 
 /// Orders that wait for the reporter. One more of the presence service's is dropped: it asks again.
 pub(super) const ORDERS: usize = 1_024;
@@ -30,8 +31,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 pub(super) enum Order {
     /// Tell what changed in a stream now, then say so.
     Flush(StreamId, oneshot::Sender<()>),
-    /// Tell everything of these streams.
-    Snapshots(Vec<StreamId>),
+    /// Announce again who left by these lapses, and tell everything of these streams.
+    Snapshots(Vec<StreamId>, Vec<Lapse>),
     /// Say that the node lives.
     Beat,
 }
@@ -80,7 +81,8 @@ impl Presence {
                 // Who asked may not wait any more.
                 let _gone = done.send(());
             }
-            Order::Snapshots(streams) => {
+            Order::Snapshots(streams, lapses) => {
+                lapses.into_iter().for_each(|lapse| self.announce(lapse));
                 for stream in streams {
                     let reports = self.streams.take_with_snapshot(stream);
                     self.counters.presence_snapshots.add(reports.len() as u64);
@@ -89,6 +91,16 @@ impl Presence {
             }
             Order::Beat => self.beat().await,
         }
+    }
+
+    /// Tells others that those are there of whom they were told that they left.
+    fn announce(&self, lapse: Lapse) {
+        let beat = self.beats.load(Ordering::Relaxed);
+        self.streams.name_returned(lapse, beat, |channel, member| {
+            if member.is_announced {
+                self.events.tell_return(channel, &member.info());
+            }
+        });
     }
 
     async fn flush_changed(&self) {

@@ -15,13 +15,32 @@ const KEPT_ROOM: usize = 16;
 /// One stream of reports.
 #[derive(Debug)]
 pub(super) struct Stream<K, V> {
-    entries: HashMap<K, V>,
+    entries: HashMap<K, Entry<V>>,
     /// Of the last change.
     number: u64,
+    /// The beat before which everybody was announced again last.
+    announced: u64,
     /// The last of them has this number.
     waiting: Vec<Change<K, V>>,
     /// Whether something of what waited was dropped.
     is_cut: bool,
+}
+
+#[derive(Debug)]
+struct Entry<V> {
+    value: V,
+    /// Of the change with which it came.
+    number: u64,
+}
+
+/// The presence service took the node for gone, and told leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Lapse {
+    pub(super) partition: u32,
+    /// The last beat that it had heard.
+    pub(super) beat: u64,
+    /// The last change that it had heard.
+    pub(super) number: u64,
 }
 
 /// One thing that changed.
@@ -45,6 +64,7 @@ impl<K, V> Default for Stream<K, V> {
         Self {
             entries: HashMap::new(),
             number: 0,
+            announced: 0,
             waiting: Vec::new(),
             is_cut: false,
         }
@@ -54,13 +74,20 @@ impl<K, V> Default for Stream<K, V> {
 impl<K: Eq + Hash + Clone, V: Clone> Stream<K, V> {
     /// Sets an entry. Tells whether it is the first change that waits.
     pub(super) fn set(&mut self, key: K, value: V) -> bool {
-        self.entries.insert(key.clone(), value.clone());
+        let number = self.number + 1;
+        let entry = Entry {
+            value: value.clone(),
+            number,
+        };
+        let replace = |before: &mut Entry<V>| before.value = value.clone();
+        let place = self.entries.entry(key.clone());
+        place.and_modify(replace).or_insert(entry);
         self.change(Change::Set(key, value))
     }
 
     /// Removes an entry. Tells what it was, and whether that is the first change that waits.
     pub(super) fn remove(&mut self, key: &K) -> Option<(V, bool)> {
-        let (key, value) = self.entries.remove_entry(key)?;
+        let (key, Entry { value, .. }) = self.entries.remove_entry(key)?;
         if self.entries.len() * 4 < self.entries.capacity() {
             self.entries
                 .shrink_to(KEPT_ROOM.max(self.entries.len() * 2));
@@ -94,8 +121,20 @@ impl<K: Eq + Hash + Clone, V: Clone> Stream<K, V> {
     /// All of it, to be told behind what [`Stream::take`] gave.
     pub(super) fn everything(&self) -> Due<K, V> {
         let entries = self.entries.iter();
-        let entries = entries.map(|(key, value)| (key.clone(), value.clone()));
+        let entries = entries.map(|(key, it)| (key.clone(), it.value.clone()));
         Due::Everything(self.number, entries.collect())
+    }
+
+    /// Those who were there at a lapse and still are; nobody if they were announced after it. `beat` is the last that was sent.
+    pub(super) fn returned(&mut self, lapse: Lapse, beat: u64) -> impl Iterator<Item = (&K, &V)> {
+        let is_new = lapse.beat >= self.announced;
+        if is_new {
+            self.announced = beat;
+        }
+        let entries = self.entries.iter();
+        entries
+            .filter(move |(_, it)| is_new && it.number <= lapse.number)
+            .map(|(key, it)| (key, &it.value))
     }
 
     /// The number of the last change.
@@ -147,6 +186,34 @@ mod tests {
         assert!(stream.set("c", 3));
         let changes = vec![Change::Set("c", 3)];
         assert_eq!(stream.take(), Some(Due::Changes(number + 1, changes)));
+    }
+
+    #[test]
+    fn who_was_there_at_a_lapse_and_still_is_returns_once() {
+        let mut stream = Stream::default();
+        for key in ["a", "b", "c"] {
+            stream.set(key, 1);
+        }
+        stream.remove(&"b");
+        let lapse = |beat| Lapse {
+            partition: 0,
+            beat,
+            number: 4,
+        };
+        // One who came back, one who came meanwhile, and one of whom only something has changed.
+        stream.remove(&"c");
+        stream.set("c", 1);
+        stream.set("d", 1);
+        stream.set("a", 2);
+        let mut returned = |beat, now| {
+            let returned = stream.returned(lapse(beat), now);
+            returned
+                .map(|(key, value)| (*key, *value))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(returned(7, 9), [("a", 2)]);
+        assert_eq!(returned(8, 9), [], "another replica's");
+        assert_eq!(returned(9, 12), [("a", 2)], "of another lapse");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 
 use super::entry::{Card, ClientId, Member, Online, Place};
 use super::report::{StreamId, reports};
-use super::stream::Stream;
+use super::stream::{Lapse, Stream};
 
 /// All streams of a node.
 pub(super) struct Streams {
@@ -146,6 +146,20 @@ impl Streams {
                     .chain(reports(everything))
                     .collect()
             }
+        }
+    }
+
+    /// Names who was in the channels of a partition at a lapse and still is. Behind the lock, so that what is told of them later
+    /// comes later.
+    pub(super) fn name_returned(
+        &self,
+        lapse: Lapse,
+        beat: u64,
+        mut name: impl FnMut(&Channel, &Member),
+    ) {
+        let mut stream = hold(&self.channels[lapse.partition as usize]);
+        for ((channel, _), member) in stream.returned(lapse, beat) {
+            name(channel, member);
         }
     }
 

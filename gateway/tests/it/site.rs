@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use tidegate_backbone::embedded::Embedded;
+use tidegate_backbone::nats::{Nats, NatsOptions};
 use tidegate_gateway::config::Config;
 use tidegate_gateway::server::Server;
 use tidegate_testkit::deadline::until_some;
+use tidegate_testkit::nats::NatsServer;
 
 use crate::client::Client;
 use crate::command::Format;
@@ -34,6 +36,25 @@ impl Site {
         let backbone = Embedded::open(options).unwrap();
         let server = Server::start(config, Arc::new(backbone)).unwrap();
         Self { server }
+    }
+
+    /// The same over NATS.
+    pub(crate) async fn over(nats: &NatsServer, change: impl FnOnce(&mut Value)) -> Self {
+        let mut value = config();
+        change(&mut value);
+        let config: Config = serde_json::from_value(value).unwrap();
+        let backbone = Nats::connect(NatsOptions::new([nats.url()])).await.unwrap();
+        let server = Server::start(config, Arc::new(backbone)).unwrap();
+        Self { server }
+    }
+
+    /// Waits until clients are to come here.
+    pub(crate) async fn until_ready(&self) {
+        let ready = async || {
+            let answer = http::get(self.address(), "/ready").await;
+            (answer.status == 200).then_some(())
+        };
+        until_some("the node is ready", ready).await.unwrap();
     }
 
     /// Stops the node, whoever is connected.
@@ -63,6 +84,15 @@ impl Site {
     /// The value of a metric now.
     pub(crate) async fn metric(&self, name: &str) -> u64 {
         http::metric(self.address(), name).await
+    }
+
+    /// Waits until the node is ready; gives what it says of that.
+    pub(crate) async fn ready(&self) -> Value {
+        let answer = until_some("the node is ready", async || {
+            let answer = http::get(self.address(), "/ready").await;
+            (answer.status == 200).then_some(answer.body)
+        });
+        serde_json::from_str(&answer.await.unwrap()).unwrap()
     }
 
     /// Waits until a metric has this value.

@@ -1,6 +1,7 @@
 //! Those who watch channels. One that is too slow is ended rather than left with a hole.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 
@@ -32,6 +33,8 @@ pub enum WatchError {
     TooMany,
     #[error("more than {MAX_MEMBERS} are in the channel")]
     TooLarge,
+    #[error("the nodes have not told who is in the channel within {0:?}")]
+    Late(Duration),
     #[error(transparent)]
     NotHeld(#[from] NotHeld),
 }
@@ -92,16 +95,14 @@ impl Watches {
         }
     }
 
-    /// Forgets those who have gone, and ends those whose channel is another replica's now.
+    /// Forgets those who have gone.
     pub(super) fn prune(&mut self, roster: &mut Roster) {
         self.channels.retain(|channel, watches| {
             watches.retain(|watch| !watch.is_closed());
-            let is_held = roster.counts(channel).is_ok();
-            if watches.is_empty() || !is_held {
+            if watches.is_empty() {
                 roster.watch(channel, false);
-                return false;
             }
-            true
+            !watches.is_empty()
         });
     }
 }

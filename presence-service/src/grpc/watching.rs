@@ -18,9 +18,11 @@ use tidegate_service::{Deadline, exceeded};
 pub(super) fn failure(error: WatchError) -> Status {
     let text = error.to_string();
     match error {
-        WatchError::Closed => Status::unavailable(text),
+        // A partition that is wanted is let go of by nobody; watch again.
+        WatchError::Closed | WatchError::Late(_) | WatchError::NotHeld(_) => {
+            Status::unavailable(text)
+        }
         WatchError::TooMany | WatchError::TooLarge => Status::resource_exhausted(text),
-        WatchError::NotHeld(_) => Status::failed_precondition(text),
     }
 }
 
@@ -53,7 +55,7 @@ pub(super) fn stream(
 }
 
 fn aborted() -> Status {
-    Status::aborted("the watch was too slow, or the channel has moved: watch again")
+    Status::aborted("the watch was too slow: watch again")
 }
 
 /// Everybody who is there, in messages of bounded size.

@@ -6,8 +6,8 @@ use tidegate_proto::node as proto;
 use tidegate_proto::node::{VERSION, partition};
 
 use super::{
-    Beat, Body, Change, Chunk, Client, Connection, Fault, Gone, Incarnation, Kind, Membership,
-    ReplicaBeat, Report, SnapshotRequest,
+    Beat, Body, Change, Chunk, Client, Connection, Fault, Gone, Incarnation, Kind, Lapse,
+    Membership, ReplicaBeat, Report, SnapshotRequest,
 };
 
 /// The longest name of a node or replica, in bytes.
@@ -121,13 +121,26 @@ pub fn gone(bytes: Bytes, partitions: u32) -> Result<Gone, Fault> {
 pub fn snapshot_request(bytes: Bytes, partitions: u32) -> Result<SnapshotRequest, Fault> {
     let it: proto::SnapshotRequest = read(bytes)?;
     agreed(it.version, it.partitions, partitions)?;
-    if it.partition.iter().any(|it| *it >= partitions) {
+    let lapses = it.lapses.iter().map(|it| it.partition);
+    if it
+        .partition
+        .iter()
+        .copied()
+        .chain(lapses)
+        .any(|it| it >= partitions)
+    {
         return Err(Fault::UnknownPartition);
     }
+    let lapse = |it: proto::Lapse| Lapse {
+        partition: it.partition,
+        beat: it.beat,
+        number: it.number,
+    };
     Ok(SnapshotRequest {
         incarnation: it.incarnation,
         kind: kind(it.kind)?,
         partitions: it.partition,
+        lapses: it.lapses.into_iter().map(lapse).collect(),
     })
 }
 

@@ -6,7 +6,7 @@ use tidegate_proto::node as proto;
 use tidegate_proto::node::VERSION;
 
 use super::{
-    Beat, Body, CHUNK_BYTES, Change, Client, Connection, Incarnation, Kind, Membership,
+    Beat, Body, CHUNK_BYTES, Change, Client, Connection, Incarnation, Kind, Lapse, Membership,
     ReplicaBeat, Report, SnapshotRequest,
 };
 
@@ -102,6 +102,7 @@ pub fn snapshot_request(it: SnapshotRequest, partitions: u32) -> Bytes {
         partitions,
         kind: kind(it.kind),
         partition: it.partitions,
+        lapses: it.lapses.into_iter().map(lapse).collect(),
     };
     message.encode_to_vec().into()
 }
@@ -208,6 +209,14 @@ pub fn connection(it: Connection) -> proto::Connection {
         transport: it.transport,
         name: it.name,
         app_version: it.app_version,
+    }
+}
+
+fn lapse(it: Lapse) -> proto::Lapse {
+    proto::Lapse {
+        partition: it.partition,
+        beat: it.beat,
+        number: it.number,
     }
 }
 

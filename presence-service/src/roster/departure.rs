@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::book::Run;
 use super::{Effect, Leaves, Moment, NodeState, Roster};
-use crate::message::{Gone, Incarnation};
+use crate::message::{Gone, Incarnation, Kind};
 
 /// How long another replica may take to tell leaves.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -83,6 +83,7 @@ impl Roster {
             self.end_session(connection, partition, at, at.wall, effects);
         }
         if !left.is_empty() {
+            self.note_lapse(&sweep);
             let leaves = Leaves {
                 from: sweep.from.clone(),
                 partition,
@@ -94,6 +95,28 @@ impl Roster {
         sweep.partition += 1;
         if sweep.partition < self.options.partitions {
             self.sweeps.push_front(sweep);
+        }
+    }
+
+    /// Keeps what a node has to be told should it live after all.
+    fn note_lapse(&mut self, sweep: &Sweep) {
+        if let Some(node) = self.nodes.get_mut(&sweep.from.node)
+            && node.run == sweep.run
+        {
+            let stream = node.stream(Kind::Channel, sweep.partition as usize);
+            stream.lapsed(sweep.partition, sweep.beat);
+        }
+    }
+
+    /// A node that was thought gone lives: what was not told yet of its leaves is not told any more.
+    pub(super) fn call_off(&mut self, name: &str) {
+        let is_of_it = |it: &mut Farewell| it.leaves.from.node == name;
+        let farewells = self.farewells.extract_if(.., is_of_it);
+        if let Some(node) = self.nodes.get_mut(name) {
+            for farewell in farewells {
+                let partition = farewell.leaves.partition as usize;
+                node.stream(Kind::Channel, partition).not_lapsed();
+            }
         }
     }
 

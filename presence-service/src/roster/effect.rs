@@ -1,6 +1,6 @@
 //! What a roster wants done.
 
-use crate::message::{Client, Kind, Membership, SnapshotRequest};
+use crate::message::{Client, Kind, Lapse, Membership, SnapshotRequest};
 
 pub use crate::message::encode::Leaves;
 
@@ -27,24 +27,33 @@ pub enum Effect {
     Left { channel: String, client: Client },
 }
 
+/// A stream of a node that is asked for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked {
+    pub(super) kind: Kind,
+    pub(super) partition: u32,
+    pub(super) lapse: Option<Lapse>,
+}
+
 /// Requests for what is missing of a node.
 pub(super) fn asks(
     node: &str,
     incarnation: u64,
-    streams: Vec<(Kind, u32)>,
+    streams: Vec<Asked>,
 ) -> impl Iterator<Item = Effect> {
     [Kind::Channel, Kind::User]
         .into_iter()
         .filter_map(move |kind| {
-            let of_kind = streams.iter().filter(|stream| stream.0 == kind);
-            let partitions: Vec<_> = of_kind.map(|stream| stream.1).collect();
-            (!partitions.is_empty()).then(|| Effect::Ask {
+            let of_kind = || streams.iter().filter(|stream| stream.kind == kind);
+            let request = SnapshotRequest {
+                incarnation,
+                kind,
+                partitions: of_kind().map(|stream| stream.partition).collect(),
+                lapses: of_kind().filter_map(|stream| stream.lapse).collect(),
+            };
+            (!request.partitions.is_empty()).then(|| Effect::Ask {
                 node: node.to_owned(),
-                request: SnapshotRequest {
-                    incarnation,
-                    kind,
-                    partitions,
-                },
+                request,
             })
         })
 }

@@ -1,10 +1,18 @@
-//! Which partitions this replica follows, and of which it has everything.
+//! Which partitions this replica follows, and of which it has everything: those that are its own, and those of channels that
+//! are watched here.
 //!
 //! It takes on what has become its own at once, and lets go of what is another's only when all whose it is are ready. So
 //! while replicas come and go there is always one that answers.
 
+use std::time::Duration;
+
+use tidegate_proto::node::partition;
+
 use super::{Moment, NodeState, Roster};
 use crate::message::{Fault, Kind};
+
+/// How long a partition is followed after the last that was wanted of it, so that who watches again costs nodes no snapshot.
+const LINGER: Duration = Duration::from_secs(60);
 
 impl Roster {
     /// Takes on the partitions that have become this replica's, and lets go of those that others have.
@@ -12,20 +20,32 @@ impl Roster {
         if at.now < self.options.settle {
             return;
         }
+        for channel in &self.watched {
+            let place = partition(channel, self.options.partitions) as usize;
+            self.wanted_until[place] = at.now + LINGER;
+        }
         for partition in 0..self.options.partitions {
             let place = partition as usize;
+            let is_kept = self.peers.is_own(partition) || at.now < self.wanted_until[place];
             if self.held[place] {
-                if !self.peers.is_own(partition) && self.peers.are_holders_ready(partition) {
+                if !is_kept && self.peers.are_holders_ready(partition) {
                     (self.held[place], self.ready[place]) = (false, false);
                     self.let_go(partition);
                 }
-            } else if self.peers.is_own(partition) {
+            } else if is_kept {
                 (self.held[place], self.held_since[place]) = (true, at.now);
                 for node in self.nodes.values_mut() {
                     node.stream(Kind::Channel, place).reset(at.now);
                     node.stream(Kind::User, place).reset(at.now);
                 }
             }
+        }
+    }
+
+    /// Follows a partition for a while, whoever it belongs to.
+    pub fn want(&mut self, partition: u32, at: Moment) {
+        if let Some(until) = self.wanted_until.get_mut(partition as usize) {
+            *until = at.now + LINGER;
         }
     }
 
@@ -92,7 +112,7 @@ impl Roster {
     pub fn is_ready(&self) -> bool {
         let mut partitions = 0..self.options.partitions;
         let is_begun = self.held.contains(&true);
-        is_begun && partitions.all(|it| self.ready[it as usize] || !self.held[it as usize])
+        is_begun && partitions.all(|it| self.ready[it as usize] || !self.peers.is_own(it))
     }
 
     /// The partitions that are followed.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::Moment;
 use super::book::Run;
+use super::effect::Asked;
 use super::stream::Stream;
 use crate::message::{Beat, Kind};
 
@@ -107,7 +108,7 @@ impl Node {
     }
 
     /// The streams to ask for now, so that at most `maximum` are under way.
-    pub(super) fn ask(&mut self, held: &[bool], maximum: usize, now: Duration) -> Vec<(Kind, u32)> {
+    pub(super) fn ask(&mut self, held: &[bool], maximum: usize, now: Duration) -> Vec<Asked> {
         let all = self.channels.iter().chain(&self.users);
         let under_way = all.filter(|stream| stream.is_asked(now)).count();
         let of = |kind| move |(at, stream)| (kind, at, stream);
@@ -116,9 +117,10 @@ impl Node {
         let mut streams: Vec<(Kind, usize, &mut Stream)> = channels.chain(users).collect();
         streams.retain(|(_, at, stream)| held[*at] && stream.is_due(now));
         let chosen = streams.into_iter().take(maximum.saturating_sub(under_way));
-        let ask = |(kind, at, stream): (Kind, usize, &mut Stream)| {
-            stream.ask(now);
-            (kind, u32::try_from(at).unwrap_or(u32::MAX))
+        let ask = |(kind, at, stream): (Kind, usize, &mut Stream)| Asked {
+            kind,
+            partition: u32::try_from(at).unwrap_or(u32::MAX),
+            lapse: stream.ask(now),
         };
         chosen.map(ask).collect()
     }

@@ -94,12 +94,16 @@ impl Peers {
         self.holders(partition).iter().all(is_ready)
     }
 
-    /// Whether this replica, which has everything of a partition, speaks for it: none with a lower name does.
+    /// Whether this replica, which has everything of a partition, speaks for it: of those to whom it belongs the one with the
+    /// lowest name that has everything, or of all if none of them has.
     pub(super) fn speaks_for(&self, partition: u32) -> bool {
-        let below = self.others.range(..self.own.clone());
-        !below
-            .into_iter()
-            .any(|(_, peer)| peer.ready.contains(&partition))
+        let is_ready = |name: &&str| match self.others.get(*name) {
+            Some(peer) => peer.ready.contains(&partition),
+            None => *name == self.own,
+        };
+        let of_holders = self.holders(partition).into_iter().filter(is_ready).min();
+        let of_all = || self.others().chain([self.own()]).filter(is_ready).min();
+        of_holders.or_else(of_all) == Some(self.own())
     }
 
     /// Whether another replica has everything of a partition.
@@ -175,13 +179,38 @@ mod tests {
     }
 
     #[test]
-    fn the_lowest_that_is_ready_speaks() {
-        let mut peers = peers("b", &["a", "c"]);
-        assert!(peers.speaks_for(7));
+    fn the_lowest_to_whom_it_belongs_and_that_is_ready_speaks() {
+        let names = ["a", "b", "c"];
+        let at = |own: &str, ready: &[&str], partition| {
+            let others: Vec<_> = names.into_iter().filter(|it| *it != own).collect();
+            let mut peers = peers(own, &others);
+            for other in others.into_iter().filter(|it| ready.contains(it)) {
+                peers.beat(beat(other, &[partition]), Duration::ZERO);
+            }
+            peers
+        };
+        for partition in 0..64 {
+            let is_holder = |name: &&str| at(name, &[], partition).is_own(partition);
+            let (holders, guests): (Vec<_>, Vec<_>) = names.into_iter().partition(is_holder);
+            let (low, high, guest) = (holders[0], holders[1], guests[0]);
+            for (ready, speaker) in [
+                (vec![low, high, guest], low),
+                (vec![high, guest], high),
+                (vec![guest], guest),
+            ] {
+                let speaks = |name: &&str| at(name, &ready, partition).speaks_for(partition);
+                let speakers: Vec<_> = ready.iter().copied().filter(speaks).collect();
+                assert_eq!(speakers, [speaker], "of {partition} with {ready:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn who_is_silent_for_a_lease_speaks_no_more() {
+        let mut peers = peers("b", &[]);
         peers.beat(beat("a", &[7]), Duration::ZERO);
-        peers.beat(beat("c", &[7, 8]), Duration::ZERO);
-        assert!(!peers.speaks_for(7) && peers.speaks_for(8));
+        assert!(!peers.speaks_for(7));
         peers.expire(LEASE);
-        assert!(peers.speaks_for(7) && peers.speaks_for(8));
+        assert!(peers.speaks_for(7));
     }
 }

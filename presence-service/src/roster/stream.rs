@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::message::{Change, Chunk};
+use crate::message::{Change, Chunk, Lapse};
 
 /// How long what is missing may still be on its way.
 const PATIENCE: Duration = Duration::from_millis(100);
@@ -21,6 +21,8 @@ pub(super) struct Stream {
     missing: Option<Duration>,
     asked: Option<Duration>,
     assembly: Option<Assembly>,
+    /// When leaves were told of those who may be there still, until the node knows.
+    lapse: Option<Lapse>,
 }
 
 /// A snapshot of which not all chunks have come.
@@ -70,6 +72,10 @@ impl Stream {
     /// Takes a part of a snapshot.
     pub(super) fn chunk(&mut self, chunk: Chunk, now: Duration) -> Step {
         self.newest = self.newest.max(chunk.number);
+        if self.asked.is_some() {
+            // A node takes a request as a whole.
+            self.lapse = None;
+        }
         let step = match self.number {
             // Nothing is missing that it could tell.
             Some(number) if number >= chunk.number => Step::Nothing,
@@ -118,11 +124,28 @@ impl Stream {
 
     /// Notes whether something is missing.
     fn look(&mut self, now: Duration) {
-        if self.is_whole() {
-            (self.missing, self.asked) = (None, None);
-        } else if self.missing.is_none() {
-            self.missing = Some(now);
+        if !self.is_whole() {
+            self.missing.get_or_insert(now);
+            return;
         }
+        self.missing = None;
+        if self.lapse.is_none() {
+            self.asked = None;
+        }
+    }
+
+    /// Notes that leaves are told of everybody, and the last beat before.
+    pub(super) fn lapsed(&mut self, partition: u32, beat: u64) {
+        self.lapse = self.number.map(|number| Lapse {
+            partition,
+            beat,
+            number,
+        });
+    }
+
+    /// Notes that they were not told after all.
+    pub(super) fn not_lapsed(&mut self) {
+        self.lapse = None;
     }
 
     /// Whether everything that was heard of is in the book.
@@ -142,16 +165,18 @@ impl Stream {
 
     /// Whether a snapshot should be asked for now.
     pub(super) fn is_due(&self, now: Duration) -> bool {
-        !self.is_asked(now)
-            && self
-                .missing
-                .is_some_and(|missing| now >= missing + PATIENCE)
+        let is_needed = match self.missing {
+            Some(missing) => now >= missing + PATIENCE,
+            None => self.lapse.is_some(),
+        };
+        is_needed && !self.is_asked(now)
     }
 
-    /// Notes that a snapshot is asked for.
-    pub(super) fn ask(&mut self, now: Duration) {
+    /// Notes that a snapshot is asked for. Gives what the node has to be told with it.
+    pub(super) fn ask(&mut self, now: Duration) -> Option<Lapse> {
         self.asked = Some(now);
         self.assembly = None;
+        self.lapse
     }
 
     /// Forgets everything, as what was in the book is not there any more. Where nothing ever happened that is all the same.
@@ -159,6 +184,7 @@ impl Stream {
         *self = Self {
             number: self.number.filter(|_| self.newest == 0),
             newest: self.newest,
+            lapse: self.lapse,
             ..Self::default()
         };
         self.look(now);
@@ -225,6 +251,28 @@ mod tests {
             Step::Apply(changes(5..=5))
         );
         assert!(stream.is_whole());
+    }
+
+    #[test]
+    fn a_lapse_is_told_until_the_node_has_heard_of_it() {
+        let mut stream = Stream::default();
+        stream.changes(1, changes(1..=3), NOW);
+        stream.lapsed(7, 5);
+        stream.reset(NOW);
+        let lapse = Lapse {
+            partition: 7,
+            beat: 5,
+            number: 3,
+        };
+        // Another replica's request is answered first, and says nothing of what this one knows.
+        stream.chunk(chunk(3, 0, 1), NOW);
+        assert!(stream.is_whole() && stream.is_due(NOW));
+        assert_eq!(stream.ask(NOW), Some(lapse));
+        stream.changes(4, changes(4..=4), NOW);
+        assert!(!stream.is_due(RETRY / 2) && stream.is_due(RETRY));
+        assert_eq!(stream.ask(RETRY), Some(lapse));
+        stream.chunk(chunk(4, 0, 1), RETRY);
+        assert!(!stream.is_due(RETRY * 9));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, VecDeque};
 use proptest::prelude::*;
 
 use super::*;
-use crate::message::{Change, Gone, Incarnation, Report};
+use crate::message::{Change, Gone, Incarnation, Lapse, Report};
 use crate::simulator::{SimulatedNode, client, connection, membership};
 
 const PARTITIONS: u32 = 4;
@@ -125,6 +125,8 @@ struct World {
     fates: VecDeque<Fate>,
     is_reliable: bool,
     gone: Vec<Leaves>,
+    /// What nodes were told of their lapses.
+    lapses: Vec<Lapse>,
 }
 
 impl World {
@@ -138,6 +140,7 @@ impl World {
             fates: fates.into(),
             is_reliable: false,
             gone: Vec::new(),
+            lapses: Vec::new(),
         };
         (0..3).for_each(|node| world.restart(node));
         world
@@ -271,6 +274,7 @@ impl World {
         for effect in effects {
             match effect {
                 Effect::Ask { node, request } => {
+                    self.lapses.extend(&request.lapses);
                     let node = self.nodes.iter().flatten().find(|it| {
                         it.incarnation().node == node
                             && it.incarnation().number == request.incarnation
@@ -495,4 +499,81 @@ fn a_lease_is_not_over_for_who_could_not_hear() {
     world.tick(0);
     assert_eq!(world.view(0).len(), 3);
     assert!(world.gone.is_empty());
+}
+
+#[test]
+fn a_node_that_lives_after_all_is_told_what_was_told_of_it() {
+    let mut world = calm();
+    world.act(Act::Pass { steps: 40 });
+    assert_eq!(left(&world).len(), 2);
+    world.recover();
+    assert_eq!(world.view(0), world.truth());
+    // One change in each of two partitions had been heard, after the node's first beat; both replicas say so.
+    let mut lapses: Vec<_> = world.lapses.iter().map(|it| (it.beat, it.number)).collect();
+    lapses.dedup();
+    assert_eq!((world.lapses.len(), lapses), (4, vec![(1, 1)]));
+    assert_eq!(left(&world).len(), 2);
+}
+
+#[test]
+fn leaves_that_nobody_has_told_yet_are_not_told_of_a_node_that_lives() {
+    let mut world = calm();
+    let beat = world.nodes[0].as_mut().unwrap().beat();
+    let mut effects = Vec::new();
+    // The replica that speaks is silent; the other one would tell after a second.
+    for _ in 0..30 {
+        world.now += STEP;
+        let at = moment(world.now);
+        world.rosters[1].replica_beat(peer(0, (0..PARTITIONS).collect()), at);
+        while world.rosters[1].tick(at, &mut effects) {}
+    }
+    assert!(world.view(1).is_empty());
+    world.deliver(1, Message::Beat(beat));
+    world.recover();
+    let told = effects.iter().any(|it| matches!(it, Effect::Gone(_)));
+    assert!(!told && world.gone.is_empty() && world.lapses.is_empty());
+    assert_eq!(world.view(1), world.truth());
+}
+
+#[test]
+fn what_is_watched_is_followed_whoever_it_belongs_to() {
+    let mut roster = Roster::new(options("a"));
+    let beat = |name: &str, ready: &[u32]| ReplicaBeat {
+        replica: name.to_owned(),
+        lease_ms: 120_000,
+        ready: ready.to_vec(),
+        is_last: false,
+    };
+    // With this many others there is a partition that is not this one's.
+    let others = ["b", "c", "d", "e"];
+    let all: Vec<u32> = (0..PARTITIONS).collect();
+    let mut now = Duration::ZERO;
+    let mut pass = |roster: &mut Roster, passed: u64| {
+        now += Duration::from_secs(passed);
+        let at = moment(now);
+        for other in others {
+            roster.replica_beat(beat(other, &all), at);
+        }
+        while roster.tick(at, &mut Vec::new()) {}
+        at
+    };
+    let at = pass(&mut roster, 1);
+    let own = roster.held();
+    let (watched, other) = ["c0", "c1", "c2", "c3", "c4", "c5", "c6", "c7"]
+        .map(|name| (name, tidegate_proto::node::partition(name, PARTITIONS)))
+        .into_iter()
+        .find(|it| !own.contains(&it.1))
+        .unwrap();
+    assert_eq!(roster.counts(watched), Err(NotHeld(other)));
+    roster.want(other, at);
+    pass(&mut roster, 1);
+    assert!(roster.ready().contains(&other) && roster.is_ready());
+    roster.watch(watched, true);
+    pass(&mut roster, 3_600);
+    assert!(roster.ready().contains(&other));
+    roster.watch(watched, false);
+    pass(&mut roster, 59);
+    assert!(roster.ready().contains(&other));
+    pass(&mut roster, 2);
+    assert_eq!(roster.held(), own);
 }

@@ -1,6 +1,5 @@
 //! Two replicas as programs over a real NATS server, and what kills do to them.
 
-use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,67 +12,13 @@ use tidegate_presence_service::simulator::{connection, membership};
 use tidegate_proto::node;
 use tidegate_proto::node::partition;
 use tidegate_proto::presence as proto;
-use tidegate_proto::presence::presence_client::PresenceClient;
 use tidegate_testkit::deadline::until_some;
 use tidegate_testkit::nats::NatsServer;
-use tidegate_testkit::program::Program;
-use tonic::transport::{Channel, Endpoint};
 
 use crate::node::{Collector, Node, PARTITIONS};
+use crate::replica::Replica;
 
 const MEMBERS: u64 = 500;
-
-struct Replica {
-    program: Program,
-    client: PresenceClient<Channel>,
-}
-
-impl Replica {
-    async fn start(server: &NatsServer, name: &str) -> Result<Self> {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate-presence"));
-        command.args([
-            "--nats",
-            &server.url(),
-            "--listen",
-            "127.0.0.1:0",
-            "--replica",
-            name,
-        ]);
-        let mut program = Program::start(command)?;
-        let line = program.next_line().await?;
-        let address = line.strip_prefix("listening on ");
-        let address = address.with_context(|| format!("another line: {line}"))?;
-        let endpoint = Endpoint::from_shared(format!("http://{}", address.trim()))?;
-        let client = PresenceClient::new(endpoint.connect().await?);
-        Ok(Self { program, client })
-    }
-
-    /// Waits until what it says of itself is as `is_so` wants.
-    async fn says(&self, what: &str, is_so: impl Fn(&proto::NodesResponse) -> bool) -> Result<()> {
-        let said = async || {
-            let nodes = self
-                .client
-                .clone()
-                .nodes(proto::NodesRequest {})
-                .await
-                .ok()?
-                .into_inner();
-            is_so(&nodes).then_some(())
-        };
-        until_some(what, said)
-            .await
-            .with_context(|| self.program.output())
-    }
-
-    async fn is_ready_with(&self, memberships: u64, others: usize) -> Result<()> {
-        let is_so = |it: &proto::NodesResponse| {
-            it.ready.len() == PARTITIONS as usize
-                && it.memberships == memberships
-                && it.other_replicas.len() == others
-        };
-        self.says("the replica is ready", is_so).await
-    }
-}
 
 /// A server, two replicas, and a node whose clients are in `room` and elsewhere.
 struct World {

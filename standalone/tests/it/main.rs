@@ -8,12 +8,16 @@
 mod archive;
 mod backends;
 mod embedded;
+mod health;
 mod history;
+mod keys;
 mod nats;
 mod outage;
+mod port;
 mod presence;
 mod presence_service;
 mod redaction;
+mod removal;
 mod scenario;
 mod secure;
 mod site;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tidegate_backbone::Backbone as AnyBackbone;
 use tidegate_backbone::nats::{Nats, NatsOptions};
+use tidegate_presence_service::grpc::Access;
 use tidegate_presence_service::roster;
 use tidegate_presence_service::service::Service;
 use tokio::sync::oneshot;
@@ -27,6 +28,7 @@ scenarios! { both on Nats, crate::presence::play: presence presence_loop joins_a
 scenarios! { javascript on Nats, crate::presence::play: joins_and_leaves_debounced }
 scenarios! { python on Nats, crate::presence::play: presence_for_backends }
 scenarios! { javascript on Nats, crate::presence::kill: presence_after_a_kill }
+scenarios! { javascript on Nats, crate::presence::stall: presence_after_a_stall }
 scenarios! { javascript on Nats, crate::presence::lose_nats: presence_after_an_outage }
 scenarios! { javascript on Nats, crate::presence::beside: presence_without_service }
 
@@ -52,7 +54,7 @@ impl Replica {
                 last_seen_ttl: Duration::from_secs(60),
                 last_seen_max: 100,
             },
-            key: None,
+            access: Access::default(),
         };
         let (stop, stopped) = oneshot::channel();
         let run = tokio::spawn(async move {
@@ -126,6 +128,33 @@ async fn kill(name: &str, sdk: Sdk, format: Format, backbone: Backbone) {
     script.tell("killed").unwrap();
     assert_eq!(script.next_line().await.unwrap(), "left");
     eprintln!("left after {:?}", killed.elapsed());
+    // What must not happen has no event to wait for.
+    sleep(3 * LEASE).await;
+    script.tell("end").unwrap();
+    if let Err(error) = script.succeeded().await {
+        panic!("{error:#}\n{}", site.output());
+    }
+    for replica in replicas {
+        replica.stop().await;
+    }
+}
+
+/// Freezes the far gateway for longer than its lease when the script says so, and lets it go on. Two replicas know of it.
+async fn stall(name: &str, sdk: Sdk, format: Format, backbone: Backbone) {
+    let site = Site::start(backbone, see).await;
+    let replicas = [
+        Replica::start(&site, "one").await,
+        Replica::start(&site, "two").await,
+    ];
+    let mut script = scenario::start(name, sdk, format, site.near(), site.far());
+    assert_eq!(script.next_line().await.unwrap(), "ready");
+    site.far().freeze().unwrap();
+    script.tell("frozen").unwrap();
+    let left = script.next_line().await;
+    site.far().thaw().unwrap();
+    assert_eq!(left.unwrap(), "left");
+    script.tell("thawed").unwrap();
+    assert_eq!(script.next_line().await.unwrap(), "back");
     // What must not happen has no event to wait for.
     sleep(3 * LEASE).await;
     script.tell("end").unwrap();

@@ -78,9 +78,9 @@ fn what_asks_for_behaviour_is_told() {
             " yet: this version lacks subscriptions to streams of a backend",
         ),
         (
-            "http_server.tls.client_ca_pem_file",
-            "ca.pem",
-            " yet: this version lacks client certificates",
+            "grpc_api.tls.client_ca_pem",
+            "-----BEGIN CERTIFICATE-----",
+            ": name a file: client_ca_pem_file",
         ),
         (
             "http_server.tls_autocert.enabled",
@@ -88,9 +88,9 @@ fn what_asks_for_behaviour_is_told() {
             ": certificates come from outside: set http_server.tls",
         ),
         (
-            "uni_grpc.tls.client_ca_pem_file",
-            "ca.pem",
-            " yet: this version lacks client certificates",
+            "uni_grpc.tls.key_pem",
+            "-----BEGIN PRIVATE KEY-----",
+            ": name files: cert_pem_file and key_pem_file",
         ),
     ] {
         let expected = format!("{option} (--set): is known and not offered{message}");

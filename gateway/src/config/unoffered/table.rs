@@ -27,9 +27,9 @@ const fn section(
 }
 
 const AUTHORITY: Verdict = Instead("name a file: server_ca_pem_file");
+const CLIENT_AUTHORITY: Verdict = Instead("name a file: client_ca_pem_file");
 const CLIENT_CERTIFICATES: Verdict = Missing("client certificates");
 const JOINED: Verdict = Instead("nodes are joined by NATS: set nats.url");
-const KEYS: Verdict = Instead("name the public keys themselves");
 const MAPS: Verdict = Missing("map subscriptions");
 const PEM: Verdict = Instead("name files: cert_pem_file and key_pem_file");
 const POLL: Verdict = Missing("shared poll subscriptions");
@@ -63,7 +63,6 @@ pub(in crate::config) const UNOFFERED: &[Unoffered] = &[
     option("channel.proxy.map_publish", "", Silent),
     option("channel.proxy.map_remove", "", Silent),
     option("channel.proxy.shared_poll_refresh", "", Silent),
-    option("channel.proxy.state", "", Silent),
     option("channel.proxy.subscribe_stream", "", Silent),
     option("channel.publication_data_format", "", Missing("checks of payloads")),
     option("channel.user_boundary", "#", Instead("users always follow `#`")),
@@ -77,9 +76,7 @@ pub(in crate::config) const UNOFFERED: &[Unoffered] = &[
     option("client.recovery_max_publication_limit", "300", Idle("recovery_max_publications of the namespace bounds recovery")),
     option("client.subscribe_to_user_personal_channel.single_connection", "", Instead("set client.user_connection_limit")),
     option("client.subscription_token.insecure_skip_jwks_endpoint_safety_check", "", Silent),
-    option("client.subscription_token.jwks_public_endpoint", "", KEYS),
     option("client.token.insecure_skip_jwks_endpoint_safety_check", "", Silent),
-    option("client.token.jwks_public_endpoint", "", KEYS),
     option("client.user_id_http_header", "", Missing("users from a header")),
     option("consumers", "", Missing("consumers of queues and databases")),
     section("controller", "enabled", "", JOINED),
@@ -90,7 +87,17 @@ pub(in crate::config) const UNOFFERED: &[Unoffered] = &[
     option("grpc_api.error_mode", "", Missing("gRPC statuses for errors")),
     option("grpc_api.max_receive_message_size", "", Idle("requests are bounded by 4 MiB")),
     option("grpc_api.reflection", "", Idle("reflection is always on")),
-    section("grpc_api.tls", "enabled", "", Missing("TLS of gRPC")),
+    option("grpc_api.tls.cert_pem", "", PEM),
+    option("grpc_api.tls.cert_pem_b64", "", PEM),
+    option("grpc_api.tls.client_ca_pem", "", CLIENT_AUTHORITY),
+    option("grpc_api.tls.client_ca_pem_b64", "", CLIENT_AUTHORITY),
+    option("grpc_api.tls.insecure_skip_verify", "", Silent),
+    option("grpc_api.tls.key_pem", "", PEM),
+    option("grpc_api.tls.key_pem_b64", "", PEM),
+    option("grpc_api.tls.server_ca_pem", "", Silent),
+    option("grpc_api.tls.server_ca_pem_b64", "", Silent),
+    option("grpc_api.tls.server_ca_pem_file", "", Silent),
+    option("grpc_api.tls.server_name", "", Silent),
     option("health.handler_prefix", "/health", Instead("the paths are always /health and /ready")),
     option("http_api.external", "", Idle("there is one port for everything")),
     section("http_server.http3", "enabled", "", Missing("HTTP/3")),
@@ -99,9 +106,8 @@ pub(in crate::config) const UNOFFERED: &[Unoffered] = &[
     section("http_server.internal_tls", "enabled", "", Missing("a second port")),
     option("http_server.tls.cert_pem", "", PEM),
     option("http_server.tls.cert_pem_b64", "", PEM),
-    option("http_server.tls.client_ca_pem", "", CLIENT_CERTIFICATES),
-    option("http_server.tls.client_ca_pem_b64", "", CLIENT_CERTIFICATES),
-    option("http_server.tls.client_ca_pem_file", "", CLIENT_CERTIFICATES),
+    option("http_server.tls.client_ca_pem", "", CLIENT_AUTHORITY),
+    option("http_server.tls.client_ca_pem_b64", "", CLIENT_AUTHORITY),
     option("http_server.tls.insecure_skip_verify", "", Silent),
     option("http_server.tls.key_pem", "", PEM),
     option("http_server.tls.key_pem_b64", "", PEM),
@@ -147,9 +153,8 @@ pub(in crate::config) const UNOFFERED: &[Unoffered] = &[
     section("shared_poll", "hmac_secret_key", "", POLL),
     option("uni_grpc.tls.cert_pem", "", PEM),
     option("uni_grpc.tls.cert_pem_b64", "", PEM),
-    option("uni_grpc.tls.client_ca_pem", "", CLIENT_CERTIFICATES),
-    option("uni_grpc.tls.client_ca_pem_b64", "", CLIENT_CERTIFICATES),
-    option("uni_grpc.tls.client_ca_pem_file", "", CLIENT_CERTIFICATES),
+    option("uni_grpc.tls.client_ca_pem", "", CLIENT_AUTHORITY),
+    option("uni_grpc.tls.client_ca_pem_b64", "", CLIENT_AUTHORITY),
     option("uni_grpc.tls.insecure_skip_verify", "", Silent),
     option("uni_grpc.tls.key_pem", "", PEM),
     option("uni_grpc.tls.key_pem_b64", "", PEM),

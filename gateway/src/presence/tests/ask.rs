@@ -1,5 +1,7 @@
 //! What is asked of the presence service, and what becomes of its answers.
 
+use tidegate_backbone::service::{BUSY, Refusal};
+
 use super::*;
 
 #[tokio::test(start_paused = true)]
@@ -35,6 +37,44 @@ impl Ear for Mute {
     fn hear(&self, heard: Heard) {
         self.0.lock().unwrap().push(heard);
     }
+}
+
+/// Loses the first question, as a replica that dies, refuses the second, as one that ends, and answers the third.
+struct Replaced(Mutex<Vec<Heard>>);
+
+impl Ear for Replaced {
+    fn hear(&self, heard: Heard) {
+        let mut questions = self.0.lock().unwrap();
+        questions.push(heard);
+        let answer = match questions.len() {
+            1 => return,
+            2 => Message::from(Refusal {
+                code: BUSY,
+                text: "ends".to_owned(),
+            }),
+            _ => {
+                let answer = Answer {
+                    version: VERSION,
+                    what: Some(page(&[(1, "v")], &Bytes::new(), false)),
+                    ..Answer::default()
+                };
+                Message::new(answer.encode_to_vec())
+            }
+        };
+        let asker = questions.last_mut().unwrap().asker.take().unwrap();
+        Handle::current().spawn(asker.answer(answer));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_one_replica_does_not_answer_another_does_in_time() {
+    let bench = Bench::new(|_| {}).await;
+    let topic = backbone::Topic::presence_ask_channel(0);
+    let replaced = Arc::new(Replaced(Mutex::default()));
+    let _hears = bench.bus.hear(&topic, None, replaced).await.unwrap();
+    let members = bench.presence.members(&channel("a")).await.unwrap();
+    let clients: Vec<_> = members.into_keys().collect();
+    assert_eq!(clients, [CLIENT[1]]);
 }
 
 /// Answers questions with what was written for it, in that order.

@@ -58,9 +58,10 @@ pub(crate) struct Inbox {
 }
 
 impl Sessions {
-    pub(crate) fn new() -> Arc<Self> {
+    /// Of this node.
+    pub(crate) fn new(node: Uuid) -> Arc<Self> {
         Arc::new(Self {
-            node: Uuid::new_v4(),
+            node,
             slots: Mutex::default(),
             hearing: OnceCell::new(),
         })
@@ -198,7 +199,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_frame_counts_once_it_is_taken_and_frames_stay_in_order() {
-        let sessions = Sessions::new();
+        let sessions = Sessions::new(Uuid::new_v4());
         let (mut inbox, address) = sessions.open();
         let post = |text: &'static str| sessions.post(name(&address), text.into());
         let (first, second) = (post("1"), post("2"));
@@ -214,7 +215,7 @@ mod tests {
     #[tokio::test]
     async fn what_waits_is_bounded_in_bytes_and_number() {
         for (size, fits) in [(BYTES / 4, 4), (0, FRAMES)] {
-            let sessions = Sessions::new();
+            let sessions = Sessions::new(Uuid::new_v4());
             let (mut inbox, address) = sessions.open();
             let post = || sessions.post(name(&address), vec![0; size].into());
             for number in 0..fits {

@@ -6,11 +6,12 @@ use prost::Message;
 use serde_json::json;
 use tidegate_proto::{ConnectRequest, Push, SubscribeRequest};
 use tidegate_testkit::authority::Authority;
+use tidegate_testkit::secret::Secret;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tonic::client::Grpc;
 use tonic::codegen::http::uri::PathAndQuery;
-use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
 use tonic::{Code, Request, Status, Streaming};
 use tonic_prost::ProstCodec;
 
@@ -244,27 +245,81 @@ async fn a_program_that_never_reads_is_closed_as_slow_and_the_others_go_on() {
     site.stop().await;
 }
 
+/// A channel over TLS to a node's port, as one who trusts an authority.
+async fn tls_channel(site: &Site, tls: ClientTlsConfig) -> Channel {
+    let url = format!("https://{}", site.uni_grpc_address());
+    let endpoint = Endpoint::from_shared(url).unwrap().tls_config(tls).unwrap();
+    endpoint.connect().await.unwrap()
+}
+
+fn trusting(authority: &Authority) -> ClientTlsConfig {
+    ClientTlsConfig::new().ca_certificate(Certificate::from_pem(authority.pem()))
+}
+
 #[tokio::test]
 async fn the_port_speaks_tls_with_a_certificate_of_its_own() {
     let authority = Authority::new().unwrap();
-    let (certificate, key) = authority.certificate_files("127.0.0.1").unwrap();
+    let first = authority.certificate("127.0.0.1").unwrap();
+    let secret = Secret::new(&first, "").unwrap();
     let site = grpc_site(|config| {
-        config["uni_grpc"]["tls"] =
-            json!({ "enabled": true, "cert_pem_file": certificate, "key_pem_file": key });
+        config["uni_grpc"]["tls"] = json!({
+            "enabled": true,
+            "cert_pem_file": secret.file("tls.crt"),
+            "key_pem_file": secret.file("tls.key"),
+            "reload_interval": "50ms",
+        });
     });
-    let url = format!("https://{}", site.uni_grpc_address());
-    let trusted = Certificate::from_pem(authority.pem());
-    let tls = ClientTlsConfig::new().ca_certificate(trusted);
-    let endpoint = Endpoint::from_shared(url).unwrap().tls_config(tls).unwrap();
-    let channel = endpoint.connect().await.unwrap();
+    let channel = tls_channel(&site, trusting(&authority)).await;
     let mut stream = consume(&channel, connect(&[])).await;
     assert!(next(&mut stream).await.unwrap().connect.is_some());
+    assert_eq!(site.metric("tidegate_tls_failed").await, 0);
     let url = format!("http://{}", site.uni_grpc_address());
     let plain = Endpoint::from_shared(url).unwrap();
     if let Ok(channel) = plain.connect().await {
         let answer = call(&channel, METHOD, Request::new(connect(&[]))).await;
         assert!(answer.is_err(), "there is a way past TLS");
     }
-    drop((stream, channel));
+    site.until_metric("tidegate_tls_failed", 1).await;
+
+    let other = Authority::new().unwrap();
+    let second = other.certificate("127.0.0.1").unwrap();
+    secret.swap("second", &second, "").unwrap();
+    site.until_metric("tidegate_tls_renewed", 1).await;
+    let late = tls_channel(&site, trusting(&other)).await;
+    let mut late_stream = consume(&late, connect(&[])).await;
+    assert!(next(&mut late_stream).await.unwrap().connect.is_some());
+    drop((stream, channel, late_stream, late));
+    site.stop().await;
+}
+
+#[tokio::test]
+async fn the_port_asks_for_certificates_of_clients() {
+    let (authority, clients) = (Authority::new().unwrap(), Authority::new().unwrap());
+    let (certificate, key) = authority.certificate_files("127.0.0.1").unwrap();
+    let site = grpc_site(|config| {
+        config["uni_grpc"]["tls"] = json!({
+            "enabled": true,
+            "cert_pem_file": certificate,
+            "key_pem_file": key,
+            "client_ca_pem_file": clients.file(),
+        });
+    });
+    let showing = |issuer: &Authority| {
+        let own = issuer.certificate("a client").unwrap();
+        trusting(&authority).identity(Identity::from_pem(own.certificate, own.key))
+    };
+    for (tls, comes_in) in [
+        (trusting(&authority), false),
+        (showing(&authority), false),
+        (showing(&clients), true),
+    ] {
+        let url = format!("https://{}", site.uni_grpc_address());
+        let endpoint = Endpoint::from_shared(url).unwrap().tls_config(tls).unwrap();
+        // A client of TLS 1.3 has done its part before it is refused.
+        let channel = endpoint.connect_lazy();
+        let answer = call(&channel, METHOD, Request::new(connect(&[]))).await;
+        assert_eq!(answer.is_ok(), comes_in);
+    }
+    site.until_metric("tidegate_tls_failed", 2).await;
     site.stop().await;
 }

@@ -151,6 +151,41 @@ export async function presence_after_a_kill() {
   assert.deepEqual([hers.tape.count('join'), hers.tape.count('leave')], [3, 2]);
 }
 
+/** Those of a gateway that was only slow leave, and join again, once each; but not for who is on that gateway too. */
+export async function presence_after_a_stall() {
+  const alice = await connected('alice');
+  const hers = await subscribed(alice, 'told:stall');
+  await hers.tape.next('join');
+  const calm = await subscribed(alice, 'calm:stall', { joinLeave: true });
+  await calm.tape.next('join');
+  const far = [];
+  for (const user of ['bob', 'carol']) {
+    const owner = await connected(user, {}, otherUrl);
+    far.push(await subscribed(owner, 'told:stall'));
+    await hers.tape.next('join');
+    await subscribed(owner, 'calm:stall');
+    await calm.tape.next('join');
+  }
+  await until(hers, 3);
+  say('ready');
+  await told('frozen');
+  const left = [await hers.tape.next('leave'), await hers.tape.next('leave')];
+  assert.deepEqual(left.map((it) => it.info.user).sort(), ['bob', 'carol']);
+  say('left');
+  await told('thawed');
+  const joined = [await hers.tape.next('join'), await hers.tape.next('join')];
+  const infos = (list) => list.map((it) => it.info).sort((one, other) => (one.user < other.user ? -1 : 1));
+  assert.deepEqual(infos(joined), infos(left));
+  await until(hers, 3);
+  say('back');
+  // Long enough for a second replica to say the same.
+  await told('end');
+  assert.deepEqual([hers.tape.count('join'), hers.tape.count('leave')], [5, 2]);
+  assert.equal(calm.tape.count('join') - calm.tape.count('leave'), 3);
+  // Bob heard of himself and of Carol, and Carol of herself, and nobody of leaves.
+  assert.deepEqual(far.map((it) => [it.tape.count('join'), it.tape.count('leave')]), [[2, 0], [1, 0]]);
+}
+
 /** Without a presence service the answer is temporary, and comes in time; everything else works on. */
 export async function presence_without_service() {
   const alice = await connected('alice');
