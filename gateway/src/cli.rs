@@ -10,7 +10,7 @@ use tidegate_service::Access;
 
 use crate::auth::{OriginPolicy, Verifier};
 use crate::config::{self, Config, Faults, Format, Loaded, Setting, duration};
-use crate::tls::{Offer, Tls};
+use crate::ports::Ports;
 use crate::transport;
 
 /// Realtime messaging for browsers and apps, over NATS.
@@ -178,11 +178,7 @@ fn examine(config: &Config) -> Vec<String> {
             .err()
             .unwrap_or_default(),
     );
-    faults.extend(
-        Tls::load(&config.http_server, Offer::Http1)
-            .err()
-            .unwrap_or_default(),
-    );
+    faults.extend(Ports::load(config).err().unwrap_or_default());
     for (section, tls) in [
         ("grpc_api.tls", &config.grpc_api.tls),
         ("history_service.tls", &config.history_service.tls),

@@ -56,8 +56,8 @@ pub use server::{
     ShutdownConfig, SwaggerConfig, WebSocketConfig,
 };
 pub use transport::{
-    EmulationConfig, HttpStreamConfig, SseConfig, StreamSection, UniHttpStreamConfig, UniSseConfig,
-    UniWebSocketConfig,
+    EmulationConfig, HttpStreamConfig, SseConfig, StreamSection, UniGrpcConfig,
+    UniHttpStreamConfig, UniSseConfig, UniWebSocketConfig,
 };
 
 options! {
@@ -89,6 +89,8 @@ options! {
         pub uni_sse: UniSseConfig,
         /// The one-way WebSocket.
         pub uni_websocket: UniWebSocketConfig,
+        /// The one-way transport over gRPC.
+        pub uni_grpc: UniGrpcConfig,
         /// The connection to NATS; without `url` the embedded backbone is used.
         pub nats: NatsConfig,
         /// What is kept without NATS.

@@ -31,6 +31,7 @@ pub mod node;
 mod occupancy;
 pub mod outbox;
 mod playground;
+mod ports;
 pub mod presence;
 mod probe;
 pub mod program;

@@ -19,12 +19,12 @@ use crate::health::{Health, Report};
 use crate::hooks::Hooks;
 use crate::interest::Interest;
 use crate::jwks::Jwks;
+use crate::ports::Ports;
 use crate::presence::Presence;
 use crate::quota::UserQuotas;
 use crate::revocation::Revocations;
 use crate::rules::Rules;
-use crate::tls::{Offer, Tls};
-use crate::transport::{Kind, Sessions, Statuses, statuses};
+use crate::transport::{Sessions, Statuses, statuses};
 
 /// One gateway node.
 pub struct Node {
@@ -56,8 +56,8 @@ pub struct Node {
     pub(crate) local: Local,
     /// Where anything of it is switched on.
     pub(crate) presence: Option<Arc<Presence>>,
-    /// Clients speak TLS, if there is any.
-    pub(crate) tls: Option<Arc<Tls>>,
+    /// What clients speak on each port, if it is TLS.
+    pub(crate) tls: Ports,
     /// Backends that come over gRPC.
     pub(crate) grpc: Access,
     /// Told when the last connection of a node that is stopping has ended.
@@ -104,7 +104,7 @@ impl Node {
             hooks: Hooks::start(&config, &backbone)?,
             sessions: Sessions::new(id),
             statuses: statuses(&config)?,
-            tls: Tls::load(&config.http_server, offer(&config))?.map(Arc::new),
+            tls: Ports::load(&config)?,
             grpc: grpc(&config)?,
             presence: Presence::new(id, &config, &backbone, &counters),
             config,
@@ -187,8 +187,8 @@ impl Node {
 
     /// What became of TLS on all ports.
     fn tls_counts(&self) -> [Count; 3] {
-        let http = self.tls.iter().map(|tls| &*tls.port);
-        tidegate_service::Tls::counts(http.chain(self.grpc.tls.as_deref()))
+        let clients = self.tls.all().map(|tls| &*tls.port);
+        tidegate_service::Tls::counts(clients.chain(self.grpc.tls.as_deref()))
     }
 
     /// Whether the node is of use to clients now.
@@ -202,14 +202,6 @@ fn grpc(config: &Config) -> Result<Access, Vec<String>> {
     let grpc = &config.grpc_api;
     let tls = grpc.tls.options("grpc_api.tls").filter(|_| grpc.enabled);
     Access::new(ApiKey::configured(&grpc.key), tls).map_err(|TlsError(faults)| faults)
-}
-
-/// HTTP/2 is of use to responses that do not end, and to nothing else here.
-fn offer(config: &Config) -> Offer {
-    match Kind::ALL.iter().any(|kind| kind.section(config).enabled) {
-        true => Offer::Both,
-        false => Offer::Http1,
-    }
 }
 
 /// The machine and the process.

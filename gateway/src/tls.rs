@@ -1,6 +1,6 @@
-//! TLS towards clients: handshakes that cost an idle client little, with the certificate that the port has now.
+//! TLS towards clients: handshakes that cost an idle client little, with the certificate that a port has now.
 //!
-//! One for all workers of a node; a handshake runs on the worker that took the client in.
+//! One a port, for all workers of a node; a handshake runs on the worker that took the client in.
 
 mod backlog;
 mod handshake;
@@ -9,16 +9,15 @@ mod stream;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tidegate_service::{Tls as Port, TlsError};
+use tidegate_service::{Tls as Port, TlsError, TlsOptions};
 
-use crate::config::HttpServerConfig;
 use crate::http2;
 pub(crate) use stream::{Scratch, Stream};
 
 /// What is spoken inside.
 const HTTP1: &[u8] = b"http/1.1";
 
-/// The node's end of TLS.
+/// The node's end of TLS on one port.
 #[derive(Debug)]
 pub(crate) struct Tls {
     pub(crate) port: Arc<Port>,
@@ -30,25 +29,29 @@ pub(crate) struct Tls {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Offer {
     Http1,
+    Http2,
     Both,
 }
 
 impl Tls {
-    /// Loads certificate and key; `None` when TLS is off.
+    /// Loads certificate and key; `timeout` is for a handshake.
     ///
     /// # Errors
     /// One text a fault, each naming its option.
-    pub(crate) fn load(http: &HttpServerConfig, offer: Offer) -> Result<Option<Self>, Vec<String>> {
-        let Some(options) = http.tls.options("http_server.tls") else {
-            return Ok(None);
-        };
+    pub(crate) fn load(
+        options: TlsOptions,
+        timeout: Duration,
+        offer: Offer,
+    ) -> Result<Self, Vec<String>> {
         let protocols: &[&[u8]] = match offer {
             Offer::Http1 => &[HTTP1],
+            Offer::Http2 => &[http2::PROTOCOL],
             Offer::Both => &[http2::PROTOCOL, HTTP1],
         };
-        Ok(Some(Self {
-            port: Arc::new(Port::load(options, protocols).map_err(|TlsError(faults)| faults)?),
-            timeout: http.request_timeout,
-        }))
+        let port = Port::load(options, protocols).map_err(|TlsError(faults)| faults)?;
+        Ok(Self {
+            port: Arc::new(port),
+            timeout,
+        })
     }
 }

@@ -18,6 +18,7 @@ use crate::hub::Hub;
 use crate::interest::{self, Item};
 use crate::node::Node;
 use crate::outbox::Outbox;
+use crate::tls::Tls;
 use crate::users::Users;
 use crate::wheel::Wheel;
 use crate::wire::Press;
@@ -78,7 +79,9 @@ impl Worker {
         actix_web::rt::spawn(Rc::clone(&worker).drain());
         actix_web::rt::spawn(Rc::clone(&worker).work(jobs));
         if number == 0 {
-            actix_web::rt::spawn(watch_certificate(Arc::clone(&worker.node)));
+            for tls in worker.node.tls.all() {
+                actix_web::rt::spawn(watch_certificate(Arc::clone(tls)));
+            }
             let period = worker.node.config.client.channel_position_check_delay;
             let interest = Arc::downgrade(&worker.node.interest);
             actix_web::rt::spawn(interest::heed(interest.clone()));
@@ -184,9 +187,8 @@ impl Worker {
     }
 }
 
-/// Keeps the node's certificate up to date, if it has one.
-async fn watch_certificate(node: Arc<Node>) {
-    let Some(tls) = node.tls.clone() else { return };
+/// Keeps a certificate of the node up to date.
+async fn watch_certificate(tls: Arc<Tls>) {
     match Arc::clone(&tls.port).watch().await {}
 }
 

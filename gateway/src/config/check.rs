@@ -102,6 +102,7 @@ impl Config {
         let mut findings = Findings::default();
         self.server(&mut findings);
         findings.server_tls("http_server.tls", &self.http_server.tls);
+        self.uni_grpc(&mut findings);
         self.paths(&mut findings);
         self.server_api(&mut findings);
         findings.client(&self.client);
@@ -162,6 +163,19 @@ impl Config {
         let wrong = self.shutdown.drain > self.shutdown.timeout;
         let options = ["shutdown.drain", "shutdown.timeout"];
         findings.between(wrong, &options, "must not be longer than shutdown.timeout");
+    }
+
+    fn uni_grpc(&self, findings: &mut Findings) {
+        let options = &self.uni_grpc;
+        findings.server_tls("uni_grpc.tls", &options.tls);
+        findings.zero(
+            "uni_grpc.max_receive_message_size",
+            options.max_receive_message_size,
+        );
+        findings.zero(
+            "uni_grpc.max_concurrent_streams",
+            options.max_concurrent_streams as usize,
+        );
     }
 
     fn server_api(&self, findings: &mut Findings) {

@@ -66,6 +66,11 @@ impl Site {
         self.server.address()
     }
 
+    /// Where clients come by gRPC.
+    pub(crate) fn uni_grpc_address(&self) -> SocketAddr {
+        self.server.uni_grpc_address().unwrap()
+    }
+
     /// A client that is connected as `user`.
     pub(crate) async fn client(&self, format: Format, user: &str) -> Client {
         Client::connected(self.address(), format, user).await

@@ -60,6 +60,13 @@ fn a_port_is_secured_as_a_whole() {
         &["http_server.tls.enabled (--set): needs http_server.tls.key_pem_file"],
     );
     check(
+        &[
+            ("uni_grpc.tls.enabled", "true"),
+            ("uni_grpc.tls.key_pem_file", "/k"),
+        ],
+        &["uni_grpc.tls.enabled (--set): needs uni_grpc.tls.cert_pem_file"],
+    );
+    check(
         &[("grpc_api.tls.client_ca_pem_file", "/c")],
         &["grpc_api.tls.client_ca_pem_file (--set): needs grpc_api.tls.enabled"],
     );

@@ -31,7 +31,6 @@ const CLIENT_AUTHORITY: Verdict = Instead("name a file: client_ca_pem_file");
 const CLIENT_CERTIFICATES: Verdict = Missing("client certificates");
 const JOINED: Verdict = Instead("nodes are joined by NATS: set nats.url");
 const MAPS: Verdict = Missing("map subscriptions");
-const ONE_WAY: Verdict = Missing("one-way transports");
 const PEM: Verdict = Instead("name files: cert_pem_file and key_pem_file");
 const POLL: Verdict = Missing("shared poll subscriptions");
 const STATUSES: Verdict = Instead("write `3500=401` in connect_code_to_http_status");
@@ -70,7 +69,7 @@ pub(in crate::config) const UNOFFERED: &[Unoffered] = &[
     option("channel.user_separator", ",", Instead("users are always separated by `,`")),
     option("client.channel_position_max_time_lag", "", Idle("what is missing is read from the stream")),
     option("client.concurrency", "", Idle("commands of one client are always answered in order")),
-    section("client.connect_code_to_unidirectional_disconnect", "enabled", "", ONE_WAY),
+    section("client.connect_code_to_unidirectional_disconnect", "enabled", "", Missing("other codes for refused connects")),
     option("client.disallow_anonymous_connection_tokens", "", Missing("this check")),
     option("client.insecure_skip_token_signature_verify", "", Instead("tokens are always verified")),
     option("client.presence_update_interval", "27s", Instead("nodes say that they live, not each client: set presence.lease")),
@@ -139,7 +138,7 @@ pub(in crate::config) const UNOFFERED: &[Unoffered] = &[
     option("proxies.*.grpc.tls.server_ca_pem", "", AUTHORITY),
     option("proxies.*.grpc.tls.server_ca_pem_b64", "", AUTHORITY),
     option("proxies.*.grpc.tls.server_name", "", VERIFIED),
-    option("proxies.*.grpc_metadata", "", Idle("no client comes over gRPC")),
+    option("proxies.*.grpc_metadata", "", Instead("metadata of clients are headers: set http_headers")),
     option("proxies.*.http.tls.cert_pem", "", CLIENT_CERTIFICATES),
     option("proxies.*.http.tls.cert_pem_b64", "", CLIENT_CERTIFICATES),
     option("proxies.*.http.tls.cert_pem_file", "", CLIENT_CERTIFICATES),
@@ -152,7 +151,17 @@ pub(in crate::config) const UNOFFERED: &[Unoffered] = &[
     option("proxies.*.http.tls.server_name", "", VERIFIED),
     option("rpc.namespace_boundary", ":", Instead("a method's namespace always ends at `:`")),
     section("shared_poll", "hmac_secret_key", "", POLL),
-    section("uni_grpc", "enabled", "", ONE_WAY),
+    option("uni_grpc.tls.cert_pem", "", PEM),
+    option("uni_grpc.tls.cert_pem_b64", "", PEM),
+    option("uni_grpc.tls.client_ca_pem", "", CLIENT_AUTHORITY),
+    option("uni_grpc.tls.client_ca_pem_b64", "", CLIENT_AUTHORITY),
+    option("uni_grpc.tls.insecure_skip_verify", "", Silent),
+    option("uni_grpc.tls.key_pem", "", PEM),
+    option("uni_grpc.tls.key_pem_b64", "", PEM),
+    option("uni_grpc.tls.server_ca_pem", "", Silent),
+    option("uni_grpc.tls.server_ca_pem_b64", "", Silent),
+    option("uni_grpc.tls.server_ca_pem_file", "", Silent),
+    option("uni_grpc.tls.server_name", "", Silent),
     option("uni_http_stream.connect_code_to_http_response", "", STATUSES),
     option("uni_sse.connect_code_to_http_response", "", STATUSES),
     option("uni_websocket.compression", "", Missing("compression on this transport")),
