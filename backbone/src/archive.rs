@@ -20,6 +20,8 @@
 //! none. `next` is where the next page goes on, absent when there is no more; everything up to `end` (backward: from it on) has
 //! been looked at; and `is_gapless` says whether it is proved that nothing is missing there but what was removed on purpose.
 
+mod removing;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -31,6 +33,7 @@ use serde::{Deserialize, Serialize};
 use crate::bus::{AskError, Bus, Message};
 use crate::topic::Topic;
 use crate::{Channel, ClientInfo, Epoch, Place, Publication};
+pub use removing::{Removal, Removed, remove_from_archive};
 
 /// What is asked.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -98,8 +101,18 @@ pub async fn ask_archive(
     within: Duration,
 ) -> Result<Answer, ArchiveError> {
     let topic = Topic::archive(channel.namespace());
+    let answer = ask(bus, &topic, question, within).await?;
+    Answer::decode(&answer).map_err(|error| ArchiveError::Silent(error.to_string()))
+}
+
+async fn ask(
+    bus: &dyn Bus,
+    topic: &Topic,
+    question: &impl Serialize,
+    within: Duration,
+) -> Result<Bytes, ArchiveError> {
     let question = serde_json::to_vec(question).expect("a question has no keys but names");
-    let answer = bus.ask(&topic, Message::new(question), within).await;
+    let answer = bus.ask(topic, Message::new(question), within).await;
     let answer = answer.map_err(|error| match error {
         AskError::NobodyHears => ArchiveError::Absent,
         AskError::Late(_) | AskError::Unsent(_) => ArchiveError::Silent(error.to_string()),
@@ -107,7 +120,7 @@ pub async fn ask_archive(
     if let Some(refusal) = answer.refusal() {
         return Err(ArchiveError::Refused(refusal.text));
     }
-    Answer::decode(&answer.data).map_err(|error| ArchiveError::Silent(error.to_string()))
+    Ok(answer.data)
 }
 
 #[derive(Serialize, Deserialize)]
@@ -213,6 +226,7 @@ fn read(written: WrittenPublication, epoch: &Epoch) -> Result<Publication, serde
             previous: None,
             time: written.time,
         }),
+        trace: None,
     })
 }
 

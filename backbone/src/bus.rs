@@ -75,6 +75,11 @@ pub trait Bus: Send + Sync + fmt::Debug {
 
     /// How the carrier spells a topic, for those who are told where to send.
     fn address(&self, topic: &Topic) -> String;
+
+    /// Whether programs other than this one can be heard.
+    fn reaches_others(&self) -> bool {
+        true
+    }
 }
 
 /// What is said.

@@ -9,6 +9,7 @@ mod delivery;
 mod ear;
 mod lifecycle;
 mod messages;
+mod register;
 mod removing;
 mod streams;
 
@@ -24,6 +25,7 @@ pub use delivery::*;
 pub use ear::Ear;
 pub use lifecycle::*;
 pub use messages::*;
+pub use register::*;
 pub use removing::*;
 pub use streams::*;
 
@@ -138,6 +140,14 @@ macro_rules! conformance_tests {
             a_question_is_answered,
             a_question_that_nobody_hears_is_answered_at_once,
             a_service_answers_and_tells_about_itself,
+        }
+    };
+    (registers $cluster:path) => {
+        $crate::conformance_tests! { @each $cluster;
+            a_watch_begins_with_everything_that_is_there,
+            a_watch_sees_changes_of_every_node,
+            a_watch_sees_a_thousand_changes,
+            a_value_goes_when_its_time_is_over,
         }
     };
     (streams $cluster:path) => {

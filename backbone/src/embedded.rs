@@ -10,13 +10,15 @@ mod log;
 mod mark;
 mod messages;
 mod options;
+mod register;
 mod tables;
 
 use std::collections::HashMap;
 use std::fmt;
 use std::future::ready;
-use std::sync::Arc;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use futures_util::future::BoxFuture;
@@ -25,17 +27,22 @@ use crate::bus::{AskError, Bus, Ear, Message};
 use crate::topic::Topic;
 use crate::{
     Backbone, Channel, Confirmation, Durability, DurabilityReport, Error, Feed, Listener, Page,
-    Position, Publication, Range, Removal, Storage, StreamOptions, Streams, Subscription, Top,
+    Partition, Position, Publication, Range, Register, RegisterOptions, Removal, Storage,
+    StreamOptions, Streams, Subscription, Top,
 };
 use listeners::Listeners;
 use log::{Log, LogFeed};
 use mark::Mark;
 use messages::Messages;
 pub use options::{EmbeddedOptions, OpenError, Sync};
+use register::{EmbeddedRegister, Handle};
 use tables::{Disk, Memory, Tables};
 
 /// Milliseconds since the Unix epoch.
 type Clock = Arc<dyn Fn() -> u64 + Send + std::marker::Sync>;
+
+/// The folder of the registers in the data directory.
+const REGISTERS: &str = "registers";
 
 /// The folder of the streams in the data directory, and the file that says how far they go.
 const STREAMS: &str = "streams";
@@ -55,6 +62,10 @@ struct Shared {
     sync: Sync,
     in_files: Option<Arc<Log>>,
     in_memory: Option<Arc<Log>>,
+    /// By name. Locked for a look-up, or while one is opened.
+    registers: Mutex<HashMap<&'static str, Arc<EmbeddedRegister>>>,
+    /// Of the registers, if they are kept in files.
+    folder: Option<PathBuf>,
     is_closed: AtomicBool,
 }
 
@@ -74,6 +85,7 @@ impl Embedded {
             streams,
         } = options;
         let listeners = Arc::<Listeners>::default();
+        let folder = data_dir.as_ref().map(|it| it.join(REGISTERS));
         let (files, memory): (Vec<_>, Vec<_>) = streams
             .iter()
             .cloned()
@@ -104,6 +116,8 @@ impl Embedded {
             sync,
             in_files,
             in_memory,
+            registers: Mutex::default(),
+            folder,
             is_closed: AtomicBool::new(false),
         };
         let backbone = Self {
@@ -186,7 +200,22 @@ impl Streams for Embedded {
         })
     }
 
-    fn feed(&self, namespace: Option<&str>, after: Option<Position>) -> Option<Box<dyn Feed>> {
+    fn partitions<'a>(&'a self, namespace: Option<&'a str>) -> Option<BoxFuture<'a, u32>> {
+        let name = namespace.unwrap_or_default();
+        let is_kept = self.shared.streams.contains_key(name);
+        is_kept.then(|| -> BoxFuture<'a, u32> { Box::pin(ready(Partition::WHOLE.of)) })
+    }
+
+    fn partition_of(&self, _channel: &Channel, _of: u32) -> u32 {
+        Partition::WHOLE.number
+    }
+
+    fn feed(
+        &self,
+        namespace: Option<&str>,
+        _partition: Partition,
+        after: Option<Position>,
+    ) -> Option<Box<dyn Feed>> {
         let stream = self.shared.streams.get(namespace.unwrap_or_default())?;
         let log = self.shared.log_of(stream.storage)?;
         Some(Box::new(LogFeed::new(log, namespace, after)))
@@ -220,6 +249,22 @@ impl Backbone for Embedded {
             self.shared.check_open()?;
             Ok(self.shared.listeners.add(channel, listener))
         })
+    }
+
+    fn register(&self, options: RegisterOptions) -> Result<Arc<dyn Register>, Error> {
+        let registers = self.shared.registers.lock();
+        let mut registers = registers.unwrap_or_else(PoisonError::into_inner);
+        let register = match registers.get(options.name) {
+            Some(register) => Arc::clone(register),
+            None => {
+                let folder = self.shared.folder.as_deref();
+                let folder = folder.filter(|_| options.storage == Storage::File);
+                let register = Arc::new(EmbeddedRegister::open(folder, options.name)?);
+                registers.insert(options.name, Arc::clone(&register));
+                register
+            }
+        };
+        Ok(Arc::new(Handle(register)))
     }
 
     fn is_ready(&self) -> bool {
@@ -279,6 +324,10 @@ impl Bus for Embedded {
 
     fn address(&self, topic: &Topic) -> String {
         topic.to_string()
+    }
+
+    fn reaches_others(&self) -> bool {
+        false
     }
 }
 

@@ -4,13 +4,15 @@ use std::fmt;
 
 use futures_util::future::BoxFuture;
 
-use crate::{Channel, Epoch, Error, Publication};
+use crate::{Channel, Epoch, Error, Partition, Publication};
 
 /// Some messages of a stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivery {
     /// The namespace; `None` for channels without one.
     pub namespace: Option<String>,
+    /// Which of the namespace's streams it is.
+    pub partition: Partition,
     /// The stream's incarnation.
     pub epoch: Epoch,
     /// In the order of the stream; each has a place.

@@ -17,11 +17,13 @@ pub mod embedded;
 mod feed;
 pub mod nats;
 mod publication;
+pub mod register;
 mod removal;
 pub mod service;
 mod stream;
 mod subject;
 mod topic;
+mod trace;
 
 use std::fmt;
 use std::sync::Arc;
@@ -32,13 +34,15 @@ pub use bus::{AskError, Asker, Bus, Ear, Heard, MAX_HEADER_BYTES, Message};
 pub use channel::{Channel, ChannelError, MAX_CHANNEL_BYTES, is_namespace_name};
 pub use feed::{Delivery, Feed};
 pub use publication::{ClientInfo, Publication};
+pub use register::{Change, News, Register, RegisterOptions, Watch};
 pub use removal::{Removal, Removed, hear_removed, remove};
 pub use stream::{
-    Durability, DurabilityReport, Epoch, From, Page, Place, Position, Range, Storage,
+    Durability, DurabilityReport, Epoch, From, Page, Partition, Place, Position, Range, Storage,
     StreamOptions, Streams, Top,
 };
 pub use subject::{DEFAULT_PREFIX, PrefixError, Subjects};
 pub use topic::Topic;
+pub use trace::{TRACE_HEADER, TraceContext};
 
 /// Carries publications between nodes.
 ///
@@ -86,6 +90,15 @@ pub trait Backbone: Streams + Bus {
         channel: &'a Channel,
         listener: Arc<dyn Listener>,
     ) -> BoxFuture<'a, Result<Subscription, Error>>;
+
+    /// A register; everybody who names it the same has the same.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when what was kept cannot be read, or this carrier has no registers.
+    fn register(&self, options: RegisterOptions) -> Result<Arc<dyn Register>, Error> {
+        let reason = format!("there is no register {}", options.name);
+        Err(Error::Unavailable(reason))
+    }
 
     /// Whether the carrier can be reached now, and every stream has the durability that it must have.
     fn is_ready(&self) -> bool;

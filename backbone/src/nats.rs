@@ -26,6 +26,7 @@ mod metadata;
 mod monitoring;
 mod node;
 mod options;
+mod register;
 mod streams;
 mod subscriptions;
 mod wire;
@@ -48,13 +49,14 @@ use crate::subject::Subjects;
 use crate::topic::Topic;
 use crate::{
     Backbone, Channel, Confirmation, Count, Durability, DurabilityReport, Error, Feed, Listener,
-    Page, Position, Publication, Range, Removal, Storage, StreamOptions, Streams, Subscription,
-    Top,
+    Page, Partition, Position, Publication, Range, Register, RegisterOptions, Removal, Storage,
+    StreamOptions, Streams, Subscription, Top,
 };
 use connection::{Life, keep};
 use connector::Connector;
 use monitoring::Monitoring;
 use node::Node;
+use register::NatsRegister;
 use streams::Keeping;
 use subscriptions::Entry;
 
@@ -217,8 +219,22 @@ impl Streams for Nats {
         Box::pin(streams::remove(&self.node, channel, removal))
     }
 
-    fn feed(&self, namespace: Option<&str>, after: Option<Position>) -> Option<Box<dyn Feed>> {
-        let feed = streams::NatsFeed::new(&self.node, namespace, after)?;
+    fn partitions<'a>(&'a self, namespace: Option<&'a str>) -> Option<BoxFuture<'a, u32>> {
+        let known = self.node.streams.partitions(namespace)?;
+        Some(Box::pin(known))
+    }
+
+    fn partition_of(&self, channel: &Channel, of: u32) -> u32 {
+        self.node.subjects.partition_of(channel, of.max(1))
+    }
+
+    fn feed(
+        &self,
+        namespace: Option<&str>,
+        partition: Partition,
+        after: Option<Position>,
+    ) -> Option<Box<dyn Feed>> {
+        let feed = streams::NatsFeed::new(&self.node, namespace, partition, after)?;
         Some(Box::new(feed))
     }
 }
@@ -242,6 +258,10 @@ impl Backbone for Nats {
             listener,
         };
         Box::pin(self.add(self.node.listening(channel), entry))
+    }
+
+    fn register(&self, options: RegisterOptions) -> Result<Arc<dyn Register>, Error> {
+        Ok(Arc::new(NatsRegister::new(&self.node, options)))
     }
 
     fn is_ready(&self) -> bool {

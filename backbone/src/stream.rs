@@ -40,6 +40,26 @@ pub struct StreamOptions {
     pub required: Durability,
 }
 
+/// One of the streams over which a namespace's channels are spread.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Partition {
+    /// Which, from zero.
+    pub number: u32,
+    /// How many there are.
+    pub of: u32,
+}
+
+impl Partition {
+    /// The only stream of a namespace.
+    pub const WHOLE: Self = Self { number: 0, of: 1 };
+}
+
+impl Default for Partition {
+    fn default() -> Self {
+        Self::WHOLE
+    }
+}
+
 /// Where publications are kept.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Storage {
@@ -226,7 +246,18 @@ pub trait Streams: Send + Sync {
         removal: &'a Removal,
     ) -> BoxFuture<'a, Result<u64, Error>>;
 
-    /// Delivers everything that a namespace's stream has behind a position, or all of it; `None` if the namespace has no
-    /// stream. The position is that of the last delivery that is where it has to be: its epoch and watermark.
-    fn feed(&self, namespace: Option<&str>, after: Option<Position>) -> Option<Box<dyn Feed>>;
+    /// In how many streams a namespace is kept; waits until that is known. `None` if it is not kept.
+    fn partitions<'a>(&'a self, namespace: Option<&'a str>) -> Option<BoxFuture<'a, u32>>;
+
+    /// In which of so many streams, at least one, a channel is kept.
+    fn partition_of(&self, channel: &Channel, of: u32) -> u32;
+
+    /// Delivers everything that one of a namespace's streams has behind a position, or all of it; `None` if the namespace is not
+    /// kept. The position is that of the last delivery that is where it has to be: its epoch and watermark.
+    fn feed(
+        &self,
+        namespace: Option<&str>,
+        partition: Partition,
+        after: Option<Position>,
+    ) -> Option<Box<dyn Feed>>;
 }

@@ -137,6 +137,23 @@ impl Subjects {
         format!("{}{}", self.streams, namespace.unwrap_or(NO_NAMESPACE))
     }
 
+    /// The name of the stream of a register's bucket, as NATS calls it.
+    #[must_use]
+    pub fn register_stream(&self, name: &str) -> String {
+        format!("KV_{}", self.bucket(name))
+    }
+
+    /// What stands before the keys of a register.
+    #[must_use]
+    pub fn register(&self, name: &str) -> String {
+        format!("$KV.{}.", self.bucket(name))
+    }
+
+    fn bucket(&self, name: &str) -> String {
+        let prefix = self.prefix.trim_end_matches('.').replace('.', "_");
+        format!("{prefix}-{name}")
+    }
+
     /// The subject of what is said about `topic`.
     #[must_use]
     pub fn topic(&self, topic: &Topic) -> String {

@@ -4,6 +4,8 @@
 //! said has one constructor here, and only this file and `subject` spell what is said on.
 
 mod events;
+mod hooks;
+mod occupancy;
 mod presence;
 
 use std::fmt;
@@ -13,6 +15,9 @@ const MICRO: &str = "$SRV.";
 
 /// Where `JetStream` is asked.
 const JETSTREAM: &str = "$JS.API.";
+
+/// Where registers are.
+const REGISTERS: &str = "$KV.";
 
 /// What a message is about; or, with `*` for any one token and a last `>` for any rest, what one hears about.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -26,28 +31,6 @@ impl Topic {
     #[must_use]
     pub fn request(service: &str, endpoint: &str) -> Self {
         Self::of(&["req", service, endpoint])
-    }
-
-    /// What an application's backend of this name is asked; `None` if it is no plain name of letters, digits, `-` and `_`.
-    #[must_use]
-    pub fn hook(name: &str) -> Option<Self> {
-        is_plain(name).then(|| Self::of(&["hook", name]))
-    }
-
-    /// What the backend that is asked about `self` is told of an event.
-    ///
-    /// # Panics
-    /// If the event is no plain name.
-    #[must_use]
-    pub fn of_event(&self, event: &str) -> Self {
-        assert!(is_plain(event), "{event:?} is no name for an event");
-        Self(format!("{self}.{event}").into())
-    }
-
-    /// What backends are told, whatever it is.
-    #[must_use]
-    pub fn notices() -> Self {
-        Self("hook.*.*".into())
     }
 
     /// What `JetStream` is asked for a stream.
@@ -91,6 +74,12 @@ impl Topic {
         Self::of(&["req", "history", "read", namespace.unwrap_or("_")])
     }
 
+    /// What a history service is asked to remove of a namespace, `None` for channels without one.
+    #[must_use]
+    pub fn archive_removal(namespace: Option<&str>) -> Self {
+        Self::of(&["req", "history", "remove", namespace.unwrap_or("_")])
+    }
+
     /// Whose turn it is to take a namespace's stream into an archive that several processes share.
     #[must_use]
     pub fn turn(archive: &str, namespace: Option<&str>) -> Self {
@@ -104,6 +93,15 @@ impl Topic {
     #[must_use]
     pub fn node_beats() -> Self {
         Self::of(&["node", "beat"])
+    }
+
+    /// What a node tells itself.
+    ///
+    /// # Panics
+    /// If the node's id is no plain name of letters, digits, `-` and `_`.
+    #[must_use]
+    pub fn node_echo(node: &str) -> Self {
+        Self::of(&["node", node, "echo"])
     }
 
     /// What every node is asked by another.
@@ -143,7 +141,8 @@ impl Topic {
 
     /// Whether the prefix stands before it.
     pub(crate) fn has_prefix(&self) -> bool {
-        !self.0.starts_with(MICRO) && !self.0.starts_with(JETSTREAM)
+        let own = [MICRO, JETSTREAM, REGISTERS];
+        !own.iter().any(|start| self.0.starts_with(start))
     }
 
     /// Whether who hears about `self` hears about `other`.

@@ -1,27 +1,24 @@
-//! Takes clients' sockets off a worker's listener, and speaks TLS on them where it is configured: WebSocket upgrades go to
-//! [`transport`], all else is HTTP.
+//! Takes clients' sockets off a worker's listeners, and gives each to what is behind its port.
+
+mod entrance;
+mod grpc;
+mod http;
 
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 
-use actix_http::{HttpService, Protocol, Request};
-use actix_service::{IntoServiceFactory, Service, ServiceFactory, ServiceFactoryExt, map_config};
+use actix_http::Request;
+use actix_service::{IntoServiceFactory, ServiceFactory, ServiceFactoryExt, map_config};
 use actix_web::dev::{AppConfig, ServiceResponse};
 use actix_web::{App, HttpResponse, web};
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, timeout};
 
 use crate::api::Api;
-use crate::http2::{self, Rewound, is_http2};
-use crate::node::Node;
-use crate::tls::{Scratch, Stream, Tls};
 use crate::worker::Worker;
-use crate::{site, transport};
 
 /// How long nobody is taken in when the process has no file left for a socket.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -29,110 +26,46 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// Time for answers under way when the node stops.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// The sockets that a worker listens on.
+pub(crate) struct Listeners {
+    pub(crate) http: std::net::TcpListener,
+    /// Where one-way clients come by gRPC, if they may.
+    pub(crate) grpc: Option<std::net::TcpListener>,
+}
+
 /// Serves what comes until `stop` says so.
 ///
 /// # Errors
-/// The listener cannot be used.
+/// A listener cannot be used.
 pub(crate) async fn accept(
     worker: Rc<Worker>,
     api: Api,
-    listener: std::net::TcpListener,
+    listeners: Listeners,
     stop: watch::Receiver<bool>,
 ) -> io::Result<()> {
-    let node = Arc::clone(&worker.node);
-    let site = (worker, api);
-    match node.tls.clone() {
-        None if node.config.http_server.h2c_external => {
-            let time = node.config.http_server.request_timeout;
-            serve(site, listener, stop, Either { time }).await
+    let grpc = async {
+        match listeners.grpc {
+            Some(listener) => grpc::serve(&worker, listener, stop.clone()).await,
+            None => Ok(()),
         }
-        None => serve(site, listener, stop, Plain).await,
-        Some(tls) => {
-            let scratch = Scratch::new();
-            serve(site, listener, stop, Secure { tls, node, scratch }).await
-        }
-    }
+    };
+    let http = http::serve(&worker, api, listeners.http, stop.clone());
+    let (http, grpc) = tokio::join!(http, grpc);
+    http.and(grpc)
 }
 
-/// What happens to a socket before a request is read from it.
-trait Entrance: Clone + 'static {
-    type Io: AsyncRead + AsyncWrite + Unpin + 'static;
-
-    /// The socket, and what is spoken on it; `None` when the client may not come in.
-    async fn enter(self, socket: TcpStream) -> Option<(Self::Io, Protocol)>;
+/// What is behind a port.
+trait Door: 'static {
+    /// Serves a client until it leaves.
+    async fn serve(&self, socket: TcpStream, peer: SocketAddr);
 }
 
-#[derive(Clone)]
-struct Plain;
-
-impl Entrance for Plain {
-    type Io = TcpStream;
-
-    async fn enter(self, socket: TcpStream) -> Option<(TcpStream, Protocol)> {
-        Some((socket, Protocol::Http1))
-    }
-}
-
-/// For clients that may speak HTTP/2 without asking.
-#[derive(Clone)]
-struct Either {
-    time: Duration,
-}
-
-impl Entrance for Either {
-    type Io = Rewound<TcpStream>;
-
-    async fn enter(self, socket: TcpStream) -> Option<(Self::Io, Protocol)> {
-        let looked = timeout(self.time, is_http2(socket)).await;
-        let (is_http2, socket) = looked.ok()?.ok()?;
-        Some((socket, protocol(is_http2)))
-    }
-}
-
-fn protocol(is_http2: bool) -> Protocol {
-    match is_http2 {
-        true => Protocol::Http2,
-        false => Protocol::Http1,
-    }
-}
-
-#[derive(Clone)]
-struct Secure {
-    tls: Arc<Tls>,
-    node: Arc<Node>,
-    scratch: Scratch,
-}
-
-impl Entrance for Secure {
-    type Io = Stream;
-
-    async fn enter(self, socket: TcpStream) -> Option<(Self::Io, Protocol)> {
-        let outcome = self.tls.handshake(socket, self.scratch).await;
-        let outcome = outcome.inspect_err(|error| {
-            self.node.counters.tls_failed.add(1);
-            tracing::debug!(%error, "a TLS handshake failed");
-        });
-        let stream = outcome.ok()?;
-        let protocol = protocol(stream.is_http2());
-        Some((stream, protocol))
-    }
-}
-
-async fn serve<E: Entrance>(
-    parts: (Rc<Worker>, Api),
+async fn take_in(
     listener: std::net::TcpListener,
     mut stop: watch::Receiver<bool>,
-    entrance: E,
+    door: Rc<impl Door>,
 ) -> io::Result<()> {
     let listener = TcpListener::from_std(listener)?;
-    let (worker, api) = parts;
-    let site = site(Rc::clone(&worker), api.clone()).new_service(()).await;
-    let site = site.map_err(|()| io::Error::other("the site cannot be set up"))?;
-    let doors = Rc::new(Doors {
-        node: Arc::clone(&worker.node),
-        site: Rc::new(site),
-        http1: service::<E::Io>(worker, api).await?,
-    });
     // Each task holds a sender: they have all ended when nothing more can come.
     let (task, mut tasks) = mpsc::channel::<()>(1);
     loop {
@@ -142,12 +75,9 @@ async fn serve<E: Entrance>(
         };
         match accepted {
             Ok((socket, peer)) => {
-                let (entrance, doors) = (entrance.clone(), Rc::clone(&doors));
-                let task = task.clone();
+                let (door, task) = (Rc::clone(&door), task.clone());
                 actix_web::rt::spawn(async move {
-                    if let Some((io, protocol)) = entrance.enter(socket).await {
-                        doors.serve(io, protocol, peer).await;
-                    }
+                    door.serve(socket, peer).await;
                     drop(task);
                 });
             }
@@ -164,74 +94,46 @@ async fn serve<E: Entrance>(
     Ok(())
 }
 
-/// The same site, by each version of HTTP.
-struct Doors<S, H> {
-    node: Arc<Node>,
-    site: Rc<S>,
-    http1: H,
+/// Makes what answers requests, whatever version of HTTP they come by.
+trait SiteFactory:
+    ServiceFactory<
+        Request,
+        Config = (),
+        Response = ServiceResponse,
+        Error = HttpResponse,
+        InitError = (),
+        Service: 'static,
+    > + 'static
+{
 }
 
-impl<S: http2::Site, H> Doors<S, H> {
-    async fn serve<T>(&self, io: T, protocol: Protocol, peer: SocketAddr)
-    where
-        T: AsyncRead + AsyncWrite + Unpin + 'static,
-        H: Service<(T, Protocol, Option<SocketAddr>)>,
-    {
-        if protocol != Protocol::Http2 {
-            // A client that breaks HTTP has been answered.
-            let _ = self.http1.call((io, protocol, Some(peer))).await;
-            return;
-        }
-        let time = self.node.config.http_server.request_timeout;
-        let site = Rc::clone(&self.site);
-        let served = http2::serve(io, peer, site, time, self.node.drain()).await;
-        if let Err(error) = served {
-            tracing::debug!(%error, "an HTTP/2 client was cut off");
-        }
-    }
+impl<F> SiteFactory for F where
+    F: ServiceFactory<
+            Request,
+            Config = (),
+            Response = ServiceResponse,
+            Error = HttpResponse,
+            InitError = (),
+            Service: 'static,
+        > + 'static
+{
 }
 
-/// What serves HTTP/1.1 on a worker's sockets.
-async fn service<T: AsyncRead + AsyncWrite + Unpin + 'static>(
-    worker: Rc<Worker>,
-    api: Api,
-) -> io::Result<impl Service<(T, Protocol, Option<SocketAddr>)>> {
-    let node = Arc::clone(&worker.node);
-    let is_lean = node.config.websocket.engine == "lean";
-    let service = HttpService::build()
-        .client_request_timeout(node.config.http_server.request_timeout)
-        // A transport closes its socket when its client is done, not some time after.
-        .client_disconnect_timeout(Duration::ZERO)
-        // Who sends nothing more has gone: a response that does not end would not notice otherwise.
-        .h1_allow_half_closed(false)
-        .finish(site(Rc::clone(&worker), api))
-        .upgrade(is_lean.then(|| transport::Upgrade::new(worker)));
-    let service = service.new_service(()).await;
-    service.map_err(|()| io::Error::other("the site cannot be set up"))
-}
-
-/// What answers requests, whatever version of HTTP they come by.
-fn site(
-    worker: Rc<Worker>,
-    api: Api,
-) -> impl ServiceFactory<
-    Request,
-    Config = (),
-    Response = ServiceResponse,
-    Error = HttpResponse,
-    InitError = (),
-    Service: 'static,
-> {
-    let node = web::Data::from(Arc::clone(&worker.node));
-    let app_node = node.clone();
+/// A site with the routes that `configure` adds.
+fn site<C>(worker: &Rc<Worker>, configure: C) -> impl SiteFactory + use<C>
+where
+    C: FnOnce(&mut web::ServiceConfig) + 'static,
+{
     let app = App::new()
-        .app_data(node)
-        .app_data(web::Data::new(worker))
-        .app_data(web::Data::new(api))
-        .configure(move |app| site::configure(app, &app_node))
+        .app_data(web::Data::new(Rc::clone(worker)))
+        .configure(configure)
         .into_factory()
         .map_err(|error: actix_web::Error| error.error_response());
     map_config(app, |()| AppConfig::default())
+}
+
+fn no_site(_: ()) -> io::Error {
+    io::Error::other("the site cannot be set up")
 }
 
 /// Whether a client went away before it was taken in, which says nothing of the others.

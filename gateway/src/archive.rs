@@ -9,12 +9,17 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tidegate_backbone::archive::{Answer, ArchiveError, Question, ask_archive};
+use tidegate_backbone::archive::{
+    Answer, ArchiveError, Question, ask_archive, remove_from_archive,
+};
 use tidegate_backbone::{Backbone, Channel, Epoch, From, Publication, Range};
 use tokio::time::Instant;
 
 /// Time for everything that one client is given from the archive.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Time for it to remove a channel.
+const REMOVAL: Duration = Duration::from_secs(10);
 
 /// How long an archive that does not answer is left alone.
 const REST: Duration = Duration::from_secs(5);
@@ -120,6 +125,39 @@ impl Archive {
         };
         let page = answer.publications.into_iter().enumerate();
         Some(page.take_while(fits).map(|(_, it)| it).collect())
+    }
+
+    /// Whether whoever archives answers, for each namespace that has an archive; `None` where there is none.
+    pub(crate) async fn reach(&self) -> Option<Result<(), String>> {
+        let mut found = None;
+        for namespace in &self.namespaces {
+            let name = namespace
+                .as_ref()
+                .map_or_else(|| "_".to_owned(), |it| format!("{it}:_"));
+            let channel =
+                Channel::parse(&name).expect("a namespace and one character are a channel");
+            let question = Question {
+                limit: Some(1),
+                ..of(&channel)
+            };
+            match ask_archive(&*self.backbone, &channel, &question, PATIENCE).await {
+                Ok(_) | Err(ArchiveError::Refused(_)) => found = Some(Ok(())),
+                Err(error @ (ArchiveError::Absent | ArchiveError::Silent(_))) => {
+                    return Some(Err(error.to_string()));
+                }
+            }
+        }
+        found
+    }
+
+    /// Has everything of a channel removed from the archive, if its namespace has one.
+    pub(crate) async fn remove(&self, channel: &Channel) -> Result<(), ArchiveError> {
+        let namespace = channel.namespace().map(str::to_owned);
+        if !self.namespaces.contains(&namespace) {
+            return Ok(());
+        }
+        let removed = remove_from_archive(&*self.backbone, channel, REMOVAL).await;
+        removed.map(|_| ())
     }
 
     async fn ask(

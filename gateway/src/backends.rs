@@ -32,11 +32,10 @@ pub(crate) fn start(
     let run = move || {
         runtime.block_on(async {
             let cluster = Arc::clone(api.cluster());
-            let until = stopped(stop.clone());
             tokio::select! {
-                () = stopped(stop) => {}
                 never = serve(&api) => match never {},
-                () = serve_grpc(api.clone(), grpc, until) => {}
+                never = keep_out(&api) => match never {},
+                () = serve_grpc(api.clone(), grpc, stop) => {}
             }
             let _said = timeout(LAST_WORD, cluster.leave()).await;
         });
@@ -55,22 +54,41 @@ async fn stopped(mut stop: watch::Receiver<bool>) {
 async fn serve(api: &Api) -> Infallible {
     let cluster = Arc::clone(api.cluster());
     let _others = persist("other nodes cannot be heard yet", || cluster.join()).await;
+    let _itself = persist("the node cannot hear itself yet", || {
+        cluster
+            .node
+            .health
+            .listen(&*cluster.node.backbone, cluster.uid())
+    })
+    .await;
     let _service = match cluster.node.config.nats_api.enabled {
         true => Some(persist("the NATS API is not offered yet", || micro::start(api)).await),
         false => None,
     };
-    Arc::clone(&cluster).live().await
+    let (node, id) = (&cluster.node, cluster.uid());
+    tokio::select! {
+        never = Arc::clone(&cluster).live() => never,
+        never = node.health.keep(node, id) => never,
+    }
 }
 
-/// Serves gRPC if there is a socket for it; otherwise never ends.
-async fn serve_grpc(api: Api, listener: Option<TcpListener>, until: impl Future<Output = ()>) {
-    let Some(listener) = listener else {
-        return std::future::pending().await;
-    };
-    if let Err(error) = grpc::serve(api, listener, until).await {
-        tracing::error!(%error, "gRPC is not served any more");
-        std::future::pending().await
+/// Keeps the list of blocked users and revoked tokens, if there is one; otherwise never ends either.
+async fn keep_out(api: &Api) -> Infallible {
+    let node = &api.cluster().node;
+    match &node.revocations {
+        Some(revocations) => revocations.keep(&node.local).await,
+        None => std::future::pending().await,
     }
+}
+
+/// Serves gRPC until `stop` says so, if there is a socket for it.
+async fn serve_grpc(api: Api, listener: Option<TcpListener>, stop: watch::Receiver<bool>) {
+    if let Some(listener) = listener
+        && let Err(error) = grpc::serve(api, listener, stop.clone()).await
+    {
+        tracing::error!(%error, "gRPC is not served any more");
+    }
+    stopped(stop).await;
 }
 
 /// Tries until it succeeds: the bus may be away.

@@ -1,14 +1,16 @@
 //! The command line of both binaries: arguments and environment in, what to do out.
 
 use std::ffi::OsString;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use tidegate_service::Access;
 
 use crate::auth::{OriginPolicy, Verifier};
 use crate::config::{self, Config, Faults, Format, Loaded, Setting, duration};
-use crate::tls::{Offer, Tls};
+use crate::ports::Ports;
 use crate::transport;
 
 /// Realtime messaging for browsers and apps, over NATS.
@@ -71,6 +73,19 @@ enum Command {
     },
     /// Print a token for a user, signed with the configured secret
     Token(TokenArgs),
+    /// Ask a node that runs whether it is well; the exit status is 0 if it is
+    Probe(ProbeArgs),
+}
+
+/// What a node is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Args)]
+pub struct ProbeArgs {
+    /// Where it listens; what is configured for this machine if it is not given. A probe speaks no TLS
+    #[arg(long, value_name = "ADDRESS")]
+    pub at: Option<SocketAddr>,
+    /// Whether it is of use to clients (/ready), and not only alive (/health)
+    #[arg(long)]
+    pub ready: bool,
 }
 
 /// What a token is for.
@@ -98,6 +113,8 @@ pub enum Action {
     Print(String),
     /// Make a token and print it.
     Token(Box<Loaded>, TokenArgs),
+    /// Ask a node.
+    Probe(Box<Loaded>, ProbeArgs),
 }
 
 impl Cli {
@@ -117,6 +134,7 @@ impl Cli {
                 Ok(Action::Print(config::default_config(format)))
             }
             Some(Command::Token(token)) => Ok(Action::Token(loaded()?, token)),
+            Some(Command::Probe(probe)) => Ok(Action::Probe(loaded()?, probe)),
         }
     }
 }
@@ -160,11 +178,15 @@ fn examine(config: &Config) -> Vec<String> {
             .err()
             .unwrap_or_default(),
     );
-    faults.extend(
-        Tls::load(&config.http_server, Offer::Http1)
-            .err()
-            .unwrap_or_default(),
-    );
+    faults.extend(Ports::load(config).err().unwrap_or_default());
+    for (section, tls) in [
+        ("grpc_api.tls", &config.grpc_api.tls),
+        ("history_service.tls", &config.history_service.tls),
+        ("presence_service.tls", &config.presence_service.tls),
+    ] {
+        let access = Access::new(None, tls.options(section));
+        faults.extend(access.err().map(|it| it.0).unwrap_or_default());
+    }
     faults.extend(transport::statuses(config).err().unwrap_or_default());
     if !config.nats.url.is_empty()
         && let Err(error) = config.nats.options().check()

@@ -6,6 +6,7 @@
 
 mod beats;
 mod question;
+mod rebalance;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -17,6 +18,7 @@ use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
 use crate::node::Node;
+use beats::Other;
 pub(crate) use question::{Answer, NodeInfo, Question};
 use question::{Answered, Asked, Questions};
 
@@ -24,7 +26,7 @@ use question::{Answered, Asked, Questions};
 const BEAT: Duration = Duration::from_secs(1);
 
 /// A node that was not heard of for so long is gone.
-const LEASE: Duration = Duration::from_millis(3_500);
+pub(crate) const LEASE: Duration = Duration::from_millis(3_500);
 
 /// How long the nodes may take to answer.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -36,10 +38,10 @@ const MAX_QUESTIONS: usize = 1_024;
 pub(crate) struct Cluster {
     pub(crate) node: Arc<Node>,
     bus: Arc<dyn Bus>,
+    /// As messages say it.
     uid: String,
     started: Instant,
-    /// When each of the other nodes was heard last.
-    others: Mutex<BTreeMap<String, Instant>>,
+    others: Mutex<BTreeMap<String, Other>>,
     room: Arc<Semaphore>,
 }
 
@@ -60,13 +62,18 @@ impl Cluster {
     pub(crate) fn new(node: Arc<Node>) -> Arc<Self> {
         let bus: Arc<dyn Bus> = Arc::clone(&node.backbone) as _;
         Arc::new(Self {
+            uid: node.id.to_string(),
             node,
             bus,
-            uid: uuid::Uuid::new_v4().to_string(),
             started: Instant::now(),
             others: Mutex::default(),
             room: Arc::new(Semaphore::new(MAX_QUESTIONS)),
         })
+    }
+
+    /// What the others know it by.
+    pub(crate) fn uid(&self) -> &str {
+        &self.uid
     }
 
     /// Hears the others from here on, on this runtime.
@@ -132,9 +139,9 @@ impl Cluster {
     }
 
     /// The other nodes that live.
-    fn living(&self) -> BTreeSet<String> {
+    pub(crate) fn living(&self) -> BTreeSet<String> {
         let mut others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
-        others.retain(|_, heard| heard.elapsed() < LEASE);
+        others.retain(|_, it| it.heard.elapsed() < LEASE);
         others.keys().cloned().collect()
     }
 }

@@ -33,8 +33,8 @@ use schema::options;
 pub use channel::{ChannelConfig, Namespace, NamespaceOptions};
 pub use check::Finding;
 pub use client::{
-    ClientConfig, PersonalChannel, RateConfig, RateLimitConfig, SubscriptionTokenConfig,
-    TokenConfig,
+    ClientConfig, JwksConfig, PersonalChannel, RateConfig, RateLimitConfig, RebalanceConfig,
+    RevocationConfig, SubscriptionTokenConfig, TokenConfig, TokenProvider,
 };
 pub use embedded::{EmbeddedConfig, HistoryServiceConfig, PresenceServiceConfig};
 pub use fault::{Fault, Faults, Source};
@@ -52,12 +52,12 @@ pub use proxy::{
 pub use secret::Secret;
 pub use server::{
     GrpcApiConfig, HealthConfig, HttpApiConfig, HttpServerConfig, LogConfig, NatsApiConfig,
-    NodeConfig, PlaygroundConfig, PrometheusConfig, ServerTlsConfig, ShutdownConfig, SwaggerConfig,
-    WebSocketConfig,
+    NodeConfig, OpenTelemetryConfig, PlaygroundConfig, PrometheusConfig, ServerTlsConfig,
+    ShutdownConfig, SwaggerConfig, WebSocketConfig,
 };
 pub use transport::{
-    EmulationConfig, HttpStreamConfig, SseConfig, StreamSection, UniHttpStreamConfig, UniSseConfig,
-    UniWebSocketConfig,
+    EmulationConfig, HttpStreamConfig, SseConfig, StreamSection, UniGrpcConfig,
+    UniHttpStreamConfig, UniSseConfig, UniWebSocketConfig,
 };
 
 options! {
@@ -89,6 +89,8 @@ options! {
         pub uni_sse: UniSseConfig,
         /// The one-way WebSocket.
         pub uni_websocket: UniWebSocketConfig,
+        /// The one-way transport over gRPC.
+        pub uni_grpc: UniGrpcConfig,
         /// The connection to NATS; without `url` the embedded backbone is used.
         pub nats: NatsConfig,
         /// What is kept without NATS.
@@ -109,6 +111,8 @@ options! {
         pub nats_api: NatsApiConfig,
         /// The description of the server API.
         pub swagger: SwaggerConfig,
+        /// Traces and metrics for a collector of OpenTelemetry.
+        pub opentelemetry: OpenTelemetryConfig,
         /// How the node stops.
         pub shutdown: ShutdownConfig,
         /// The page at `/`.

@@ -220,6 +220,9 @@ impl Connection {
             Finished::Answered(ticket, result) => {
                 self.step(|session, now, actions| session.answered(ticket, result, now, actions));
             }
+            Finished::Fetched(ticket, are_there) => {
+                self.step(|session, now, actions| session.fetched(ticket, are_there, now, actions));
+            }
             Finished::Read(id, result) => {
                 let format = self.format();
                 self.step(|session, now, actions| session.read(id, result, format, now, actions));
@@ -227,8 +230,10 @@ impl Connection {
             Finished::Asked(id, result) => {
                 self.step(|session, _, actions| session.presence_answered(id, result, actions));
             }
-            Finished::Sent(id, Ok(confirmation)) => {
-                let confirmed = confirmation.map(move |result| Finished::Published(id, result));
+            Finished::Sent(id, Ok(sent)) => {
+                let confirmed = sent
+                    .confirmed()
+                    .map(move |result| Finished::Published(id, result));
                 self.work().begin(confirmed);
             }
             Finished::Sent(id, Err(error)) => self.published(id, Err(error)),
@@ -258,6 +263,10 @@ impl Connection {
                 if has_obeyed {
                     errand.tally.reached();
                 }
+                self.advance();
+            }
+            Task::Review => {
+                self.step(|session, now, actions| session.review(now, actions));
                 self.advance();
             }
             Task::Describe => errand.tally.found(self.client(), self.describe()),
@@ -295,8 +304,11 @@ impl Connection {
     fn advance(&mut self) {
         while let Some(command) = self.next_command() {
             self.node().counters.commands.add(1);
-            self.step(|session, now, actions| {
-                session.handle(Frame::Command(command), now, actions)
+            let scope = self.work().trace(&command);
+            scope.during(|| {
+                self.step(|session, now, actions| {
+                    session.handle(Frame::Command(command), now, actions)
+                });
             });
         }
     }

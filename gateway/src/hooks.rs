@@ -7,7 +7,9 @@
 mod answer;
 mod breaker;
 mod client;
+mod dispatch;
 mod endpoint;
+mod envelope;
 mod grpc;
 mod headers;
 mod json;
@@ -15,10 +17,12 @@ mod meter;
 mod notices;
 pub(crate) mod plan;
 mod question;
+mod relay;
 mod rules;
 mod service;
 mod store;
 mod target;
+mod teller;
 mod tls;
 mod web;
 
@@ -30,18 +34,23 @@ use std::thread;
 use std::time::Duration;
 
 use tidegate_backbone::Backbone;
+use tidegate_telemetry::metrics::Family;
+use tidegate_telemetry::{Kind, Span};
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::watch;
 
 use crate::config::Config;
 pub use answer::{Answer, Grant, Unanswered};
+pub(crate) use client::{Protocol, client, unanswered};
 pub(crate) use endpoint::Endpoint;
 pub use headers::{Headers, Wanted};
 use meter::Meter;
+pub(crate) use notices::now_ms;
 use notices::{Pending, Queue};
-pub use question::{Caller, Event, Question, Subject, TargetId, Via};
+pub use question::{Caller, ChannelState, Event, Question, Subject, TargetId, Transition, Via};
 pub use rules::{Callee, ChannelHooks, HookRules};
 use target::Target;
+pub(crate) use teller::{Happened, Teller};
 
 /// How long a node that stops waits for backends to take what they are to be told.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -68,7 +77,7 @@ impl Hooks {
     ) -> Result<Option<Self>, Vec<String>> {
         let (mut targets, mut faults) = (HashMap::new(), Vec::new());
         for planned in plan::planned(config) {
-            match Target::new(planned.name, planned.config, bus) {
+            match Target::new(planned.id, planned.name, planned.config, bus) {
                 Ok(target) => {
                     targets.insert(planned.id, Arc::new(target));
                 }
@@ -90,6 +99,9 @@ impl Hooks {
             let (target, pending) = (Arc::clone(target), Arc::clone(&pending));
             (*id, Queue::start(&runtime, target, pending))
         });
+        for (id, target) in targets.iter().filter(|(id, _)| plan::is_told(config, **id)) {
+            runtime.spawn(dispatch::run(Arc::clone(target), *id));
+        }
         Ok(Some(Self {
             queues: queues.collect(),
             targets,
@@ -99,17 +111,22 @@ impl Hooks {
         }))
     }
 
-    /// Asks a backend.
-    pub(crate) async fn ask(&self, question: Question, via: Via) -> Result<Answer, Unanswered> {
+    /// Asks a backend, as work of a [`span`].
+    pub(crate) async fn ask(
+        &self,
+        question: Question,
+        via: Via<'static>,
+        span: Span,
+    ) -> Result<Answer, Unanswered> {
         let target = self.targets.get(&question.target);
         let target = Arc::clone(target.expect("rules name backends that are planned"));
-        let asked = async move { target.ask(&question, via).await };
+        let asked = async move { span.around(target.ask(&question, via, &span)).await };
         let answer = self.runtime.spawn(asked).await;
         answer.unwrap_or(Err(Unanswered::Stopping))
     }
 
     /// Tells a backend, now or later.
-    pub(crate) fn tell(&self, notice: Question, via: Via) {
+    pub(crate) fn tell(&self, notice: Question, via: Via<'static>) {
         let (target, queue) = (
             self.targets.get(&notice.target),
             self.queues.get(&notice.target),
@@ -120,17 +137,33 @@ impl Hooks {
         queue.push(notice, via, target);
     }
 
+    /// Tells backends of channels.
+    pub(crate) fn teller(&self) -> Teller {
+        Teller::new(self.targets.clone())
+    }
+
+    /// Where backends are asked.
+    pub(crate) fn runtime(&self) -> &Handle {
+        &self.runtime
+    }
+
     /// Waits a while for backends to take what they are to be told.
     pub(crate) async fn finish(&self) {
         self.pending.drained(PATIENCE).await;
     }
 
-    /// Their figures, in Prometheus' text format.
-    pub(crate) fn render(&self) -> String {
+    /// Their figures.
+    pub(crate) fn families(&self) -> [Family; 4] {
         let mut meters: Vec<&Meter> = self.targets.values().map(|it| &it.meter).collect();
         meters.sort_by(|one, other| one.name().cmp(other.name()));
-        meter::render(meters.into_iter())
+        meter::families(meters.into_iter())
     }
+}
+
+/// The span of a question, inside of what this task works for.
+pub(crate) fn span(question: &Question) -> Span {
+    let event = question.subject.event().name();
+    Span::begin(Kind::Client, || format!("hook {event}").into())
 }
 
 /// Starts the thread that asks, until the sender of `stopped` is dropped.

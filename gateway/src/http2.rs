@@ -23,13 +23,11 @@ use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
 use crate::node::Drain;
+pub(crate) use exchange::Trailers;
 pub(crate) use rewound::{Rewound, is_http2};
 
 /// How TLS calls it (RFC 7301).
 pub(crate) const PROTOCOL: &[u8] = b"h2";
-
-/// Requests of one client under way; more wait at the client.
-const STREAMS: u32 = 100;
 
 /// Bytes of a request's head, as of HTTP/1.1.
 const HEAD: u32 = 32 * 1024;
@@ -57,29 +55,46 @@ impl<S> Site for S where
 {
 }
 
+/// What one client may ask for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Terms {
+    /// Requests under way; more wait at the client.
+    pub(crate) streams: u32,
+    /// Time for the handshake.
+    pub(crate) time: Duration,
+}
+
 /// Serves a client until it leaves, has been idle for too long, or the node stops.
-///
-/// # Errors
-/// What the client did wrong, or its network.
 pub(crate) async fn serve<T: AsyncRead + AsyncWrite + Unpin>(
     io: T,
     peer: SocketAddr,
     site: Rc<impl Site>,
-    time: Duration,
+    terms: Terms,
     drain: watch::Receiver<Option<Drain>>,
-) -> io::Result<()> {
+) {
+    let served = async {
+        let connection = handshake(io, terms).await?;
+        let conversed = converse(connection, peer, &site, drain).await;
+        conversed.map_err(io::Error::other)
+    };
+    if let Err(error) = served.await {
+        tracing::debug!(%error, "an HTTP/2 client was cut off");
+    }
+}
+
+async fn handshake<T: AsyncRead + AsyncWrite + Unpin>(
+    io: T,
+    terms: Terms,
+) -> io::Result<Connection<T, Bytes>> {
     let mut builder = Builder::new();
     builder
-        .max_concurrent_streams(STREAMS)
+        .max_concurrent_streams(terms.streams)
         .max_header_list_size(HEAD)
         .initial_connection_window_size(WINDOW)
         .max_send_buffer_size(SEND_BUFFER);
-    let handshake = timeout(time, builder.handshake::<_, Bytes>(io)).await;
+    let handshake = timeout(terms.time, builder.handshake::<_, Bytes>(io)).await;
     let connection = handshake.map_err(|_| io::ErrorKind::TimedOut)?;
-    let connection = connection.map_err(io::Error::other)?;
-    converse(connection, peer, &site, drain)
-        .await
-        .map_err(io::Error::other)
+    connection.map_err(io::Error::other)
 }
 
 async fn converse<T: AsyncRead + AsyncWrite + Unpin>(

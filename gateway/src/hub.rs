@@ -205,6 +205,9 @@ impl Hub {
             topic,
         });
         channels.insert(members.topic.channel().clone(), Rc::clone(&members));
+        if let Some(occupancy) = self.interest.occupancy() {
+            occupancy.enter(members.topic.channel());
+        }
         Ok(members)
     }
 
@@ -222,6 +225,9 @@ impl Hub {
             members.topic.remove_worker(self.worker);
             let mut channels = self.channels.borrow_mut();
             let channel = members.topic.channel();
+            if let Some(occupancy) = self.interest.occupancy() {
+                occupancy.leave(channel);
+            }
             if channels
                 .get(channel)
                 .is_some_and(|it| Rc::ptr_eq(it, members))

@@ -14,7 +14,7 @@ mod route;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use tidegate_backbone::{
@@ -26,7 +26,8 @@ use tokio::time::{Instant, sleep};
 
 use crate::archive::Archive;
 use crate::broadcast::Broadcast;
-use crate::counters::Counters;
+use crate::counters::{Counters, Namespace};
+use crate::occupancy::Occupancy;
 use kept::{Kept, Reach};
 pub(crate) use removals::heed;
 use repairs::Repairs;
@@ -99,6 +100,7 @@ pub struct Interest {
     archive: Archive,
     repairs: Arc<Repairs>,
     topics: Mutex<HashMap<Channel, Weak<Topic>>>,
+    occupancy: OnceLock<Arc<Occupancy>>,
 }
 
 /// One channel's backbone subscription, shared by the workers that want it.
@@ -140,6 +142,7 @@ impl Interest {
             windows,
             repairs: Arc::default(),
             topics: Mutex::default(),
+            occupancy: OnceLock::new(),
         };
         (Arc::new(interest), receivers)
     }
@@ -160,6 +163,7 @@ impl Interest {
             workers: AtomicU64::new(0),
             queues: Arc::clone(&self.queues),
             counters: Arc::clone(&self.counters),
+            traffic: Arc::clone(self.counters.traffic.of(channel)),
             repairs: Arc::clone(&self.repairs),
             kept,
         };
@@ -171,6 +175,17 @@ impl Interest {
         topics.insert(channel.clone(), Arc::downgrade(&topic));
         self.counters.channels.add(1);
         topic
+    }
+
+    /// Has this told of workers' first and last subscribers from here on.
+    pub(crate) fn tell(&self, occupancy: &Arc<Occupancy>) {
+        // The first one stays: a node has one.
+        let _set = self.occupancy.set(Arc::clone(occupancy));
+    }
+
+    /// Who is told of workers' first and last subscribers.
+    pub(crate) fn occupancy(&self) -> Option<&Occupancy> {
+        self.occupancy.get().map(|it| &**it)
     }
 
     /// What the streams do not have any more.
@@ -188,6 +203,19 @@ impl Interest {
     pub(crate) fn waiting(&self, worker: usize) -> u64 {
         let queue = &self.queues[worker].sender;
         (queue.max_capacity() - queue.capacity()) as u64
+    }
+
+    /// Publications that wait for workers, and their bytes.
+    pub(crate) fn waiting_for_all(&self) -> (u64, u64) {
+        let workers = 0..self.queues.len();
+        let bytes = self
+            .queues
+            .iter()
+            .map(|it| it.bytes.load(Ordering::Relaxed));
+        (
+            workers.map(|it| self.waiting(it)).sum(),
+            bytes.sum::<usize>() as u64,
+        )
     }
 
     /// Says that worker number `worker` has taken a publication of this size off its queue.
@@ -336,6 +364,11 @@ impl Topic {
 
     pub(crate) fn route(&self) -> &Arc<Route> {
         &self.route
+    }
+
+    /// Publications of its namespace.
+    pub(crate) fn traffic(&self) -> &Namespace {
+        &self.route.traffic
     }
 
     pub(crate) fn is_by(&self, route: &Arc<Route>) -> bool {

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use socket2::{Domain, Socket, Type};
 
-/// Connections that the kernel has made and the worker has not taken yet.
-const BACKLOG: i32 = 4_096;
+/// Connections that the kernel has made and the worker has not taken yet: as many as `net.core.somaxconn` allows.
+const BACKLOG: i32 = 65_535;
 
 /// Time after which the kernel gives up on a client that takes no data at all.
 const UNREAD_TIMEOUT: Duration = Duration::from_secs(30);

@@ -4,24 +4,32 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tidegate_backbone::Backbone;
+use tidegate_backbone::{Backbone, Count};
+use tidegate_service::{Access, ApiKey, TlsError};
+use tidegate_telemetry::metrics::Family;
 use tokio::sync::{Notify, watch};
+use uuid::Uuid;
 
 use crate::admission::Admission;
 use crate::auth::OriginPolicy;
 use crate::config::Config;
 use crate::control::Local;
 use crate::counters::Counters;
+use crate::health::{Health, Report};
 use crate::hooks::Hooks;
 use crate::interest::Interest;
+use crate::jwks::Jwks;
+use crate::ports::Ports;
 use crate::presence::Presence;
 use crate::quota::UserQuotas;
+use crate::revocation::Revocations;
 use crate::rules::Rules;
-use crate::tls::{Offer, Tls};
-use crate::transport::{Kind, Sessions, Statuses, statuses};
+use crate::transport::{Sessions, Statuses, statuses};
 
 /// One gateway node.
 pub struct Node {
+    /// What this process is called among nodes, by everything that tells nodes apart; no other run is called so.
+    pub id: Uuid,
     /// As it was checked at start.
     pub config: Config,
     pub(crate) rules: Arc<Rules>,
@@ -31,8 +39,13 @@ pub struct Node {
     pub(crate) admission: Arc<Admission>,
     pub(crate) quotas: UserQuotas,
     pub(crate) counters: Arc<Counters>,
+    pub(crate) health: Health,
     /// The application's backends, if there are any.
     pub(crate) hooks: Option<Hooks>,
+    /// Where keys of tokens are published, if anywhere.
+    pub(crate) jwks: Option<Jwks>,
+    /// Who is not let in, where there is such a list.
+    pub(crate) revocations: Option<Revocations>,
     /// Those that take frames from elsewhere.
     pub(crate) sessions: Arc<Sessions>,
     /// How connects over HTTP are refused.
@@ -43,8 +56,10 @@ pub struct Node {
     pub(crate) local: Local,
     /// Where anything of it is switched on.
     pub(crate) presence: Option<Arc<Presence>>,
-    /// Clients speak TLS, if there is any.
-    pub(crate) tls: Option<Arc<Tls>>,
+    /// What clients speak on each port, if it is TLS.
+    pub(crate) tls: Ports,
+    /// Backends that come over gRPC.
+    pub(crate) grpc: Access,
     /// Told when the last connection of a node that is stopping has ended.
     deserted: Notify,
     drain: watch::Sender<Option<Drain>>,
@@ -69,16 +84,29 @@ impl Node {
         counters: Arc<Counters>,
         local: Local,
     ) -> Result<Self, Vec<String>> {
+        let id = Uuid::new_v4();
+        let rules = Arc::new(Rules::new(&config)?);
+        let revocations = rules.revocations.clone().map(|list| {
+            let options = &config.client.revocation;
+            let revocations = Revocations::new(options, list, &backbone, &counters);
+            revocations.map_err(|fault| vec![format!("client.revocation: {fault}")])
+        });
+        let endpoints = rules.verifier.endpoints();
         Ok(Self {
-            rules: Arc::new(Rules::new(&config)?),
+            id,
+            jwks: Jwks::start(&config.client.jwks, endpoints, &counters)?,
+            rules,
+            revocations: revocations.transpose()?,
             origins: OriginPolicy::new(&config.client.allowed_origins)?,
             quotas: UserQuotas::new(&config.client.rate_limit),
             admission: Admission::new(&config.client, Instant::now()),
+            health: Health::new(&config.health),
             hooks: Hooks::start(&config, &backbone)?,
-            sessions: Sessions::new(),
+            sessions: Sessions::new(id),
             statuses: statuses(&config)?,
-            tls: Tls::load(&config.http_server, offer(&config))?.map(Arc::new),
-            presence: Presence::new(&config, &backbone, &counters),
+            tls: Ports::load(&config)?,
+            grpc: grpc(&config)?,
+            presence: Presence::new(id, &config, &backbone, &counters),
             config,
             backbone,
             interest,
@@ -137,22 +165,47 @@ impl Node {
         self.drain.subscribe()
     }
 
+    /// All metrics, as they are now.
+    pub(crate) fn metrics(&self) -> Vec<Family> {
+        let mut counts = self.backbone.counts();
+        counts.extend(self.tls_counts());
+        let mut families = self.counters.families(&counts, &self.backbone.durability());
+        let (waiting, bytes) = self.interest.waiting_for_all();
+        families.extend([
+            Family::gauge(
+                "tidegate_worker_queue_length",
+                "Publications that wait for workers now.",
+            )
+            .of(waiting),
+            Family::gauge("tidegate_worker_queue_bytes", "Bytes of these.").of(bytes),
+        ]);
+        families.extend(Report::of(self).families(&self.health));
+        families.extend(self.hooks.iter().flat_map(Hooks::families));
+        families.extend(tidegate_telemetry::counts());
+        families
+    }
+
+    /// What became of TLS on all ports.
+    fn tls_counts(&self) -> [Count; 3] {
+        let clients = self.tls.all().map(|tls| &*tls.port);
+        tidegate_service::Tls::counts(clients.chain(self.grpc.tls.as_deref()))
+    }
+
     /// Whether the node is of use to clients now.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        !self.is_draining() && self.backbone.is_ready()
+        Report::of(self).is_ready()
     }
 }
 
-/// HTTP/2 is of use to responses that do not end, and to nothing else here.
-fn offer(config: &Config) -> Offer {
-    match Kind::ALL.iter().any(|kind| kind.section(config).enabled) {
-        true => Offer::Both,
-        false => Offer::Http1,
-    }
+fn grpc(config: &Config) -> Result<Access, Vec<String>> {
+    let grpc = &config.grpc_api;
+    let tls = grpc.tls.options("grpc_api.tls").filter(|_| grpc.enabled);
+    Access::new(ApiKey::configured(&grpc.key), tls).map_err(|TlsError(faults)| faults)
 }
 
-fn default_name() -> String {
+/// The machine and the process.
+pub(crate) fn default_name() -> String {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     format!("{}_{}", host.trim(), std::process::id())
 }

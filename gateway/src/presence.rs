@@ -60,6 +60,7 @@ pub(crate) struct Presence {
 impl Presence {
     /// What the configuration asks for, if it asks for anything.
     pub(crate) fn new(
+        node: Uuid,
         config: &Config,
         backbone: &Arc<dyn Backbone>,
         counters: &Arc<Counters>,
@@ -71,7 +72,7 @@ impl Presence {
         let partitions = config.presence.partitions;
         let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         let identity = Identity {
-            node: Uuid::new_v4().to_string(),
+            node: node.to_string(),
             incarnation: u64::try_from(since_epoch.unwrap_or_default().as_nanos())
                 .unwrap_or(u64::MAX),
             partitions,

@@ -10,12 +10,15 @@ use clap::Parser;
 use tidegate_backbone::embedded::{Embedded, OpenError};
 use tidegate_backbone::nats::{ConnectError, Nats};
 use tidegate_backbone::{Backbone, Storage, StreamOptions};
+use tidegate_telemetry::{Fault, logging};
 
 use crate::auth::mint;
-use crate::cli::{Action, Cli, TokenArgs};
+use crate::cli::{Action, Cli, ProbeArgs, TokenArgs};
 use crate::config::{Config, Loaded};
+use crate::node::default_name;
+use crate::probe::Question;
 use crate::server::{Server, StartError};
-use crate::{logging, run};
+use crate::{probe, run, telemetry};
 
 /// What a node uses when no NATS is configured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +46,9 @@ pub enum ServeError {
     /// What is to run beside the node did not start.
     #[error("{0}")]
     Beside(String),
+    /// An option or variable of OpenTelemetry.
+    #[error("opentelemetry: {0}")]
+    Telemetry(#[from] Fault),
     /// The node did not start.
     #[error(transparent)]
     Start(#[from] StartError),
@@ -73,6 +79,9 @@ pub fn main(
         Ok(Action::Token(loaded, token)) => {
             make_token(&loaded.config, &token).and_then(|token| print(&format!("{token}\n")))
         }
+        Ok(Action::Probe(loaded, probe)) => {
+            ask(&loaded.config, probe).and_then(|answer| print(&answer))
+        }
         Err(faults) => Err(faults.to_string()),
     };
     match outcome {
@@ -98,7 +107,12 @@ pub fn serve<Beside>(
     let Loaded {
         config, warnings, ..
     } = loaded;
-    logging::start(&config.log);
+    logging::start(&config.log.level, config.log.style());
+    let instance = match config.node.name.as_str() {
+        "" => default_name(),
+        name => name.to_owned(),
+    };
+    let telemetry = telemetry::settings(&config.opentelemetry, instance, telemetry::environment())?;
     for warning in warnings.into_iter().chain(advice(&config)) {
         tracing::warn!("{warning}");
     }
@@ -106,7 +120,7 @@ pub fn serve<Beside>(
     system.block_on(async {
         let backbone = backbone(&config, without_nats).await?;
         let _beside = beside(&config, &backbone).map_err(ServeError::Beside)?;
-        run(config, backbone, started)
+        run(config, backbone, telemetry, started)
             .await
             .map_err(ServeError::from)
     })
@@ -180,6 +194,18 @@ async fn backbone(
         }
         WithoutNats::Refuse => Err(ServeError::NoNats),
     }
+}
+
+fn ask(config: &Config, asked: ProbeArgs) -> Result<String, String> {
+    let address = match asked.at {
+        Some(address) => address,
+        None => probe::address(&config.http_server)?,
+    };
+    let question = match asked.ready {
+        true => Question::Ready,
+        false => Question::Alive,
+    };
+    probe::probe(address, question)
 }
 
 fn make_token(config: &Config, token: &TokenArgs) -> Result<String, String> {

@@ -14,6 +14,7 @@ use crate::auth::Verifier;
 use crate::config::{ClientConfig, Config, NamespaceOptions};
 use crate::hooks::{ChannelHooks, HookRules, TargetId};
 use crate::hub::Delivery;
+use crate::revocation::List;
 
 /// The configuration in the form that sessions ask.
 #[derive(Debug)]
@@ -24,6 +25,8 @@ pub struct Rules {
     pub verifier: Verifier,
     /// What the application's backend is asked.
     pub hooks: HookRules,
+    /// Who is not let in, where there is such a list.
+    pub(crate) revocations: Option<Arc<List>>,
     max_length: usize,
     without_namespace: ChannelRules,
     namespaces: HashMap<String, ChannelRules>,
@@ -71,10 +74,14 @@ impl Rules {
             );
         }
         let client = config.client.clone();
+        let revocation = &config.client.revocation;
         Ok(Self {
             client,
             verifier,
             hooks: HookRules::new(config),
+            revocations: revocation
+                .enabled
+                .then(|| Arc::new(List::new(revocation.max_entries))),
             max_length: config.channel.max_length,
             without_namespace,
             namespaces,

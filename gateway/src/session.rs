@@ -13,11 +13,13 @@ mod control;
 mod expiry;
 mod heartbeat;
 mod history;
+mod keys;
 mod presence;
 mod publish;
 mod rate;
 mod recovery;
 mod refresh;
+mod revocation;
 mod server_side;
 mod state;
 mod subscribe;
@@ -49,6 +51,7 @@ pub use heartbeat::PingStyle;
 use history::Reading;
 pub use presence::{PresenceAnswer, PresenceError, PresenceQuestion, Standing};
 use rate::{CommandRate, Quotas, Verdict};
+use revocation::Credentials;
 use state::{Fresh, Identity, Refusal, State, Subscription};
 use subscribe::Subscribing;
 use term::{Term, seconds_of};
@@ -114,6 +117,8 @@ pub struct Session {
     reading: Vec<Reading>,
     /// What concerns the application's backend; `None` while there is nothing of that.
     asking: Option<Box<Asking>>,
+    /// The tokens that may be revoked; `None` where none can be.
+    credentials: Option<Box<Credentials>>,
 }
 
 impl Session {
@@ -142,6 +147,7 @@ impl Session {
             joining: ByChannel::default(),
             reading: Vec::new(),
             asking: Asking::new(entry.headers),
+            credentials: None,
         }
     }
 
@@ -247,25 +253,23 @@ impl Session {
         }
     }
 
-    fn command(&mut self, Command { id, request }: Command, now: Moment, actions: &mut Actions) {
-        let result = match (&self.state, request) {
+    fn command(&mut self, command: Command, now: Moment, actions: &mut Actions) {
+        let id = command.id;
+        let refusal: Refusal = match (&self.state, &command.request) {
             (State::Closed(_), _) => return,
-            (State::Fresh(_), Request::Connect(request)) if id != 0 => {
-                return self.connect(id, *request, now, actions);
+            (State::Fresh(_), Request::Connect(_)) if id != 0 => {
+                return self.take_with_keys(command, now, actions);
             }
-            (State::Fresh(_) | State::Refused(_), _) => Err(DisconnectCode::BadRequest.into()),
+            (State::Fresh(_) | State::Refused(_), _) => DisconnectCode::BadRequest.into(),
             (State::Open(_), request) => match self.take_rate(now.instant) {
-                Verdict::Pass if self.takes_quota(&request, now.instant) => {
-                    self.open_command(id, request, now, actions)
+                Verdict::Pass if self.takes_quota(request, now.instant) => {
+                    return self.take_with_keys(command, now, actions);
                 }
-                Verdict::Pass => Err(ErrorCode::TooManyRequests.into()),
-                Verdict::Refuse => Err(ErrorCode::TooManyRequests.into()),
-                Verdict::Disconnect => Err(DisconnectCode::TooManyRequests.into()),
+                Verdict::Pass | Verdict::Refuse => ErrorCode::TooManyRequests.into(),
+                Verdict::Disconnect => DisconnectCode::TooManyRequests.into(),
             },
         };
-        if let Err(refusal) = result {
-            self.refuse(id, refusal, actions);
-        }
+        self.refuse(id, refusal, actions);
     }
 
     fn take_rate(&mut self, now: Instant) -> Verdict {

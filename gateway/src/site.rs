@@ -1,8 +1,9 @@
 //! What is served besides the clients' transports: whether the node lives and is of use, its metrics, the playground.
 
 use actix_web::{HttpResponse, web};
-use tidegate_backbone::DurabilityReport;
+use tidegate_telemetry::metrics::{CONTENT_TYPE, page};
 
+use crate::health::Report;
 use crate::node::Node;
 use crate::{api, playground, transport};
 
@@ -54,31 +55,15 @@ pub(crate) fn configure(app: &mut web::ServiceConfig, node: &Node) {
 }
 
 async fn ready(node: web::Data<Node>) -> HttpResponse {
-    if node.is_ready() {
-        return HttpResponse::Ok().body("ready\n");
+    let report = Report::of(&node);
+    match report.is_ready() {
+        true => HttpResponse::Ok().json(report),
+        false => HttpResponse::ServiceUnavailable().json(report),
     }
-    let lacking = |it: &DurabilityReport| it.level < it.required;
-    let reason = if node.is_draining() {
-        "stopping".to_owned()
-    } else if let Some(stream) = node.backbone.durability().into_iter().find(lacking) {
-        let namespace = stream.namespace.unwrap_or_default();
-        let (level, required) = (stream.level, stream.required);
-        let reason = stream.reason;
-        format!("stream of namespace {namespace:?} is {level}, and has to be {required}: {reason}")
-    } else {
-        "backbone is not reachable".to_owned()
-    };
-    HttpResponse::ServiceUnavailable().body(format!("not ready: {reason}\n"))
 }
 
 async fn metrics(node: web::Data<Node>) -> HttpResponse {
-    let mut text = node
-        .counters
-        .render(&node.backbone.counts(), &node.backbone.durability());
-    if let Some(hooks) = &node.hooks {
-        text += &hooks.render();
-    }
     HttpResponse::Ok()
-        .content_type("text/plain; version=0.0.4; charset=utf-8")
-        .body(text)
+        .content_type(CONTENT_TYPE)
+        .body(page(&node.metrics()))
 }

@@ -2,6 +2,7 @@
 
 mod alarm;
 mod body;
+mod chunks;
 mod client;
 mod conversation;
 mod cors;
@@ -9,7 +10,9 @@ mod cors;
 mod echo;
 mod emulation;
 mod ending;
+mod grpc;
 mod http;
+mod lent;
 mod marks;
 mod one_way;
 mod pipe;
@@ -20,6 +23,8 @@ mod upgrade;
 mod websocket;
 
 pub(crate) use emulation::{Sessions, emulate};
+pub(crate) use grpc::configure as configure_grpc;
 pub(crate) use http::{Kind, Statuses, serve, statuses};
+pub(crate) use lent::Lent;
 pub(crate) use reference::upgrade as upgrade_by_actix;
 pub(crate) use upgrade::Upgrade;

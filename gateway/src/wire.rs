@@ -28,6 +28,8 @@ pub enum Framing {
     Stream,
     /// Server-sent events, one a message (HTML Living Standard section 9.2).
     Events,
+    /// Protobuf messages as gRPC delimits them: a byte that says that they are not compressed, and their length in four.
+    Grpc,
 }
 
 /// What stands around a push.
@@ -99,6 +101,7 @@ impl Wire {
             (Envelope::Bare, Framing::WebSocket) => "uni_websocket",
             (Envelope::Bare, Framing::Stream) => "uni_http_stream",
             (Envelope::Bare, Framing::Events) => "uni_sse",
+            (_, Framing::Grpc) => "uni_grpc",
         }
     }
 
@@ -148,6 +151,7 @@ impl Wire {
                 out.extend_from_slice(message);
                 out.extend_from_slice(EVENT_END);
             }),
+            Framing::Grpc => messages.iter().for_each(|message| write_grpc(message, out)),
         }
     }
 
@@ -188,6 +192,7 @@ impl Wire {
             (Framing::Stream, Format::Protobuf) => end_by_length(frames, sent, delimited_message),
             (Framing::Stream, Format::Json) => end_by_mark(frames, sent, b"\n"),
             (Framing::Events, _) => end_by_mark(frames, sent, EVENT_END),
+            (Framing::Grpc, _) => end_by_length(frames, sent, grpc_message),
         }
     }
 }
@@ -211,10 +216,34 @@ fn websocket_frame(frames: &[u8]) -> Option<usize> {
 
 /// Size of the Protobuf message that stands there, after its length as a varint.
 fn delimited_message(frames: &[u8]) -> Option<usize> {
-    let last = frames.iter().position(|byte| byte & 0x80 == 0)?;
-    let digits = frames[..=last].iter().rev();
-    let length = digits.fold(0, |length, byte| length << 7 | usize::from(byte & 0x7f));
-    Some(last + 1 + length)
+    let (head, length) = varint(frames)?;
+    Some(head + length)
+}
+
+/// The size of the varint that stands there, and what it says.
+fn varint(bytes: &[u8]) -> Option<(usize, usize)> {
+    let last = bytes.iter().position(|byte| byte & 0x80 == 0)?;
+    let digits = bytes[..=last].iter().rev();
+    let value = digits.fold(0, |value, byte| value << 7 | usize::from(byte & 0x7f));
+    Some((last + 1, value))
+}
+
+/// Bytes before a message of gRPC.
+pub(crate) const GRPC_HEAD: usize = 5;
+
+/// Adds a Protobuf message that stands after its length.
+fn write_grpc(message: &Encoded, out: &mut Vec<u8>) {
+    let (head, length) = varint(message).expect("a message begins with its length");
+    let size = u32::try_from(length).expect("messages are bounded far below 4 GiB");
+    out.push(0);
+    out.extend_from_slice(&size.to_be_bytes());
+    out.extend_from_slice(&message[head..]);
+}
+
+/// Size of the message of gRPC that stands there.
+fn grpc_message(frames: &[u8]) -> Option<usize> {
+    let length = frames.get(1..GRPC_HEAD)?.try_into().ok()?;
+    Some(GRPC_HEAD + u32::from_be_bytes(length) as usize)
 }
 
 /// The end of the first mark that does not end before `sent`. Nothing within a frame looks like it.
@@ -311,10 +340,11 @@ mod tests {
             }
         };
         for format in [Format::Json, Format::Protobuf] {
-            for framing in [Framing::WebSocket, Framing::Stream, Framing::Events] {
-                if (format, framing) == (Format::Protobuf, Framing::Events) {
-                    continue;
-                }
+            let own = match format {
+                Format::Json => Framing::Events,
+                Format::Protobuf => Framing::Grpc,
+            };
+            for framing in [Framing::WebSocket, Framing::Stream, own] {
                 let wire = Wire::new(format, framing, Envelope::Reply);
                 let (mut out, mut ends) = (Vec::new(), vec![0]);
                 for size in [130, 300, 1_000] {
@@ -328,6 +358,21 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn messages_of_grpc_are_the_push_alone() {
+        let wire = Wire::new(Format::Protobuf, Framing::Grpc, Envelope::Bare);
+        let long = [&[0x82, 2, 4 << 3 | 2, 0xff, 1][..], &[b'x'; 0xff]].concat();
+        let short = Bytes::from_static(b"\x05\x22\x03abc");
+        let press = Press::new(1, 1_000);
+        let mut out = Vec::new();
+        wire.write(&[short, Format::Protobuf.ping()], &press, &mut out);
+        assert_eq!(out, b"\0\0\0\0\x03abc\0\0\0\0\0");
+        out.clear();
+        wire.write(&[long.into()], &press, &mut out);
+        assert_eq!(&out[..GRPC_HEAD], b"\0\0\0\0\xff");
+        assert_eq!(out.len(), GRPC_HEAD + 0xff);
     }
 
     #[test]

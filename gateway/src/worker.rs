@@ -1,7 +1,7 @@
 //! What the connections of one worker thread share: their hub, their timers, the buffer that they read into, and the
 //! list of them, by which they are closed one after the other when the node stops.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::hub::Hub;
 use crate::interest::{self, Item};
 use crate::node::Node;
 use crate::outbox::Outbox;
-use crate::tls::Look;
+use crate::tls::Tls;
 use crate::users::Users;
 use crate::wheel::Wheel;
 use crate::wire::Press;
@@ -37,7 +37,16 @@ pub(crate) struct Worker {
     pub(crate) inflater: RefCell<Inflater>,
     /// Connections by user.
     pub(crate) users: Rc<Users>,
-    connections: RefCell<Slab<Weak<Outbox>>>,
+    connections: RefCell<Slab<Place>>,
+    /// Connections so far.
+    entered: Cell<u64>,
+}
+
+/// A connection's place in the list.
+struct Place {
+    outbox: Weak<Outbox>,
+    /// Greater than that of every older one.
+    number: u64,
 }
 
 impl Worker {
@@ -62,6 +71,7 @@ impl Worker {
             inflater: RefCell::default(),
             users: Rc::default(),
             connections: RefCell::default(),
+            entered: Cell::default(),
         });
         actix_web::rt::spawn(Rc::clone(&worker.hub).run(queue));
         let turning = Rc::clone(&worker);
@@ -69,7 +79,9 @@ impl Worker {
         actix_web::rt::spawn(Rc::clone(&worker).drain());
         actix_web::rt::spawn(Rc::clone(&worker).work(jobs));
         if number == 0 {
-            actix_web::rt::spawn(watch_certificate(Arc::clone(&worker.node)));
+            for tls in worker.node.tls.all() {
+                actix_web::rt::spawn(watch_certificate(Arc::clone(tls)));
+            }
             let period = worker.node.config.client.channel_position_check_delay;
             let interest = Arc::downgrade(&worker.node.interest);
             actix_web::rt::spawn(interest::heed(interest.clone()));
@@ -84,7 +96,12 @@ impl Worker {
     /// Lists and counts a connection; gives the number of its place, until it [leaves](Self::leave).
     pub(crate) fn enter(&self, outbox: &Rc<Outbox>) -> u32 {
         self.node.connection_opened();
-        let place = self.connections.borrow_mut().insert(Rc::downgrade(outbox));
+        let number = self.entered.replace(self.entered.get() + 1);
+        let outbox = Rc::downgrade(outbox);
+        let place = self
+            .connections
+            .borrow_mut()
+            .insert(Place { outbox, number });
         u32::try_from(place).expect("a process has fewer files than that")
     }
 
@@ -101,8 +118,26 @@ impl Worker {
                 Job::Errand(errand) => self.send(&errand),
                 Job::Channels(census) => census.add(|add| self.hub.each_channel(add)),
                 Job::Users(census) => census.add(|users| self.users.add_to(users)),
+                Job::GiveAway(count) => self.give_away(count),
             }
             tokio::task::yield_now().await;
+        }
+    }
+
+    /// Asks so many of its oldest connections to connect again.
+    fn give_away(&self, count: usize) {
+        let connections = self.connections.borrow();
+        let mut oldest: Vec<_> = connections.iter().map(|(_, it)| it).collect();
+        if count < oldest.len() {
+            oldest.select_nth_unstable_by_key(count, |it| it.number);
+        }
+        for outbox in oldest
+            .iter()
+            .take(count)
+            .filter_map(|it| it.outbox.upgrade())
+        {
+            self.node.counters.given_away.add(1);
+            outbox.ask_to_close(DisconnectCode::ForceReconnect);
         }
     }
 
@@ -142,7 +177,9 @@ impl Worker {
         for (index, key) in keys.into_iter().enumerate() {
             let at: Instant = plan.since + plan.period.mul_f64(index as f64 / count as f64);
             sleep_until(at.into()).await;
-            let outbox = self.connections.borrow().get(key).and_then(Weak::upgrade);
+            let connections = self.connections.borrow();
+            let outbox = connections.get(key).and_then(|it| it.outbox.upgrade());
+            drop(connections);
             if let Some(outbox) = outbox {
                 outbox.ask_to_close(DisconnectCode::Shutdown);
             }
@@ -150,15 +187,9 @@ impl Worker {
     }
 }
 
-/// Keeps the node's certificate up to date, if it has one.
-async fn watch_certificate(node: Arc<Node>) {
-    let Some(tls) = node.tls.clone() else { return };
-    tls.watch(|look| match look {
-        Look::Unchanged => {}
-        Look::Renewed => node.counters.tls_renewed.add(1),
-        Look::Refused => node.counters.tls_renewal_failed.add(1),
-    })
-    .await;
+/// Keeps a certificate of the node up to date.
+async fn watch_certificate(tls: Arc<Tls>) {
+    match Arc::clone(&tls.port).watch().await {}
 }
 
 impl fmt::Debug for Worker {

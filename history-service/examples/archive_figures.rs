@@ -8,7 +8,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 use futures_util::future::try_join_all;
 use scylla::client::session_builder::SessionBuilder;
-use tidegate_backbone::{Channel, Epoch, From, Publication, Range};
+use tidegate_backbone::{Channel, Epoch, From, Partition, Publication, Range};
 use tidegate_history_service::store::cassandra::{Cassandra, Options};
 use tidegate_history_service::store::embedded::Embedded;
 use tidegate_history_service::store::{Batch, Record, Store, StreamId};
@@ -83,6 +83,7 @@ fn batch(epoch: &Epoch, after: u64) -> Result<Batch> {
         stream: StreamId::of(&channel(0)?, epoch),
         records: records.collect::<Result<_>>()?,
         passed_over: Vec::new(),
+        partition: Partition::WHOLE,
         watermark: after + BATCH,
     })
 }

@@ -1,8 +1,10 @@
-//! The face for gateways and other programs on the bus: the service `tidegate-history`, one endpoint a namespace, whose
+//! The face for gateways and other programs on the bus: the service `tidegate-history`, two endpoints a namespace, whose
 //! questions the replicas of the service share.
 //!
 //! In: questions in JSON, as [`archive`](tidegate_backbone::archive) has them, checked here. Out: what [`History`] answers,
 //! cut to what the bus carries.
+
+mod removing;
 
 use std::sync::Arc;
 
@@ -13,6 +15,7 @@ use tidegate_backbone::{Backbone, Bus, Channel, Epoch, Error, Message, Place, Pu
 
 use crate::history::{DEFAULT_LIMIT, History, HistoryError, MAX_LIMIT, Query, Reading, Start};
 use crate::store::{MAX_EPOCH_BYTES, Record};
+use removing::Remover;
 
 /// Replicas of the service hear each question once.
 const GROUP: &str = "history";
@@ -30,7 +33,7 @@ pub async fn serve(
     namespaces: &[Option<String>],
 ) -> Result<Served, Error> {
     let bus: Arc<dyn Bus> = Arc::<dyn Backbone>::clone(backbone);
-    let endpoint = |namespace: &Option<String>| Endpoint {
+    let reading = |namespace: &Option<String>| Endpoint {
         name: "read",
         topic: Topic::archive(namespace.as_deref()),
         group: Some(GROUP.to_owned()),
@@ -39,11 +42,21 @@ pub async fn serve(
             namespace: namespace.clone(),
         }),
     };
+    let removing = |namespace: &Option<String>| Endpoint {
+        name: "remove",
+        topic: Topic::archive_removal(namespace.as_deref()),
+        group: Some(GROUP.to_owned()),
+        handler: Arc::new(Remover {
+            history: history.clone(),
+            namespace: namespace.clone(),
+        }),
+    };
+    let endpoints = namespaces.iter().flat_map(|it| [reading(it), removing(it)]);
     let service = Service {
         name: "tidegate-history",
         version: env!("CARGO_PKG_VERSION"),
         description: "What was published in channels, for longer than streams keep it",
-        endpoints: namespaces.iter().map(endpoint).collect(),
+        endpoints: endpoints.collect(),
     };
     offer(&bus, service).await
 }
@@ -68,10 +81,7 @@ impl Handler for Reader {
 fn query(question: &[u8], namespace: Option<&str>) -> Result<Query, Refusal> {
     let question: Question =
         serde_json::from_slice(question).map_err(|error| wrong(&error.to_string()))?;
-    let channel = Channel::parse(&question.channel).map_err(|error| wrong(&error.to_string()))?;
-    if channel.namespace() != namespace {
-        return Err(wrong("the channel is of another namespace"));
-    }
+    let channel = channel(&question.channel, namespace)?;
     let starts = [
         question.after.map(Start::After),
         question.before.map(Start::Before),
@@ -100,6 +110,14 @@ fn query(question: &[u8], namespace: Option<&str>) -> Result<Query, Refusal> {
         start,
         limit,
     })
+}
+
+fn channel(name: &str, namespace: Option<&str>) -> Result<Channel, Refusal> {
+    let channel = Channel::parse(name).map_err(|error| wrong(&error.to_string()))?;
+    match channel.namespace() == namespace {
+        true => Ok(channel),
+        false => Err(wrong("the channel is of another namespace")),
+    }
 }
 
 fn wrong(text: &str) -> Refusal {

@@ -6,28 +6,45 @@
 mod page_token;
 mod reply;
 mod request;
-mod server;
-mod tls;
 
 use futures_util::future::Either;
 use futures_util::stream::{BoxStream, select};
 use futures_util::{StreamExt, TryStreamExt, future, stream};
 use std::sync::Arc;
 use tidegate_proto::history as proto;
-use tidegate_proto::history::history_server::History as Service;
+use tidegate_proto::history::history_server::{History as Service, HistoryServer};
+use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tonic::{Request, Response, Status};
 
 use crate::history::History;
 use page_token::Binding;
 use reply::{failure, replayed};
-pub use server::{Access, ServeError, Stopper, serve};
-pub use tidegate_service::{ApiKey, KeyError};
-use tidegate_service::{Deadline, exceeded};
-pub use tls::{Tls, TlsError, TlsFiles};
+pub use tidegate_service::{Access, ServeError, Stopper};
+use tidegate_service::{Deadline, Port, exceeded};
 
 /// Replays at a time.
 pub const MAX_REPLAYS: usize = 1_024;
+
+/// The largest request, in bytes.
+const MAX_REQUEST_BYTES: usize = 64 * 1024;
+
+/// Calls of one connection at a time; the client's further ones wait.
+const MAX_CALLS: u32 = 256;
+
+/// A server on a socket, and what ends it. The server runs while it is polled; when its stopper is dropped it stops.
+pub fn serve(
+    listener: TcpListener,
+    history: History,
+    access: Access,
+) -> (Stopper, impl Future<Output = Result<(), ServeError>> + Send) {
+    let (stopper, stopping) = Stopper::new();
+    let face = Face::new(history.clone(), stopping.clone());
+    let service = HistoryServer::new(face).max_decoding_message_size(MAX_REQUEST_BYTES);
+    let is_ready = move || history.is_ready();
+    let port = Port::new(access, MAX_CALLS).with(service, proto::DESCRIPTION, is_ready);
+    (stopper, port.serve(listener, stopping))
+}
 
 /// The service behind the protocol.
 struct Face {
@@ -72,8 +89,8 @@ impl Service for Face {
         &self,
         request: Request<proto::ReadRequest>,
     ) -> Result<Response<proto::ReadResponse>, Status> {
-        let deadline = Deadline::of(&request)?;
-        deadline.meet(self.page(request.into_inner())).await
+        let page = self.page(request.into_inner()).await?;
+        Ok(Response::new(page))
     }
 
     type ReplayStream = BoxStream<'static, Result<proto::ReplayResponse, Status>>;
@@ -82,7 +99,7 @@ impl Service for Face {
         &self,
         request: Request<proto::ReplayRequest>,
     ) -> Result<Response<Self::ReplayStream>, Status> {
-        let deadline = Deadline::of(&request)?;
+        let deadline = Deadline::of(&request);
         let query = request::replay(request.into_inner())?;
         let permit = Arc::clone(&self.replays).try_acquire_owned();
         let permit = permit.map_err(|_| Status::resource_exhausted("too many replays"))?;
@@ -108,61 +125,46 @@ impl Service for Face {
         &self,
         request: Request<proto::GetRequest>,
     ) -> Result<Response<proto::GetResponse>, Status> {
-        let deadline = Deadline::of(&request)?;
         let (channel, epoch, offset) = request::get(request.into_inner())?;
-        let found = async {
-            let found = self.history.get(&channel, epoch.as_ref(), offset).await;
-            Ok(proto::GetResponse {
-                publication: Some(reply::publication(found.map_err(failure)?)),
-            })
-        };
-        deadline.meet(found).await
+        let found = self.history.get(&channel, epoch.as_ref(), offset).await;
+        Ok(Response::new(proto::GetResponse {
+            publication: Some(reply::publication(found.map_err(failure)?)),
+        }))
     }
 
     async fn position(
         &self,
         request: Request<proto::PositionRequest>,
     ) -> Result<Response<proto::PositionResponse>, Status> {
-        let deadline = Deadline::of(&request)?;
         let channel = request::channel(&request.into_inner().channel)?;
-        let newest = async {
-            let newest = self.history.newest(&channel).await;
-            Ok(reply::newest(newest.map_err(failure)?))
-        };
-        deadline.meet(newest).await
+        let newest = self.history.newest(&channel).await;
+        Ok(Response::new(reply::newest(newest.map_err(failure)?)))
     }
 
     async fn channels(
         &self,
         request: Request<proto::ChannelsRequest>,
     ) -> Result<Response<proto::ChannelsResponse>, Status> {
-        let deadline = Deadline::of(&request)?;
-        deadline
-            .meet(self.some_channels(request.into_inner()))
-            .await
+        let channels = self.some_channels(request.into_inner()).await?;
+        Ok(Response::new(channels))
     }
 
     async fn remove(
         &self,
         request: Request<proto::RemoveRequest>,
     ) -> Result<Response<proto::RemoveResponse>, Status> {
-        let deadline = Deadline::of(&request)?;
         let (channel, removal) = request::remove(request.into_inner())?;
-        let removed = async {
-            let removed = self.history.remove(&channel, &removal).await;
-            Ok(proto::RemoveResponse {
-                removed: removed.map_err(failure)?,
-            })
-        };
-        deadline.meet(removed).await
+        let removed = self.history.remove(&channel, &removal).await;
+        Ok(Response::new(proto::RemoveResponse {
+            removed: removed.map_err(failure)?,
+        }))
     }
 
     async fn stats(
         &self,
-        request: Request<proto::StatsRequest>,
+        _: Request<proto::StatsRequest>,
     ) -> Result<Response<proto::StatsResponse>, Status> {
-        let deadline = Deadline::of(&request)?;
-        let stats = async { Ok(reply::stats(self.history.stats().await.map_err(failure)?)) };
-        deadline.meet(stats).await
+        let stats = self.history.stats().await.map_err(failure)?;
+        Ok(Response::new(reply::stats(stats)))
     }
 }

@@ -16,15 +16,15 @@ mod replay;
 use std::sync::Arc;
 
 use futures_util::Stream;
-use tidegate_backbone::{Backbone, Channel, Epoch, Error, From, Range, Top};
+use tidegate_backbone::{Backbone, Channel, Epoch, Error, From, Partition, Range, Top};
 
-pub use answer::{HistoryError, Newest, Reading, Stats};
+pub use answer::{HistoryError, NamespaceStats, Newest, Reading, Stats};
 pub use query::{Query, Start};
 pub use removal::Removal;
 pub use replay::Replayed;
 
 use crate::lag::Lags;
-use crate::store::{ArchivedChannel, Record, Store, StreamId};
+use crate::store::{ArchivedChannel, ArchivedStream, Record, Store};
 use log::Log;
 
 /// Publications in one answer at most.
@@ -109,12 +109,11 @@ impl History {
     /// [`HistoryError`].
     pub async fn newest(&self, channel: &Channel) -> Result<Newest, HistoryError> {
         let position = self.top(channel).await?.position;
-        let streams = self.store.streams().await?;
-        let of_channel = streams.into_iter().map(|it| it.stream);
-        let of_channel = of_channel.filter(|it| it.namespace.as_deref() == channel.namespace());
+        let streams = self.store.streams().await?.into_iter();
+        let of_channel = streams.filter(|it| self.is_of(it, channel));
         Ok(Newest {
             position,
-            epochs: of_channel.map(|it| it.epoch).collect(),
+            epochs: of_channel.map(|it| it.stream.epoch).collect(),
         })
     }
 
@@ -146,12 +145,9 @@ impl History {
     /// [`HistoryError`].
     pub async fn stats(&self) -> Result<Stats, HistoryError> {
         let streams = self.store.streams().await?;
-        let lag = |stream: &StreamId| self.lags.of(stream);
+        let with_lag = |it: ArchivedStream| (self.lags.of(&it.stream), it);
         Ok(Stats {
-            streams: streams
-                .into_iter()
-                .map(|it| (lag(&it.stream), it))
-                .collect(),
+            streams: streams.into_iter().map(with_lag).collect(),
             disk_bytes: self.store.disk_bytes().await?,
         })
     }
@@ -179,12 +175,19 @@ impl History {
 
     /// An epoch that only the archive knows.
     async fn archived(&self, channel: &Channel, epoch: &Epoch) -> Result<Epoch, HistoryError> {
-        let stream = StreamId::of(channel, epoch);
         let streams = self.store.streams().await?;
-        match streams.iter().any(|it| it.stream == stream) {
-            true => Ok(stream.epoch),
+        let is_meant = |it: &ArchivedStream| it.stream.epoch == *epoch && self.is_of(it, channel);
+        match streams.iter().any(is_meant) {
+            true => Ok(Epoch::clone(epoch)),
             false => Err(HistoryError::UnknownEpoch),
         }
+    }
+
+    /// Whether a stream is one that a channel is, or was, kept in.
+    fn is_of(&self, archived: &ArchivedStream, channel: &Channel) -> bool {
+        let is_partition = |it: Partition| self.backbone.partition_of(channel, it.of) == it.number;
+        archived.stream.namespace.as_deref() == channel.namespace()
+            && archived.partition.is_none_or(is_partition)
     }
 
     async fn top(&self, channel: &Channel) -> Result<Top, HistoryError> {

@@ -1,24 +1,32 @@
 //! What the program is told on its command line.
 
 pub(crate) mod cassandra;
-pub(crate) mod tls;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 use tidegate_backbone::is_namespace_name;
 use tidegate_history_service::service::Archived;
-use tidegate_service::NatsArguments;
+use tidegate_service::{
+    AccessArguments, Command, NatsArguments, TelemetryArguments, TimeError, duration,
+};
 
 /// Archives the channels of namespaces with history, and answers what was published in them, over gRPC.
 #[derive(Debug, Clone, Parser)]
-#[command(name = "tidegate-history", version)]
+#[command(name = "tidegate-history", version, subcommand_negates_reqs = true)]
 pub(crate) struct Options {
+    /// What to do instead of serving.
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+
     /// How NATS is reached.
     #[command(flatten)]
     pub(crate) nats: NatsArguments,
+
+    /// What it tells of itself.
+    #[command(flatten)]
+    pub(crate) telemetry: TelemetryArguments,
 
     /// A namespace to archive, and for how long: `chat=90d`, or `chat` for good; `_` stands for channels without a
     /// namespace. May be given several times. Gateways make its stream; this only reads it.
@@ -41,13 +49,9 @@ pub(crate) struct Options {
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8400")]
     pub(crate) listen: SocketAddr,
 
-    /// A file with the API key that callers show, at least 16 visible ASCII characters.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) api_key: Option<PathBuf>,
-
-    /// How the port of gRPC is secured.
+    /// Who may call there.
     #[command(flatten)]
-    pub(crate) tls: tls::Arguments,
+    pub(crate) access: AccessArguments,
 }
 
 /// Where an archive is.
@@ -66,14 +70,14 @@ pub(crate) enum ArchivedError {
     #[error("this is not the name of a namespace")]
     Name,
     /// The time.
-    #[error("the time is not a number above zero with s, m, h or d behind it")]
-    Time,
+    #[error(transparent)]
+    Time(TimeError),
 }
 
 /// A namespace to archive, as it is written on a command line.
 fn archived(text: &str) -> Result<Archived, ArchivedError> {
     let (name, ttl) = match text.split_once('=') {
-        Some((name, time)) => (name, Some(duration(time).ok_or(ArchivedError::Time)?)),
+        Some((name, time)) => (name, Some(duration(time).map_err(ArchivedError::Time)?)),
         None => (text, None),
     };
     let namespace = match name {
@@ -84,21 +88,10 @@ fn archived(text: &str) -> Result<Archived, ArchivedError> {
     Ok(Archived { namespace, ttl })
 }
 
-fn duration(text: &str) -> Option<Duration> {
-    let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
-    let seconds = match unit {
-        "s" => 1,
-        "m" => 60,
-        "h" => 3_600,
-        "d" => 86_400,
-        _ => return None,
-    };
-    let number: u64 = number.parse().ok().filter(|it| *it > 0)?;
-    number.checked_mul(seconds).map(Duration::from_secs)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use clap::CommandFactory;
 
     use super::*;
@@ -115,28 +108,13 @@ mod tests {
             Options::try_parse_from(all)
         };
         for (alone, other) in [
-            ("--tls-certificate", "--tls-key"),
-            ("--tls-key", "--tls-certificate"),
-            ("--tls-client-ca", "--tls-certificate"),
             ("--nats-certificate", "--nats-key"),
             ("--nats-key", "--nats-certificate"),
         ] {
             let error = parse(&[alone, "a.pem"]).unwrap_err().to_string();
             assert!(error.contains(other), "{alone}: {error}");
         }
-        let tls = [
-            "--tls-certificate",
-            "c",
-            "--tls-key",
-            "k",
-            "--tls-client-ca",
-            "a",
-        ];
-        let nats = ["--nats-certificate", "nc", "--nats-key", "nk"];
-        let options = parse(&[&tls[..], &nats].concat()).unwrap();
-        let files = options.tls.files().unwrap();
-        assert_eq!(files.client_ca, Some("a".into()));
-        assert_eq!((files.certificate, files.key), ("c".into(), "k".into()));
+        let options = parse(&["--nats-certificate", "nc", "--nats-key", "nk"]).unwrap();
         let shown = options.nats.options("history").unwrap().tls.client.unwrap();
         assert_eq!(
             (shown.certificate_file, shown.key_file),
@@ -154,11 +132,14 @@ mod tests {
             ("c", Err(ArchivedError::Name)),
             ("a.b", Err(ArchivedError::Name)),
             ("=1d", Err(ArchivedError::Name)),
-            ("chat=", Err(ArchivedError::Time)),
-            ("chat=0s", Err(ArchivedError::Time)),
-            ("chat=1", Err(ArchivedError::Time)),
-            ("chat=-1d", Err(ArchivedError::Time)),
-            ("chat=99999999999999999999d", Err(ArchivedError::Time)),
+            ("chat=", Err(ArchivedError::Time(TimeError))),
+            ("chat=0s", Err(ArchivedError::Time(TimeError))),
+            ("chat=1", Err(ArchivedError::Time(TimeError))),
+            ("chat=-1d", Err(ArchivedError::Time(TimeError))),
+            (
+                "chat=99999999999999999999d",
+                Err(ArchivedError::Time(TimeError)),
+            ),
         ] {
             let read = archived(text);
             let expected = expected.map(|(namespace, ttl)| Archived {

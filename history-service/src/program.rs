@@ -1,20 +1,18 @@
 //! The service as a process over NATS, from start to shutdown.
 
 use std::io::Write;
-use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use tidegate_backbone::Backbone;
 use tidegate_backbone::nats::Nats;
 use tokio::net::TcpListener;
 
-use tidegate_history_service::grpc::{Access, ApiKey, Tls};
 use tidegate_history_service::service::Service;
 use tidegate_history_service::store::Store;
 use tidegate_history_service::store::cassandra::{Cassandra, SCHEMA};
 use tidegate_history_service::store::embedded::Embedded;
-use tidegate_service::asked_to_end;
+use tidegate_service::{Command, asked_to_end};
 
 use crate::options::{Options, Place};
 
@@ -23,11 +21,14 @@ use crate::options::{Options, Place};
 /// # Errors
 /// What keeps it from starting, or ends it.
 pub(crate) async fn run(options: Options) -> Result<()> {
+    if let Some(Command::Probe(probe)) = &options.command {
+        return Ok(probe.ask(options.listen).await?);
+    }
     if options.cassandra.print_cassandra_schema {
         write!(std::io::stdout(), "{SCHEMA}")?;
         return Ok(());
     }
-    let access = access(&options)?;
+    let access = options.access.access(options.listen)?;
     let store = store(&options).await?;
     let namespaces = options.namespaces.iter().map(|it| it.namespace.clone());
     let nats = Nats::observe(options.nats.options("tidegate-history")?, namespaces).await;
@@ -42,9 +43,11 @@ pub(crate) async fn run(options: Options) -> Result<()> {
         namespaces: options.namespaces,
         access,
     };
+    let telemetry = options.telemetry.send("tidegate-history", None)?;
     writeln!(std::io::stdout(), "listening on {address}")?;
     let ended = service.run(listener, asked_to_end()).await;
     nats.shutdown().await;
+    telemetry.finish().await;
     Ok(ended?)
 }
 
@@ -60,34 +63,4 @@ async fn store(options: &Options) -> Result<Arc<dyn Store>> {
             Arc::new(Cassandra::open(cluster).await?)
         }
     })
-}
-
-fn access(options: &Options) -> Result<Access> {
-    let files = options.tls.files();
-    let tls = files.as_ref().map(Tls::read).transpose();
-    Ok(Access {
-        key: key(options)?,
-        tls: tls
-            .context("cannot use the files of --tls-certificate, --tls-key and --tls-client-ca")?,
-    })
-}
-
-fn key(options: &Options) -> Result<Option<ApiKey>> {
-    let Some(path) = &options.api_key else {
-        if !options.listen.ip().is_loopback() && options.tls.tls_client_ca.is_none() {
-            bail!(
-                "{} can be reached from other machines: give a key with --api-key, or authorities of clients with \
-                 --tls-client-ca",
-                options.listen
-            );
-        }
-        return Ok(None);
-    };
-    read_key(path)
-        .map(Some)
-        .with_context(|| format!("cannot use the key in {}", path.display()))
-}
-
-fn read_key(path: &Path) -> Result<ApiKey> {
-    Ok(ApiKey::parse(std::fs::read_to_string(path)?.trim())?)
 }

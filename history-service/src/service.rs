@@ -11,7 +11,7 @@ use tidegate_backbone::Backbone;
 use tidegate_backbone::service::Served;
 use tokio::net::TcpListener;
 use tokio::task::{JoinError, JoinSet};
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
 use crate::bus;
 use crate::grpc::{Access, ServeError, serve};
@@ -20,9 +20,6 @@ use crate::lag::Lags;
 use crate::retention::{self, Retention};
 use crate::store::{Store, StoreError};
 use taking::Taking;
-
-/// Time for calls that are under way at the end.
-const DRAIN: Duration = Duration::from_secs(10);
 
 /// Between two attempts at what cannot be reached.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -89,13 +86,7 @@ impl Service {
             Some(error) = tasks.join_next() => Err(error?),
         };
         stopper.stop();
-        match timeout(DRAIN, &mut server).await {
-            Ok(served) => served??,
-            Err(_) => {
-                tracing::warn!("calls are still under way, and are ended");
-                server.abort();
-            }
-        }
+        server.await??;
         tasks.shutdown().await;
         Ok(ended?)
     }
@@ -111,10 +102,9 @@ impl Service {
                 namespace: archived.namespace.clone(),
                 lags: lags.clone(),
             };
-            // What cannot be fed is told before anything begins.
-            let feed = taking.feed().await?;
+            taking.check().await?;
             match self.store.shared_name() {
-                None => tasks.spawn(taking.from(feed)),
+                None => tasks.spawn(taking.always()),
                 Some(name) => tasks.spawn(taking.in_turn(name, id)),
             };
         }

@@ -20,7 +20,7 @@ use std::fmt;
 use std::ops::RangeInclusive;
 
 use futures_util::future::BoxFuture;
-use tidegate_backbone::{Channel, Epoch, Publication, Range};
+use tidegate_backbone::{Channel, Epoch, Partition, Publication, Range};
 
 pub use coverage::Coverage;
 pub use spans::Spans;
@@ -64,6 +64,8 @@ pub struct Record {
 pub struct Batch {
     /// The stream.
     pub stream: StreamId,
+    /// Which of the namespace's streams it is.
+    pub partition: Partition,
     /// Publications in channels of the stream's namespace.
     pub records: Vec<(Channel, Record)>,
     /// Sequences of messages that are no publications of a channel: nobody can ask for them.
@@ -106,6 +108,8 @@ pub struct Count {
 pub struct ArchivedStream {
     /// The stream.
     pub stream: StreamId,
+    /// Which of the namespace's streams it is; `None` when nothing was appended since that is remembered.
+    pub partition: Option<Partition>,
     /// How much.
     pub count: Count,
     /// How far.

@@ -7,7 +7,6 @@ mod many;
 mod page_token;
 mod reply;
 mod request;
-mod server;
 mod watching;
 
 use futures_util::stream::BoxStream;
@@ -15,16 +14,42 @@ use tidegate_proto::node::answer::What;
 use tidegate_proto::node::question;
 use tidegate_proto::node::{MembersQuestion, partition};
 use tidegate_proto::presence as proto;
-use tidegate_proto::presence::presence_server::Presence as Service;
+use tidegate_proto::presence::presence_server::{Presence as Service, PresenceServer};
+use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tonic::{Request, Response, Status};
 
 use crate::message::Kind;
 use crate::presence::{Answered, Presence};
+use crate::roster::Roster;
 use reply::failure;
-pub use server::{ServeError, Stopper, serve};
-use tidegate_service::Deadline;
-pub use tidegate_service::{ApiKey, KeyError};
+pub use tidegate_service::{Access, ServeError, Stopper};
+use tidegate_service::{Deadline, Port};
+
+/// The largest request, in bytes.
+const MAX_REQUEST_BYTES: usize = 64 * 1024;
+
+/// Calls of one connection at a time; the client's further ones wait.
+const MAX_CALLS: u32 = 256;
+
+/// A server on a socket, and what ends it. The server runs while it is polled; when its stopper is dropped it stops.
+pub fn serve(
+    listener: TcpListener,
+    presence: Presence,
+    replica: String,
+    access: Access,
+) -> (Stopper, impl Future<Output = Result<(), ServeError>> + Send) {
+    let (stopper, stopping) = Stopper::new();
+    let face = Face {
+        presence: presence.clone(),
+        replica,
+        stopping: stopping.clone(),
+    };
+    let service = PresenceServer::new(face).max_decoding_message_size(MAX_REQUEST_BYTES);
+    let is_ready = move || presence.is_ready();
+    let port = Port::new(access, MAX_CALLS).with(service, proto::DESCRIPTION, is_ready);
+    (stopper, port.serve(listener, stopping))
+}
 
 /// The service behind the protocol.
 struct Face {
@@ -65,63 +90,55 @@ impl Service for Face {
         &self,
         request: Request<proto::GetRequest>,
     ) -> Result<Response<proto::GetResponse>, Status> {
-        let deadline = Deadline::of(&request)?;
-        deadline.meet(self.page(request.into_inner())).await
+        let page = self.page(request.into_inner()).await?;
+        Ok(Response::new(page))
     }
 
     async fn stats(
         &self,
         request: Request<proto::StatsRequest>,
     ) -> Result<Response<proto::StatsResponse>, Status> {
-        let deadline = Deadline::of(&request)?;
         let channels = vec![request.into_inner().channel];
-        let stats = async {
-            let (counts, is_incomplete) = self.counts(channels).await?;
-            Ok(proto::StatsResponse {
-                count: counts.into_iter().next(),
-                is_incomplete,
-            })
-        };
-        deadline.meet(stats).await
+        let (counts, is_incomplete) = self.counts(channels).await?;
+        Ok(Response::new(proto::StatsResponse {
+            count: counts.into_iter().next(),
+            is_incomplete,
+        }))
     }
 
     async fn get_many(
         &self,
         request: Request<proto::GetManyRequest>,
     ) -> Result<Response<proto::GetManyResponse>, Status> {
-        let deadline = Deadline::of(&request)?;
-        deadline.meet(self.pages(request.into_inner())).await
+        let pages = self.pages(request.into_inner()).await?;
+        Ok(Response::new(pages))
     }
 
     async fn stats_many(
         &self,
         request: Request<proto::StatsManyRequest>,
     ) -> Result<Response<proto::StatsManyResponse>, Status> {
-        let deadline = Deadline::of(&request)?;
-        let stats = async {
-            let (counts, is_incomplete) = self.counts(request.into_inner().channels).await?;
-            Ok(proto::StatsManyResponse {
-                counts,
-                is_incomplete,
-            })
-        };
-        deadline.meet(stats).await
+        let (counts, is_incomplete) = self.counts(request.into_inner().channels).await?;
+        Ok(Response::new(proto::StatsManyResponse {
+            counts,
+            is_incomplete,
+        }))
     }
 
     async fn user(
         &self,
         request: Request<proto::UserRequest>,
     ) -> Result<Response<proto::UserResponse>, Status> {
-        let deadline = Deadline::of(&request)?;
-        deadline.meet(self.one_user(request.into_inner())).await
+        let user = self.one_user(request.into_inner()).await?;
+        Ok(Response::new(user))
     }
 
     async fn online(
         &self,
         request: Request<proto::OnlineRequest>,
     ) -> Result<Response<proto::OnlineResponse>, Status> {
-        let deadline = Deadline::of(&request)?;
-        deadline.meet(self.states(request.into_inner().users)).await
+        let states = self.states(request.into_inner().users).await?;
+        Ok(Response::new(states))
     }
 
     type WatchStream = BoxStream<'static, Result<proto::WatchResponse, Status>>;
@@ -130,7 +147,7 @@ impl Service for Face {
         &self,
         request: Request<proto::WatchRequest>,
     ) -> Result<Response<Self::WatchStream>, Status> {
-        let deadline = Deadline::of(&request)?;
+        let deadline = Deadline::of(&request);
         let channel = request.into_inner().channel;
         request::channel(&channel)?;
         let mut end = Box::pin(watching::end(deadline, self.stopping.clone()));
@@ -143,18 +160,12 @@ impl Service for Face {
 
     async fn nodes(
         &self,
-        request: Request<proto::NodesRequest>,
+        _: Request<proto::NodesRequest>,
     ) -> Result<Response<proto::NodesResponse>, Status> {
-        let deadline = Deadline::of(&request)?;
         let replica = self.replica.clone();
-        let nodes = async {
-            let seen = self
-                .presence
-                .desk()
-                .look(|roster| reply::nodes(roster, replica));
-            seen.await
-                .map_err(|closed| Status::unavailable(closed.to_string()))
-        };
-        deadline.meet(nodes).await
+        let look = |roster: &Roster| reply::nodes(roster, replica);
+        let nodes = self.presence.desk().look(look).await;
+        let nodes = nodes.map_err(|closed| Status::unavailable(closed.to_string()))?;
+        Ok(Response::new(nodes))
     }
 }

@@ -1,23 +1,30 @@
 //! What the program is told on its command line.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Parser;
 use tidegate_proto::node::{DEFAULT_PARTITIONS, MAX_PARTITIONS};
-use tidegate_service::NatsArguments;
+use tidegate_service::{AccessArguments, Command, NatsArguments, TelemetryArguments, duration};
 
 /// Says who is in which channel and who is connected, over all gateways, to them over NATS and to backends over gRPC.
 ///
 /// It keeps nothing on disk: gateways tell it everything again when it starts. Run two or more, so that losing one loses no
 /// answer; they find each other over NATS.
 #[derive(Debug, Clone, Parser)]
-#[command(name = "tidegate-presence", version)]
+#[command(name = "tidegate-presence", version, subcommand_negates_reqs = true)]
 pub(crate) struct Options {
+    /// What to do instead of serving.
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+
     /// How NATS is reached.
     #[command(flatten)]
     pub(crate) nats: NatsArguments,
+
+    /// What it tells of itself.
+    #[command(flatten)]
+    pub(crate) telemetry: TelemetryArguments,
 
     /// The name of this replica, unlike every other's; a random one if it is not given.
     #[arg(long, value_name = "NAME", value_parser = replica)]
@@ -42,7 +49,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "COUNT", default_value_t = 1_000_000)]
     pub(crate) last_seen_max: usize,
 
-    /// Where gRPC is answered. What can be reached from other machines needs a key.
+    /// Where gRPC is answered. What can be reached from other machines needs a key, or clients with certificates.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8500")]
     pub(crate) listen: SocketAddr,
 
@@ -51,45 +58,21 @@ pub(crate) struct Options {
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) metrics_address: Option<SocketAddr>,
 
-    /// A file with the API key that callers show, at least 16 visible ASCII characters.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) api_key: Option<PathBuf>,
+    /// Who may call there.
+    #[command(flatten)]
+    pub(crate) access: AccessArguments,
 }
 
-/// Why a text is none of what an option takes.
+/// A text is no name of a replica.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum OptionError {
-    /// The name of a replica.
-    #[error("a name has 1 to 128 bytes")]
-    Replica,
-    /// A time.
-    #[error("the time is not a number above zero with s, m, h or d behind it")]
-    Time,
-}
+#[error("a name has 1 to 128 bytes")]
+pub(crate) struct NameError;
 
-fn replica(text: &str) -> Result<String, OptionError> {
+fn replica(text: &str) -> Result<String, NameError> {
     match text.len() {
         1..=128 => Ok(text.to_owned()),
-        _ => Err(OptionError::Replica),
+        _ => Err(NameError),
     }
-}
-
-fn duration(text: &str) -> Result<Duration, OptionError> {
-    let split = text
-        .len()
-        .checked_sub(1)
-        .and_then(|at| text.split_at_checked(at));
-    let (number, unit) = split.ok_or(OptionError::Time)?;
-    let seconds = match unit {
-        "s" => 1,
-        "m" => 60,
-        "h" => 3_600,
-        "d" => 86_400,
-        _ => return Err(OptionError::Time),
-    };
-    let number: u64 = number.parse().map_err(|_| OptionError::Time)?;
-    let seconds = number.checked_mul(seconds).filter(|it| *it > 0);
-    seconds.map(Duration::from_secs).ok_or(OptionError::Time)
 }
 
 #[cfg(test)]
@@ -101,24 +84,5 @@ mod tests {
     #[test]
     fn the_command_line_is_well_formed() {
         Options::command().debug_assert();
-    }
-
-    #[test]
-    fn times_are_read() {
-        for (text, expected) in [
-            ("24h", Ok(86_400)),
-            ("2d", Ok(172_800)),
-            ("0s", Err(OptionError::Time)),
-            ("5", Err(OptionError::Time)),
-            ("", Err(OptionError::Time)),
-            ("é", Err(OptionError::Time)),
-            ("99999999999999999999d", Err(OptionError::Time)),
-        ] {
-            assert_eq!(
-                duration(text),
-                expected.map(Duration::from_secs),
-                "{text:?}"
-            );
-        }
     }
 }

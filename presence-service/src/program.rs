@@ -1,18 +1,16 @@
 //! The service as a process over NATS, from start to shutdown.
 
 use std::io::Write;
-use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use tidegate_backbone::Backbone;
 use tidegate_backbone::nats::Nats;
 use tokio::net::TcpListener;
 
-use tidegate_presence_service::grpc::ApiKey;
 use tidegate_presence_service::roster;
 use tidegate_presence_service::service::{PATIENCE, SETTLE, Service};
-use tidegate_service::{asked_to_end, listen_for_probes};
+use tidegate_service::{Command, asked_to_end, listen_for_probes};
 
 use crate::options::Options;
 
@@ -21,7 +19,10 @@ use crate::options::Options;
 /// # Errors
 /// What keeps it from starting, or ends it.
 pub(crate) async fn run(options: Options) -> Result<()> {
-    let key = key(&options)?;
+    if let Some(Command::Probe(probe)) = &options.command {
+        return Ok(probe.ask(options.listen).await?);
+    }
+    let access = options.access.access(options.listen)?;
     let nats = Nats::observe(options.nats.options("tidegate-presence")?, []).await;
     let nats: Arc<dyn Backbone> = Arc::new(nats.context("cannot use NATS")?);
     let listener = TcpListener::bind(options.listen).await;
@@ -41,30 +42,13 @@ pub(crate) async fn run(options: Options) -> Result<()> {
             last_seen_ttl: options.last_seen_ttl,
             last_seen_max: options.last_seen_max,
         },
-        key,
+        access,
         probes,
     };
+    let telemetry = options.telemetry.send("tidegate-presence", None)?;
     writeln!(std::io::stdout(), "listening on {address}")?;
     let ended = service.run(Some(listener), asked_to_end()).await;
     nats.shutdown().await;
+    telemetry.finish().await;
     Ok(ended?)
-}
-
-fn key(options: &Options) -> Result<Option<ApiKey>> {
-    let Some(path) = &options.api_key else {
-        if !options.listen.ip().is_loopback() {
-            bail!(
-                "{} can be reached from other machines: give a key with --api-key",
-                options.listen
-            );
-        }
-        return Ok(None);
-    };
-    read_key(path)
-        .map(Some)
-        .with_context(|| format!("cannot use the key in {}", path.display()))
-}
-
-fn read_key(path: &Path) -> Result<ApiKey> {
-    Ok(ApiKey::parse(std::fs::read_to_string(path)?.trim())?)
 }

@@ -12,14 +12,11 @@ use tokio::time::timeout;
 
 use crate::answering::answer_questions;
 use crate::desk::Desk;
-use crate::grpc::{ApiKey, ServeError, serve};
+use crate::grpc::{Access, ServeError, serve};
 use crate::hearing::{hear_beats, hear_partitions};
 use crate::presence::Presence;
 use crate::roster;
 use crate::telling::Teller;
-
-/// Time for calls that are under way at the end.
-const DRAIN: Duration = Duration::from_secs(10);
 
 /// How long the bus may take to carry anything at the start.
 const START: Duration = Duration::from_secs(30);
@@ -37,8 +34,8 @@ pub struct Service {
     pub backbone: Arc<dyn Backbone>,
     /// What its roster is told.
     pub options: roster::Options,
-    /// What callers must show; `None` for nothing.
-    pub key: Option<ApiKey>,
+    /// Who may call over gRPC.
+    pub access: Access,
     /// Where orchestrators and Prometheus ask; `None` for nowhere.
     pub probes: Option<TcpListener>,
 }
@@ -95,7 +92,7 @@ impl Service {
         if let Some(probes) = self.probes {
             tasks.spawn(never(serve_probes(probes, Arc::new(presence.clone()))));
         }
-        let ended = face(listener, presence, replica, self.key, stop, &mut tasks).await;
+        let ended = face(listener, presence, replica, self.access, stop, &mut tasks).await;
         tasks.shutdown().await;
         teller.end().await;
         drop(beats);
@@ -127,7 +124,7 @@ async fn face(
     listener: Option<TcpListener>,
     presence: Presence,
     replica: String,
-    key: Option<ApiKey>,
+    access: Access,
     stop: impl Future<Output = ()>,
     tasks: &mut JoinSet<()>,
 ) -> Result<(), ServiceError> {
@@ -138,7 +135,7 @@ async fn face(
             Some(ended) = next(tasks) => ended.map_err(Into::into).and(Err(ServiceError::Ended)),
         };
     };
-    let (stopper, server) = serve(listener, presence, replica, key);
+    let (stopper, server) = serve(listener, presence, replica, access);
     let mut server = tokio::spawn(server);
     let ended = tokio::select! {
         ended = &mut server => return Ok(ended??),
@@ -146,13 +143,7 @@ async fn face(
         Some(ended) = next(tasks) => ended.map_err(Into::into).and(Err(ServiceError::Ended)),
     };
     stopper.stop();
-    match timeout(DRAIN, &mut server).await {
-        Ok(served) => served??,
-        Err(_) => {
-            tracing::warn!("calls are still under way, and are ended");
-            server.abort();
-        }
-    }
+    server.await??;
     ended
 }
 

@@ -1,10 +1,15 @@
 //! The caller's deadline, as the gRPC protocol writes it: `grpc-timeout`, at most eight digits and a unit.
 
-use std::future::{Future, pending};
+use std::future::pending;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
+use http::{HeaderMap, Response};
 use tokio::time::{Instant, sleep_until, timeout_at};
-use tonic::{Request, Response, Status};
+use tonic::body::Body;
+use tonic::{Request, Status};
+use tower::Service;
 
 /// We answer so long before the deadline: at it tonic ends the call by itself, with the status CANCELLED.
 const AHEAD: Duration = Duration::from_millis(3);
@@ -14,36 +19,23 @@ const AHEAD: Duration = Duration::from_millis(3);
 pub struct Deadline(Option<Instant>);
 
 impl Deadline {
-    /// The deadline of a call.
-    ///
-    /// # Errors
-    /// `INVALID_ARGUMENT` when it is not written as the protocol says.
-    pub fn of<T>(request: &Request<T>) -> Result<Self, Status> {
-        let Some(value) = request.metadata().get("grpc-timeout") else {
+    /// The deadline of a call that came through a [`Port`](crate::Port). Its answer, or the first word of it, is awaited no
+    /// longer; what a stream says after that is for whoever makes the stream to end.
+    #[must_use]
+    pub fn of<T>(request: &Request<T>) -> Self {
+        let known = request.extensions().get().copied();
+        known.unwrap_or(Self(None))
+    }
+
+    fn read(headers: &HeaderMap) -> Result<Self, Status> {
+        let Some(value) = headers.get("grpc-timeout") else {
             return Ok(Self(None));
         };
         let read = value.to_str().ok().and_then(parse);
         let timeout = read.ok_or_else(|| Status::invalid_argument("grpc-timeout is no time"))?;
-        Ok(Self::after(timeout))
-    }
-
-    fn after(timeout: Duration) -> Self {
-        Self(Instant::now().checked_add(timeout.saturating_sub(AHEAD)))
-    }
-
-    /// What `work` answers before the deadline.
-    ///
-    /// # Errors
-    /// Those of `work`, or [`exceeded`].
-    pub async fn meet<T>(
-        self,
-        work: impl Future<Output = Result<T, Status>>,
-    ) -> Result<Response<T>, Status> {
-        let Some(end) = self.0 else {
-            return work.await.map(Response::new);
-        };
-        let answer = timeout_at(end, work).await;
-        answer.map_err(|_| exceeded())?.map(Response::new)
+        Ok(Self(
+            Instant::now().checked_add(timeout.saturating_sub(AHEAD)),
+        ))
     }
 
     /// Returns when the deadline has passed.
@@ -59,6 +51,40 @@ impl Deadline {
 #[must_use]
 pub fn exceeded() -> Status {
     Status::deadline_exceeded("the caller's deadline has passed")
+}
+
+/// Answers calls before their deadlines: with what is behind it, or with [`exceeded`].
+#[derive(Debug, Clone)]
+pub(crate) struct Deadlines<S>(pub(crate) S);
+
+impl<S> Service<http::Request<Body>> for Deadlines<S>
+where
+    S: Service<http::Request<Body>, Response = Response<Body>>,
+    S::Future: Send + 'static,
+{
+    type Response = Response<Body>;
+    type Error = S::Error;
+    type Future = BoxFuture<'static, Result<Response<Body>, S::Error>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.0.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: http::Request<Body>) -> Self::Future {
+        let deadline = match Deadline::read(request.headers()) {
+            Ok(deadline) => deadline,
+            Err(status) => return Box::pin(async move { Ok(status.into_http()) }),
+        };
+        request.extensions_mut().insert(deadline);
+        let answer = self.0.call(request);
+        match deadline.0 {
+            None => Box::pin(answer),
+            Some(end) => Box::pin(async move {
+                let answer = timeout_at(end, answer).await;
+                answer.unwrap_or_else(|_| Ok(exceeded().into_http()))
+            }),
+        }
+    }
 }
 
 fn parse(text: &str) -> Option<Duration> {
@@ -80,22 +106,40 @@ fn parse(text: &str) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
+    use std::convert::Infallible;
+
+    use http::HeaderValue;
     use tonic::Code;
+    use tower::service_fn;
 
     use super::*;
 
+    /// The status that a call with this timeout has, whose work takes so long.
+    async fn status(timeout: &str, work: Duration) -> Option<Code> {
+        let mut service = Deadlines(service_fn(move |request: http::Request<Body>| async move {
+            assert!(request.extensions().get::<Deadline>().is_some());
+            tokio::time::sleep(work).await;
+            Ok::<_, Infallible>(Response::new(Body::empty()))
+        }));
+        let mut request = http::Request::new(Body::empty());
+        if !timeout.is_empty() {
+            let timeout = HeaderValue::from_str(timeout).unwrap();
+            request.headers_mut().insert("grpc-timeout", timeout);
+        }
+        let answer = service.call(request).await.unwrap();
+        Status::from_header_map(answer.headers()).map(|it| it.code())
+    }
+
     #[tokio::test(start_paused = true)]
-    async fn what_takes_longer_is_told_so() {
+    async fn what_takes_longer_is_told_so_in_time() {
         let begin = Instant::now();
-        let deadline = Deadline::after(Duration::from_secs(1));
-        let late = deadline.meet(pending::<Result<(), Status>>()).await;
-        assert_eq!(
-            late.map_err(|it| it.code()).err(),
-            Some(Code::DeadlineExceeded)
-        );
+        let late = status("1S", Duration::from_secs(5)).await;
+        assert_eq!(late, Some(Code::DeadlineExceeded));
         assert!(begin.elapsed() < Duration::from_secs(1));
-        let in_time = Deadline(None).meet(async { Ok(1) }).await;
-        assert_eq!(in_time.map(Response::into_inner).ok(), Some(1));
+        assert_eq!(status("1S", Duration::from_millis(900)).await, None);
+        assert_eq!(status("", Duration::from_secs(5)).await, None);
+        let malformed = status("soon", Duration::ZERO).await;
+        assert_eq!(malformed, Some(Code::InvalidArgument));
     }
 
     #[test]

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use tidegate_telemetry::metrics::{CONTENT_TYPE, Family, page};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -32,8 +33,8 @@ pub trait Vitals: Send + Sync {
     /// Whether calls should be sent to it; if not, why.
     fn readiness(&self) -> Result<(), String>;
 
-    /// Its metrics, in Prometheus' text form.
-    fn metrics(&self) -> BoxFuture<'_, String>;
+    /// Its metrics, as they are now.
+    fn metrics(&self) -> BoxFuture<'_, Vec<Family>>;
 }
 
 /// Listens where the command line says, if it says so.
@@ -99,7 +100,7 @@ async fn serve_one(mut stream: TcpStream, vitals: &dyn Vitals) -> io::Result<()>
             Ok(()) => answer("200 OK", "ready\n"),
             Err(reason) => answer("503 Service Unavailable", &format!("not ready: {reason}\n")),
         },
-        Some("/metrics") => answer("200 OK", &vitals.metrics().await),
+        Some("/metrics") => answer("200 OK", &page(&vitals.metrics().await)),
         Some(_) => answer("404 Not Found", "not found\n"),
         None => answer("405 Method Not Allowed", "only GET\n"),
     };
@@ -117,7 +118,7 @@ fn target(head: &[u8]) -> Option<&str> {
 
 fn answer(status: &str, body: &str) -> String {
     format!(
-        "HTTP/1.1 {status}\r\ncontent-type: text/plain; version=0.0.4; charset=utf-8\r\n\
+        "HTTP/1.1 {status}\r\ncontent-type: {CONTENT_TYPE}\r\n\
          content-length: {}\r\nconnection: close\r\n\r\n{body}",
         body.len()
     )
@@ -134,8 +135,8 @@ mod tests {
             Err("it has just begun".to_owned())
         }
 
-        fn metrics(&self) -> BoxFuture<'_, String> {
-            Box::pin(async { "a 7\n".to_owned() })
+        fn metrics(&self) -> BoxFuture<'_, Vec<Family>> {
+            Box::pin(async { vec![Family::gauge("a", "What a is.").of(7)] })
         }
     }
 
@@ -151,7 +152,11 @@ mod tests {
                 "503",
                 "not ready: it has just begun\n",
             ),
-            ("GET /metrics?a=b HTTP/1.1", "200", "a 7\n"),
+            (
+                "GET /metrics?a=b HTTP/1.1",
+                "200",
+                "# HELP a What a is.\n# TYPE a gauge\na 7\n",
+            ),
             ("GET /else HTTP/1.1", "404", "not found\n"),
             ("POST /health HTTP/1.1", "405", "only GET\n"),
         ] {

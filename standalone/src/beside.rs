@@ -5,6 +5,8 @@ use std::io;
 use std::net::TcpListener as Socket;
 use std::thread::{self, JoinHandle};
 
+use tidegate_gateway::config::ServerTlsConfig;
+use tidegate_service::{Access, ApiKey};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
@@ -17,6 +19,19 @@ pub struct Running {
 
 /// Resolves when the service is to end.
 pub type Stop = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Who may call the service of this section: with this key, if it is not empty.
+///
+/// # Errors
+/// Why that cannot be, as a sentence.
+pub fn access(section: &str, key: &str, tls: &ServerTlsConfig) -> Result<Access, String> {
+    let key = match key {
+        "" => None,
+        key => Some(ApiKey::parse(key).map_err(|it| format!("{section}.api_key: {it}"))?),
+    };
+    let tls = tls.options(&format!("{section}.tls"));
+    Access::new(key, tls).map_err(|it| it.to_string())
+}
 
 /// Runs what `serve` makes of a socket, and of the end.
 ///

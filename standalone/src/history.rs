@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use tidegate_backbone::Backbone;
 use tidegate_gateway::config::Config;
-use tidegate_history_service::grpc::{Access, ApiKey};
 use tidegate_history_service::service::{Archived, Service};
 use tidegate_history_service::store::embedded::Embedded;
 
@@ -27,10 +26,7 @@ pub fn start(config: &Config, backbone: &Arc<dyn Backbone>) -> Result<Option<Run
         return Ok(None);
     }
     let at_fault = |error: &dyn std::fmt::Display| format!("history_service: {error}");
-    let key = match options.api_key.is_empty() {
-        true => None,
-        false => Some(ApiKey::parse(&options.api_key).map_err(|it| at_fault(&it))?),
-    };
+    let access = beside::access("history_service", &options.api_key, &options.tls)?;
     let store = Embedded::open(&folder.join(ARCHIVE)).map_err(|it| at_fault(&it))?;
     let socket = Socket::bind(&options.address)
         .map_err(|it| format!("history_service.address: {}: {it}", options.address))?;
@@ -43,7 +39,7 @@ pub fn start(config: &Config, backbone: &Arc<dyn Backbone>) -> Result<Option<Run
         store: Arc::new(store),
         backbone: Arc::clone(backbone),
         namespaces: namespaces.collect(),
-        access: Access { key, tls: None },
+        access,
     };
     beside::run("tidegate-history", Some(socket), |listener, stop| async {
         let listener = listener.ok_or(std::io::ErrorKind::NotConnected)?;

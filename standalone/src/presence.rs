@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use tidegate_backbone::Backbone;
 use tidegate_gateway::config::Config;
-use tidegate_presence_service::grpc::ApiKey;
 use tidegate_presence_service::roster;
 use tidegate_presence_service::service::{PATIENCE, Service};
 
@@ -32,10 +31,7 @@ pub fn start(config: &Config, backbone: &Arc<dyn Backbone>) -> Result<Option<Run
     }
     let options = &config.presence_service;
     let at_fault = |error: &dyn std::fmt::Display| format!("presence_service: {error}");
-    let key = match options.api_key.is_empty() {
-        true => None,
-        false => Some(ApiKey::parse(&options.api_key).map_err(|it| at_fault(&it))?),
-    };
+    let access = beside::access("presence_service", &options.api_key, &options.tls)?;
     let socket = match options.address.is_empty() {
         true => None,
         false => Some(
@@ -54,7 +50,7 @@ pub fn start(config: &Config, backbone: &Arc<dyn Backbone>) -> Result<Option<Run
             last_seen_ttl: LAST_SEEN.0,
             last_seen_max: LAST_SEEN.1,
         },
-        key,
+        access,
         probes: None,
     };
     beside::run("tidegate-presence", socket, |listener, stop| async {

@@ -12,6 +12,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use crate::deadline::until_some;
 use crate::program::Program;
 
 /// A gateway that accepts connections.
@@ -20,6 +21,7 @@ pub struct Gateway {
     executable: PathBuf,
     folder: TempDir,
     nats: Option<String>,
+    environment: Vec<(String, String)>,
     program: Program,
     address: String,
     websocket: String,
@@ -31,15 +33,33 @@ impl Gateway {
     /// # Errors
     /// When it does not come up; then with its log.
     pub async fn start(executable: &str, config: &Value, nats: Option<&str>) -> Result<Self> {
+        Self::start_in(executable, config, nats, &[]).await
+    }
+
+    /// The same with these variables in its environment, and no others.
+    ///
+    /// # Errors
+    /// When it does not come up; then with its log.
+    pub async fn start_in(
+        executable: &str,
+        config: &Value,
+        nats: Option<&str>,
+        environment: &[(&str, &str)],
+    ) -> Result<Self> {
         let folder = tempfile::tempdir().context("cannot make a folder for a gateway")?;
         fs::write(folder.path().join("config.json"), config.to_string())?;
         let (executable, nats) = (PathBuf::from(executable), nats.map(str::to_owned));
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        let environment: Vec<_> = environment.iter().map(owned).collect();
         let words = [executable.as_os_str()];
-        let program = Program::start(command(&words, &folder, nats.as_deref(), "0"))?;
+        let mut command = command(&words, &folder, nats.as_deref(), "0");
+        command.envs(environment.iter().cloned());
+        let program = Program::start(command)?;
         let mut gateway = Self {
             executable,
             folder,
             nats,
+            environment,
             program,
             address: String::new(),
             websocket: String::new(),
@@ -52,6 +72,12 @@ impl Gateway {
     #[must_use]
     pub fn http(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// Where it listens: `127.0.0.1:<port>`.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        &self.address
     }
 
     /// Where clients connect.
@@ -110,7 +136,9 @@ impl Gateway {
         let (_, port) = before.rsplit_once(':').context("an address without port")?;
         let nats = self.nats.as_deref();
         let words = [wrapper, &[self.executable.as_os_str()]].concat();
-        self.program = Program::start(command(&words, &self.folder, nats, port))?;
+        let mut command = command(&words, &self.folder, nats, port);
+        command.envs(self.environment.iter().cloned());
+        self.program = Program::start(command)?;
         self.listening().await?;
         if self.address != before {
             bail!(
@@ -147,19 +175,7 @@ impl Gateway {
     /// # Errors
     /// When it does not answer like an HTTP server.
     pub async fn get(&self, path: &str) -> Result<(u16, String)> {
-        let mut stream = TcpStream::connect(&self.address).await?;
-        let request = format!("GET {path} HTTP/1.0\r\nHost: {}\r\n\r\n", self.address);
-        stream.write_all(request.as_bytes()).await?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await?;
-        let (head, body) = answer
-            .split_once("\r\n\r\n")
-            .context("an answer without a head")?;
-        let status = head
-            .split(' ')
-            .nth(1)
-            .context("an answer without a status")?;
-        Ok((status.parse()?, body.to_owned()))
+        get(&self.address, path).await
     }
 
     /// The value of a metric without labels, now.
@@ -168,15 +184,19 @@ impl Gateway {
     /// When there is no such metric.
     pub async fn metric(&self, name: &str) -> Result<u64> {
         let (_, text) = self.get("/metrics").await?;
-        let value = text
-            .lines()
-            .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '))
-            .with_context(|| format!("no {name} in\n{text}"))?;
-        Ok(value.parse()?)
+        metric(&text, name).with_context(|| format!("no {name} in\n{text}"))
     }
 
-    /// Waits for the banner, and takes the address from it.
+    /// Waits for the banner, and takes the address from it; `tidegate-gateway` has none, but a line in its log.
     async fn listening(&mut self) -> Result<()> {
+        if self.executable.ends_with("tidegate-gateway") {
+            let logged = async || address_in(&self.program.output());
+            self.address = until_some("a gateway's address", logged)
+                .await
+                .with_context(|| self.output())?;
+            self.websocket = format!("ws://{}/connection/websocket", self.address);
+            return Ok(());
+        }
         loop {
             let line = self.program.next_line().await?;
             let endpoint = line
@@ -190,6 +210,40 @@ impl Gateway {
             }
         }
     }
+}
+
+/// Status and body of an HTTP resource of whoever listens at `127.0.0.1:<port>`.
+///
+/// # Errors
+/// When it does not answer like an HTTP server.
+pub async fn get(address: &str, path: &str) -> Result<(u16, String)> {
+    let mut stream = TcpStream::connect(address).await?;
+    let request = format!("GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n");
+    stream.write_all(request.as_bytes()).await?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await?;
+    let (head, body) = answer
+        .split_once("\r\n\r\n")
+        .context("an answer without a head")?;
+    let status = head
+        .split(' ')
+        .nth(1)
+        .context("an answer without a status")?;
+    Ok((status.parse()?, body.to_owned()))
+}
+
+/// The value of a metric without labels in an answer of `/metrics`.
+#[must_use]
+pub fn metric(text: &str, name: &str) -> Option<u64> {
+    let mut lines = text.lines();
+    let value = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    value?.parse().ok()
+}
+
+/// The address in the line that says that clients can connect.
+fn address_in(log: &str) -> Option<String> {
+    let (_, rest) = log.split_once("serving address=")?;
+    Some(rest.split_once(' ')?.0.to_owned())
 }
 
 fn command(words: &[&OsStr], folder: &TempDir, nats: Option<&str>, port: &str) -> Command {

@@ -9,9 +9,10 @@ use anyhow::{Context, Result, anyhow};
 use crate::tools::{pip_install, run};
 
 /// Every package that a script of ours imports.
-const PACKAGES: [&str; 5] = [
+const PACKAGES: [&str; 6] = [
     "cent==5.2.0",
     "centrifuge-python==0.7.0",
+    "grpcio==1.85.3",
     "nats-py==2.16.0",
     "protobuf==7.36.2",
     "websockets==17.4",
@@ -52,7 +53,7 @@ mod tests {
         let script = folder.path().join("script.py");
         std::fs::write(
             &script,
-            "import cent, centrifuge, google.protobuf, nats, websockets\n",
+            "import cent, centrifuge, google.protobuf, grpc, nats, websockets\n",
         )
         .unwrap();
         run(&mut python(&script).unwrap()).unwrap();

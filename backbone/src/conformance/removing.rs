@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use super::streams::{read, stored, texts};
 use super::{Cluster, PATIENCE, channel};
-use crate::{Backbone, Channel, From, Position, Removal, Removed, hear_removed, remove};
+use crate::{Backbone, Channel, From, Partition, Position, Removal, Removed, hear_removed, remove};
 
 async fn publish_ten(node: &Arc<dyn Backbone>, room: &Channel) -> Vec<Position> {
     let mut positions = Vec::new();
@@ -143,10 +143,17 @@ pub async fn what_was_removed_is_passed_over_in_the_feed(cluster: Cluster) {
     let room = channel("kept:fed");
     let places = publish_ten(&cluster.near, &room).await;
     removed(&cluster.near, &room, &Removal::one(&places[3])).await;
-    // A namespace that is spread over several streams has none.
-    let Some(mut feed) = cluster.far.feed(Some("kept"), None) else {
-        return;
+    let of = cluster
+        .far
+        .partitions(Some("kept"))
+        .expect("it is kept")
+        .await;
+    let partition = Partition {
+        number: cluster.far.partition_of(&room, of),
+        of,
     };
+    let feed = cluster.far.feed(Some("kept"), partition, None);
+    let mut feed = feed.expect("there is such a stream");
     let (mut found, mut passed_over) = (Vec::new(), Vec::new());
     while found.len() < 9 || !passed_over.contains(&places[3].offset) {
         let delivery = tokio::time::timeout(PATIENCE, feed.next()).await;

@@ -98,7 +98,7 @@ pub(super) fn heard(
 }
 
 /// A block of headers; empty if there are none.
-fn encode(headers: &[(String, String)]) -> Vec<u8> {
+pub(super) fn encode(headers: &[(String, String)]) -> Vec<u8> {
     let mut block = Vec::new();
     if headers.is_empty() {
         return block;

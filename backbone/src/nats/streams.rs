@@ -7,6 +7,7 @@
 mod feed;
 mod keeping;
 mod mark;
+mod namespace;
 mod partitions;
 mod publishing;
 mod reading;
@@ -28,10 +29,13 @@ use super::inbox::{Answer, Wants};
 use super::monitoring::Monitoring;
 use super::node::Node;
 use super::wire::encoder;
-use crate::{Channel, Durability, DurabilityReport, Epoch, Error, Place, StreamOptions, Subjects};
+use crate::{
+    Channel, Durability, DurabilityReport, Epoch, Error, Partition, Place, StreamOptions, Subjects,
+};
 pub(super) use feed::NatsFeed;
 pub(super) use keeping::keep;
 use mark::Mark;
+use namespace::Namespace;
 use publishing::Sent;
 pub(super) use publishing::publish;
 pub(super) use reading::read;
@@ -58,8 +62,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub(super) struct Streams {
     subjects: Subjects,
     /// Channels without a namespace are under the empty name.
-    /// The partitions of a namespace, in order.
-    by_namespace: HashMap<String, Vec<KeptStream>>,
+    by_namespace: HashMap<String, Namespace>,
 }
 
 /// Whether a node makes streams what they have to be.
@@ -109,15 +112,13 @@ enum State {
 
 impl Streams {
     pub(super) fn new(node: &Subjects, options: Vec<StreamOptions>, keeping: Keeping) -> Self {
-        let streams = |options: StreamOptions| {
-            let namespace = options.namespace.clone().unwrap_or_default();
-            let partitions = 0..options.partitions.max(1);
-            let streams = partitions.map(|it| KeptStream::new(node, options.clone(), it, keeping));
-            (namespace, streams.collect())
+        let namespace = |options: StreamOptions| {
+            let name = options.namespace.clone().unwrap_or_default();
+            (name, Namespace::new(node, &options, keeping))
         };
         Self {
             subjects: node.clone(),
-            by_namespace: options.into_iter().map(streams).collect(),
+            by_namespace: options.into_iter().map(namespace).collect(),
         }
     }
 
@@ -126,27 +127,36 @@ impl Streams {
         if self.by_namespace.is_empty() {
             return None;
         }
-        let streams = self
-            .by_namespace
-            .get(channel.namespace().unwrap_or_default())?;
-        match streams.as_slice() {
-            [stream] => Some(stream),
-            streams => {
-                let count = u32::try_from(streams.len()).expect("it was made of such a number");
-                let partition = self.subjects.partition_of(channel, count);
-                streams.get(partition as usize)
-            }
+        let namespace = self.namespace(channel.namespace())?;
+        namespace.of(&self.subjects, channel)
+    }
+
+    /// One of the streams of a namespace, if there are so many.
+    fn partition(&self, namespace: Option<&str>, partition: Partition) -> Option<&KeptStream> {
+        self.namespace(namespace)?.partition(partition)
+    }
+
+    /// How many streams a namespace has, once that is known; `None` if it is not kept.
+    pub(super) fn partitions(
+        &self,
+        namespace: Option<&str>,
+    ) -> Option<impl Future<Output = u32> + Send> {
+        self.namespace(namespace).map(Namespace::count)
+    }
+
+    fn namespace(&self, name: Option<&str>) -> Option<&Namespace> {
+        self.by_namespace.get(name.unwrap_or_default())
+    }
+
+    /// Takes a namespace as one of so many streams.
+    fn spread(&self, namespace: Option<&str>, partitions: u32) {
+        if let Some(namespace) = self.namespace(namespace) {
+            namespace.spread(&self.subjects, partitions);
         }
     }
 
-    /// The only stream of a namespace, if it is kept in one.
-    pub(super) fn only(&self, namespace: Option<&str>) -> Option<&KeptStream> {
-        let streams = self.by_namespace.get(namespace.unwrap_or_default())?;
-        streams.first().filter(|_| streams.len() == 1)
-    }
-
     pub(super) fn iter(&self) -> impl Iterator<Item = &KeptStream> {
-        self.by_namespace.values().flatten()
+        self.by_namespace.values().flat_map(Namespace::streams)
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -180,8 +190,8 @@ impl Streams {
     }
 
     pub(super) fn durability(&self) -> Vec<DurabilityReport> {
-        let weakest = |streams: &Vec<KeptStream>| {
-            let reports = streams.iter().map(KeptStream::report);
+        let weakest = |namespace: &Namespace| {
+            let reports = namespace.streams().iter().map(KeptStream::report);
             reports.min_by_key(|report| report.level)
         };
         self.by_namespace.values().filter_map(weakest).collect()
@@ -254,6 +264,11 @@ impl KeptStream {
 
     fn is_unknown(&self) -> bool {
         *self.state() == State::Unknown
+    }
+
+    /// Whether it was ever found to be as it should be.
+    fn was_used(&self) -> bool {
+        self.epoch().is_some() || !self.mark().epoch.is_empty()
     }
 
     /// Does not use the stream until it is known to be what it was.
@@ -331,7 +346,7 @@ impl KeptStream {
 }
 
 /// Asks JetStream, again and again until the deadline while nobody answers.
-async fn ask(
+pub(super) async fn ask(
     node: &Node,
     subject: &str,
     request: &Value,
@@ -351,15 +366,15 @@ async fn ask(
 }
 
 /// Something that JetStream answers.
-struct Request<'a> {
-    subject: &'a str,
-    headers: &'a [u8],
-    payload: Bytes,
+pub(super) struct Request<'a> {
+    pub(super) subject: &'a str,
+    pub(super) headers: &'a [u8],
+    pub(super) payload: Bytes,
 }
 
 impl Request<'_> {
     /// Asks, again and again until the deadline while nobody answers.
-    async fn ask(
+    pub(super) async fn ask(
         &self,
         node: &Node,
         wants: Wants,
@@ -406,7 +421,7 @@ impl Request<'_> {
 }
 
 /// An answer of JetStream's API, or the error that it holds.
-fn parse<T: DeserializeOwned>(answer: &Answer) -> Result<T, ApiError> {
+pub(super) fn parse<T: DeserializeOwned>(answer: &Answer) -> Result<T, ApiError> {
     let value: Value = serde_json::from_slice(&answer.payload).map_err(|_| ApiError {
         code: 0,
         text: "an answer that is no JSON".to_owned(),
@@ -429,9 +444,9 @@ fn parse<T: DeserializeOwned>(answer: &Answer) -> Result<T, ApiError> {
 /// What JetStream says went wrong.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("jetstream: {text}")]
-struct ApiError {
+pub(super) struct ApiError {
     /// `err_code`; zero for none.
-    code: u64,
+    pub(super) code: u64,
     text: String,
 }
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 use tidegate_backbone::conformance::{Cluster, Spread};
 use tidegate_backbone::embedded::{Embedded, EmbeddedOptions, OpenError, Sync};
 use tidegate_backbone::{
-    Backbone, Channel, Durability, Error, From, Page, Position, Publication, Range, Storage,
-    StreamOptions, Streams,
+    Backbone, Channel, Durability, Error, From, Page, Partition, Position, Publication, Range,
+    Storage, StreamOptions, Streams,
 };
 
 async fn one_process() -> Cluster {
@@ -40,11 +40,13 @@ tidegate_backbone::conformance_tests!(one_process);
 
 mod memory {
     tidegate_backbone::conformance_tests!(super::in_memory);
+    tidegate_backbone::conformance_tests!(registers super::in_memory);
     tidegate_backbone::conformance_tests!(streams super::in_memory);
 }
 
 mod files {
     tidegate_backbone::conformance_tests!(super::in_files);
+    tidegate_backbone::conformance_tests!(registers super::in_files);
     tidegate_backbone::conformance_tests!(streams super::in_files);
 }
 
@@ -285,8 +287,10 @@ async fn a_feed_delivers_a_namespace_in_order_and_goes_on_where_it_was() {
     let folder = tempfile::tempdir().unwrap();
     let node = open(folder.path()).unwrap();
     let rooms = [channel("kept:a"), channel("kept:b")];
-    let mut feed = node.feed(Some("kept"), None).expect("it is kept");
-    assert!(node.feed(Some("other"), None).is_none());
+    let mut feed = node
+        .feed(Some("kept"), Partition::WHOLE, None)
+        .expect("it is kept");
+    assert!(node.feed(Some("other"), Partition::WHOLE, None).is_none());
     let mut delivered = Vec::new();
     let mut last = None;
     for number in 0..6 {
@@ -315,7 +319,9 @@ async fn a_feed_delivers_a_namespace_in_order_and_goes_on_where_it_was() {
         epoch: last.epoch.clone(),
         offset: last.watermark,
     };
-    let mut feed = node.feed(Some("kept"), Some(position)).unwrap();
+    let mut feed = node
+        .feed(Some("kept"), Partition::WHOLE, Some(position))
+        .unwrap();
     let waits = tokio::spawn(async move { feed.next().await });
     publish(&node, &rooms[0], "", "6").await;
     let delivery = waits.await.unwrap().unwrap();
@@ -324,6 +330,7 @@ async fn a_feed_delivers_a_namespace_in_order_and_goes_on_where_it_was() {
     let mut anew = node
         .feed(
             Some("kept"),
+            Partition::WHOLE,
             Some(Position {
                 epoch: "other".into(),
                 offset: 9,

@@ -7,6 +7,7 @@ mod lost_end;
 mod node;
 mod outage;
 mod partitions;
+mod registers;
 mod startup;
 mod streams;
 mod tls;

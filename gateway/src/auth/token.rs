@@ -1,45 +1,53 @@
 //! Connection and subscription tokens (JWT): verified, then turned into claims.
 //!
 //! In: a token's text and the current time. Out: [`ConnectionClaims`] or [`SubscriptionClaims`]. The way through:
-//! `jws` (takes the text apart) -> `key` (checks the signature) -> `fields` (JSON, unique names) -> `expected`
-//! (audience, issuer) -> `claims` (what is granted) -> the time. Nothing is fetched because of a token, and no error
-//! repeats any of its text.
+//! `jws` (takes the text apart) -> `trust` (chooses the issuer) -> `key` (checks the signature) -> `fields` (JSON, unique
+//! names) -> `expected` (audience, issuer) -> `claims` (what is granted) -> the time. Nothing is fetched here:
+//! [`Verifier::missing`] says which published keys a token needs that are not at hand. No error repeats any of a token's text.
 
 mod claims;
 mod expected;
 mod fields;
+mod jwk;
 mod jws;
 mod key;
 mod public_key;
+mod published;
+mod trust;
 
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 
 use crate::config::{SubscriptionTokenConfig, TokenConfig};
-use expected::Expected;
-use fields::Fields;
+pub(crate) use jwk::{KeySet, KeySetError, published_algorithm};
 pub use jws::MAX_TOKEN_BYTES;
-use key::KeyRing;
+pub use published::EndpointId;
+pub(crate) use published::Published;
+use trust::Trusts;
 
 /// Verifies tokens with the configured keys.
 #[derive(Debug)]
 pub struct Verifier {
-    connection: Trust,
+    connection: Trusts,
     /// `None`: the same as for connections.
-    subscription: Option<Trust>,
+    subscription: Option<Trusts>,
+    /// Where keys are published, by number.
+    endpoints: Vec<Arc<Published>>,
 }
 
-/// Whose tokens are believed, and under which claim they name the user.
-#[derive(Debug)]
-struct Trust {
-    keys: KeyRing,
-    expected: Expected,
-    user_claim: String,
+/// What a token is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// A connection.
+    Connection,
+    /// A subscription.
+    Subscription,
 }
 
 /// When something granted by a token ends.
@@ -50,6 +58,15 @@ pub enum Expiry {
     Never,
     /// At this Unix time in seconds.
     At(i64),
+}
+
+/// What a token can be revoked by.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TokenId {
+    /// `jti`, if it is text.
+    pub id: Option<Box<str>>,
+    /// `iat`, Unix time in seconds.
+    pub issued_at: Option<i64>,
 }
 
 /// What a connection token grants.
@@ -63,6 +80,8 @@ pub struct ConnectionClaims {
     pub info: Bytes,
     /// Server-side subscriptions by channel, of `channels` and `subs` together.
     pub subs: BTreeMap<String, SubscriptionOptions>,
+    /// Of the token; `None` where there is none.
+    pub token: Option<TokenId>,
 }
 
 /// What a token says of one server-side subscription.
@@ -91,6 +110,8 @@ pub struct SubscriptionClaims {
     pub expiry: Expiry,
     /// Payloads and overrides.
     pub options: SubscriptionOptions,
+    /// Of the token.
+    pub token: TokenId,
 }
 
 /// Channel options changed for one subscriber; `None` leaves the namespace's.
@@ -135,18 +156,18 @@ impl Verifier {
         token: &TokenConfig,
         subscription: &SubscriptionTokenConfig,
     ) -> Result<Self, Vec<String>> {
-        let mut faults = Vec::new();
-        let mut keep = |read: Result<Trust, Vec<String>>| {
-            read.map_err(|mut found| faults.append(&mut found)).ok()
+        let (mut faults, mut endpoints) = (Vec::new(), Vec::new());
+        let mut keep = |config, section| {
+            let trusts = Trusts::new(config, section, &mut endpoints);
+            trusts.map_err(|mut found| faults.append(&mut found)).ok()
         };
-        let own = subscription
-            .enabled
-            .then(|| Trust::new(&subscription.token, "client.subscription_token"));
-        let subscription = own.and_then(&mut keep);
-        match keep(Trust::new(token, "client.token")) {
+        let own = subscription.enabled.then_some(&subscription.token);
+        let subscription = own.and_then(|own| keep(own, "client.subscription_token"));
+        match keep(token, "client.token") {
             Some(connection) if faults.is_empty() => Ok(Self {
                 connection,
                 subscription,
+                endpoints,
             }),
             _ => Err(faults),
         }
@@ -157,7 +178,8 @@ impl Verifier {
     /// # Errors
     /// [`TokenError`]; a token with a `channel` claim is invalid here.
     pub fn connection(&self, token: &str, now: SystemTime) -> Result<ConnectionClaims, TokenError> {
-        self.connection.verify(token, now, claims::connection)
+        let trusts = self.trusts(Purpose::Connection);
+        trusts.verify(token, unix_seconds(now), claims::connection)
     }
 
     /// Verifies a subscription token at `now`.
@@ -169,58 +191,31 @@ impl Verifier {
         token: &str,
         now: SystemTime,
     ) -> Result<SubscriptionClaims, TokenError> {
-        let trust = self.subscription.as_ref().unwrap_or(&self.connection);
-        trust.verify(token, now, claims::subscription)
-    }
-}
-
-impl Trust {
-    fn new(config: &TokenConfig, section: &str) -> Result<Self, Vec<String>> {
-        let keys = KeyRing::new(config, section);
-        let expected = Expected::new(config, section);
-        match (keys, expected) {
-            (Ok(keys), Ok(expected)) => Ok(Self {
-                keys,
-                expected,
-                user_claim: config.user_id_claim.clone(),
-            }),
-            (keys, expected) => {
-                let faults = keys.err().into_iter().chain(expected.err());
-                Err(faults.flatten().collect())
-            }
-        }
+        let trusts = self.trusts(Purpose::Subscription);
+        trusts.verify(token, unix_seconds(now), claims::subscription)
     }
 
-    /// The time comes last: a client asks for a fresh token when one has expired, which would not help it with a
-    /// token that is wrong in itself.
-    fn verify<Claims>(
+    /// Where the key of a token may be published, if it is not at hand.
+    pub(crate) fn missing(
         &self,
+        purpose: Purpose,
         token: &str,
         now: SystemTime,
-        read: fn(&Fields<'_>, &str) -> Result<Claims, TokenError>,
-    ) -> Result<Claims, TokenError> {
-        let now = unix_seconds(now);
-        let payload = self.keys.payload(token, now)?;
-        let fields = Fields::parse(&payload)?;
-        self.expected.check(&fields)?;
-        let claims = read(&fields, &self.user_claim)?;
-        check_time(&fields, now)?;
-        Ok(claims)
+    ) -> Option<EndpointId> {
+        self.trusts(purpose).missing(token, unix_seconds(now))
     }
-}
 
-/// Parts of a second count against the token.
-fn check_time(claims: &Fields<'_>, now: i64) -> Result<(), TokenError> {
-    let over = claims
-        .seconds("exp", f64::floor)?
-        .is_some_and(|exp| exp <= now);
-    let early = claims
-        .seconds("nbf", f64::ceil)?
-        .is_some_and(|nbf| nbf > now);
-    if over || early {
-        return Err(TokenError::Expired);
+    /// Where keys are published; the number of each is its place.
+    pub(crate) fn endpoints(&self) -> &[Arc<Published>] {
+        &self.endpoints
     }
-    Ok(())
+
+    fn trusts(&self, purpose: Purpose) -> &Trusts {
+        match (purpose, &self.subscription) {
+            (Purpose::Subscription, Some(own)) => own,
+            _ => &self.connection,
+        }
+    }
 }
 
 fn unix_seconds(now: SystemTime) -> i64 {

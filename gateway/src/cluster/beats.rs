@@ -10,6 +10,7 @@ use tidegate_backbone::{Ear, Error, Heard, Message, Subscription, Topic};
 use tokio::runtime::Handle;
 use tokio::time::{MissedTickBehavior, interval};
 
+use super::rebalance::{Load, Rebalance};
 use super::{BEAT, Cluster, LEASE};
 
 /// Nodes that are told apart; further ones are not waited for.
@@ -34,17 +35,29 @@ enum Sign {
 struct Beat {
     node: String,
     sign: Sign,
+    #[serde(default)]
+    load: Option<Load>,
+}
+
+/// What is known of another node.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Other {
+    /// When it was heard last.
+    pub(super) heard: Instant,
+    pub(super) load: Option<Load>,
 }
 
 impl Cluster {
     /// Says each second that this node lives, until the future is dropped.
     pub(crate) async fn live(self: Arc<Self>) -> Infallible {
         self.say(Sign::Hello).await;
+        let mut rebalance = Rebalance::new(self.node.config.client.rebalance.clone());
         let mut beats = interval(BEAT);
         beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             beats.tick().await;
             self.say(Sign::Beat).await;
+            self.give_away(rebalance.decide(self.load(), &self.loads(), Instant::now()));
         }
     }
 
@@ -57,6 +70,7 @@ impl Cluster {
         let beat = Beat {
             node: self.uid.clone(),
             sign,
+            load: Some(self.load()),
         };
         let beat = serde_json::to_vec(&beat).expect("a beat is JSON");
         // While the bus is away nobody can ask this node anything either.
@@ -80,6 +94,32 @@ impl Cluster {
         self.bus.hear(&Topic::node_beats(), None, beats).await
     }
 
+    fn load(&self) -> Load {
+        Load {
+            connections: self.node.counters.connections.get(),
+            is_ready: self.node.is_ready(),
+        }
+    }
+
+    /// What the other nodes that live have.
+    fn loads(&self) -> BTreeMap<String, Option<Load>> {
+        let mut others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
+        others.retain(|_, it| it.heard.elapsed() < LEASE);
+        let loads = others.iter().map(|(node, it)| (node.clone(), it.load));
+        loads.collect()
+    }
+
+    /// Asks so many of the oldest connections to connect again.
+    fn give_away(&self, count: usize) {
+        if count > 0 {
+            tracing::info!(
+                count,
+                "far more connections than other nodes, giving some away"
+            );
+            self.node.local.give_away(count);
+        }
+    }
+
     fn take_beat(&self, beat: Beat) {
         let mut others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
         take(&mut others, beat, Instant::now());
@@ -87,15 +127,16 @@ impl Cluster {
 }
 
 /// Notes a sign of life, as long as there is room for its node.
-fn take(others: &mut BTreeMap<String, Instant>, beat: Beat, now: Instant) {
+fn take(others: &mut BTreeMap<String, Other>, beat: Beat, now: Instant) {
     if beat.sign == Sign::Farewell {
         others.remove(&beat.node);
         return;
     }
-    others.retain(|_, heard| now.saturating_duration_since(*heard) < LEASE);
+    others.retain(|_, it| now.saturating_duration_since(it.heard) < LEASE);
     let is_known = others.contains_key(&beat.node);
     if is_known || others.len() < MAX_NODES && beat.node.len() <= MAX_UID {
-        others.insert(beat.node, now);
+        let load = beat.load;
+        others.insert(beat.node, Other { heard: now, load });
     }
 }
 
@@ -134,6 +175,7 @@ mod tests {
         let beat = |node: &str, sign| Beat {
             node: node.to_owned(),
             sign,
+            load: None,
         };
         take(&mut others, beat("a", Sign::Hello), now);
         take(&mut others, beat("b", Sign::Beat), now);

@@ -129,7 +129,7 @@ options! {
         /// Whether NATS compresses what it keeps.
         pub history_compression: bool,
         /// NATS streams over which the channels are spread, by a hash of their subjects; decided once. More than one needs a
-        /// mapping in the servers' configuration, which the log tells where it is missing, and cannot be archived.
+        /// mapping in the servers' configuration, which the log tells where it is missing.
         pub history_partitions: usize = 1,
         /// How long the id of a publication is remembered, so that one that is sent again is stored once.
         #[serde(with = "duration")]
@@ -183,6 +183,13 @@ options! {
         pub unsubscribe_proxy_enabled: bool,
         /// The backend's name in `proxies`; `default` for `channel.proxy.unsubscribe`.
         pub unsubscribe_proxy_name: String = "default".to_owned(),
+        /// Whether the backend is told of a channel's first subscriber, on whatever node, and of its last.
+        pub state_proxy_enabled: bool,
+        /// The backend's name in `proxies`; `default` for `channel.proxy.state`.
+        pub state_proxy_name: String = "default".to_owned(),
+        /// How long a channel is without subscribers before the backend is told. At most 1 hour.
+        #[serde(with = "duration")]
+        pub state_vacated_delay: Duration = Duration::from_secs(1),
         /// Whether the presence service is told who is in a channel, and clients may ask.
         pub presence: bool,
         /// Whether joins and leaves are told to subscribers that ask for them with `join_leave: true` and may ask for presence.

@@ -2,6 +2,7 @@
 
 mod channel;
 mod client;
+mod keys;
 mod nats;
 mod presence;
 mod proxy;
@@ -14,6 +15,7 @@ use std::time::Duration;
 use regex::Regex;
 
 use super::{Config, StreamSection};
+use crate::telemetry;
 
 /// One thing that is wrong with a configuration as a whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,7 +101,8 @@ impl Config {
     pub fn check(&self) -> Vec<Finding> {
         let mut findings = Findings::default();
         self.server(&mut findings);
-        findings.server_tls(&self.http_server.tls);
+        findings.server_tls("http_server.tls", &self.http_server.tls);
+        self.uni_grpc(&mut findings);
         self.paths(&mut findings);
         self.server_api(&mut findings);
         findings.client(&self.client);
@@ -109,7 +112,18 @@ impl Config {
         findings.nats(&self.nats);
         self.embedded(&mut findings);
         self.proxies(&mut findings);
+        self.opentelemetry(&mut findings);
         findings.0
+    }
+
+    /// What the environment says beside it is looked at when the node starts.
+    fn opentelemetry(&self, findings: &mut Findings) {
+        let environment = std::iter::empty();
+        let settings = telemetry::settings(&self.opentelemetry, String::new(), environment);
+        if let Err(fault) = settings {
+            let option = format!("opentelemetry.{}", fault.name());
+            findings.when(true, &option, fault.what());
+        }
     }
 
     fn server(&self, findings: &mut Findings) {
@@ -144,10 +158,24 @@ impl Config {
         let message = "must not be less than websocket.message_size_limit, \
                        or one message would disconnect its receivers";
         findings.between(wrong, &options, message);
+        findings.instant("health.echo_timeout", self.health.echo_timeout);
         findings.instant("shutdown.timeout", self.shutdown.timeout);
         let wrong = self.shutdown.drain > self.shutdown.timeout;
         let options = ["shutdown.drain", "shutdown.timeout"];
         findings.between(wrong, &options, "must not be longer than shutdown.timeout");
+    }
+
+    fn uni_grpc(&self, findings: &mut Findings) {
+        let options = &self.uni_grpc;
+        findings.server_tls("uni_grpc.tls", &options.tls);
+        findings.zero(
+            "uni_grpc.max_receive_message_size",
+            options.max_receive_message_size,
+        );
+        findings.zero(
+            "uni_grpc.max_concurrent_streams",
+            options.max_concurrent_streams as usize,
+        );
     }
 
     fn server_api(&self, findings: &mut Findings) {
@@ -157,13 +185,12 @@ impl Config {
         let address = grpc.address.parse::<IpAddr>();
         let wrong = grpc.enabled && address.is_err();
         findings.when(wrong, "grpc_api.address", "must be an IP address");
-        let is_open = address.is_ok_and(|it| !it.is_loopback());
-        let wrong = grpc.enabled && is_open && grpc.key.is_empty();
-        findings.between(
-            wrong,
-            &["grpc_api.address", "grpc_api.key"],
-            "needs grpc_api.key, or an address of this machine only",
-        );
+        let tls = ("grpc_api.tls", &grpc.tls);
+        findings.server_tls(tls.0, tls.1);
+        if let (true, Ok(ip)) = (grpc.enabled, address) {
+            let options = ["grpc_api.address", "grpc_api.key"];
+            findings.grpc_access(options, (ip, !grpc.key.is_empty()), tls);
+        }
     }
 
     fn embedded(&self, findings: &mut Findings) {
@@ -194,14 +221,13 @@ impl Config {
             &options,
             "contradicts nats.url: over NATS run tidegate-presence",
         );
-        let is_open = parsed.is_ok_and(|it| !it.ip().is_loopback());
-        let wrong = is_open && self.presence_service.api_key.is_empty();
-        let options = [option, "presence_service.api_key"];
-        findings.between(
-            wrong,
-            &options,
-            "needs presence_service.api_key, or an address of this machine only",
-        );
+        let tls = ("presence_service.tls", &self.presence_service.tls);
+        findings.server_tls(tls.0, tls.1);
+        if let Ok(address) = parsed {
+            let options = [option, "presence_service.api_key"];
+            let is_key_set = !self.presence_service.api_key.is_empty();
+            findings.grpc_access(options, (address.ip(), is_key_set), tls);
+        }
     }
 
     fn history_service(&self, findings: &mut Findings) {
@@ -217,14 +243,13 @@ impl Config {
             &options,
             "needs embedded.data_dir; over NATS run tidegate-history",
         );
-        let is_open = parsed.is_ok_and(|it| !it.ip().is_loopback());
-        let wrong = is_open && self.history_service.api_key.is_empty();
-        let options = [option, "history_service.api_key"];
-        findings.between(
-            wrong,
-            &options,
-            "needs history_service.api_key, or an address of this machine only",
-        );
+        let tls = ("history_service.tls", &self.history_service.tls);
+        findings.server_tls(tls.0, tls.1);
+        if let Ok(address) = parsed {
+            let options = [option, "history_service.api_key"];
+            let is_key_set = !self.history_service.api_key.is_empty();
+            findings.grpc_access(options, (address.ip(), is_key_set), tls);
+        }
         for (namespace, options) in self.channel.sets() {
             let path = match namespace {
                 Some(name) => format!("channel.namespaces.{name}.archive"),

@@ -1,10 +1,11 @@
 //! `client.*`: authentication, limits and heartbeat of connections.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::duration;
 use super::proxy::ClientProxyConfig;
-use super::schema::options;
+use super::schema::{Described, Kind, options};
 use super::secret::Secret;
 
 options! {
@@ -14,6 +15,10 @@ options! {
         pub token: TokenConfig,
         /// Keys of subscription tokens, when they differ from those of connection tokens.
         pub subscription_token: SubscriptionTokenConfig,
+        /// How published keys are fetched and for how long they count.
+        pub jwks: JwksConfig,
+        /// Blocked users and revoked tokens.
+        pub revocation: RevocationConfig,
         /// Origins that browsers may connect from: `https://app.example.com`, `https://*.example.com`, or `*` for any.
         /// Empty: the same host only. A request without an `Origin` header is not from a browser and passes.
         pub allowed_origins: Vec<String>,
@@ -50,6 +55,8 @@ options! {
         pub connection_limit: usize,
         /// New connections per second on one node, or HTTP 503 with `Retry-After`; zero for no limit.
         pub connection_rate_limit: usize,
+        /// Whether and how a node with far more connections than others gives some away.
+        pub rebalance: RebalanceConfig,
         /// Commands per second of one connection, or error 111, then 3013; zero for no limit.
         pub command_rate_limit: usize,
         /// How often a client may do what costs others something, or error 111.
@@ -99,6 +106,105 @@ options! {
         pub issuer_regex: String,
         /// Claim that names the user; empty for `sub`.
         pub user_id_claim: String,
+        /// URL where the issuer publishes its public keys (JWKS, RFC 7517), which count besides those above; empty for none.
+        /// `https://`, or `http://` to this machine.
+        pub jwks_public_endpoint: String,
+        /// Path of a PEM file of certificate authorities that are trusted for that URL instead of the system's.
+        pub jwks_ca_pem_file: Option<PathBuf>,
+        /// Algorithms of published keys; empty for every one but HS256, HS384 and HS512, which never are.
+        pub jwks_algorithms: Vec<String>,
+        /// Whether the URL may be `http://` to another machine: whoever is on the way can then sign tokens.
+        pub insecure_jwks_over_http: bool,
+        /// Further issuers with keys of their own. A token whose `iss` is one of theirs is judged by its keys alone, any
+        /// other one by the options above.
+        pub providers: Vec<TokenProvider>,
+    }
+}
+
+options! {
+    /// An issuer of tokens.
+    pub struct TokenProvider {
+        /// The `iss` of its tokens.
+        pub issuer: String,
+        /// Expected `aud`; empty for any.
+        pub audience: String,
+        /// Pattern that `aud` must match whole; empty for any.
+        pub audience_regex: String,
+        /// Claim that names the user; empty for `sub`.
+        pub user_id_claim: String,
+        /// See `client.token.jwks_public_endpoint`.
+        pub jwks_public_endpoint: String,
+        /// See `client.token.jwks_ca_pem_file`.
+        pub jwks_ca_pem_file: Option<PathBuf>,
+        /// See `client.token.jwks_algorithms`.
+        pub jwks_algorithms: Vec<String>,
+        /// See `client.token.insecure_jwks_over_http`.
+        pub insecure_jwks_over_http: bool,
+    }
+}
+
+impl TokenProvider {
+    /// What is expected of its tokens, and the keys.
+    #[must_use]
+    pub fn token(&self) -> TokenConfig {
+        TokenConfig {
+            issuer: self.issuer.clone(),
+            audience: self.audience.clone(),
+            audience_regex: self.audience_regex.clone(),
+            user_id_claim: self.user_id_claim.clone(),
+            jwks_public_endpoint: self.jwks_public_endpoint.clone(),
+            jwks_ca_pem_file: self.jwks_ca_pem_file.clone(),
+            jwks_algorithms: self.jwks_algorithms.clone(),
+            insecure_jwks_over_http: self.insecure_jwks_over_http,
+            ..TokenConfig::default()
+        }
+    }
+}
+
+impl Described for Vec<TokenProvider> {
+    fn kind() -> Kind {
+        match TokenProvider::kind() {
+            Kind::Section(fields) => Kind::Namespaces(fields),
+            other => other,
+        }
+    }
+}
+
+options! {
+    /// Who is not let in, on every node and after a restart.
+    pub struct RevocationConfig {
+        /// Whether users can be blocked and tokens revoked. The list is the key-value bucket `<prefix>-revocations` of NATS.
+        pub enabled: bool,
+        /// Entries that a node holds, each about 140 bytes and its name. With more of them it is not ready.
+        pub max_entries: usize = 100_000,
+        /// Servers of a NATS cluster that keep a copy: 1, 3 or 5.
+        pub replicas: usize = 1,
+    }
+}
+
+options! {
+    /// Keys that are published under a URL.
+    pub struct JwksConfig {
+        /// Time of one fetch, and for which a client waits for keys, or error 100.
+        #[serde(with = "duration")]
+        pub timeout: Duration = Duration::from_secs(5),
+        /// Bytes of one answer; a longer one is none.
+        pub response_size_limit: usize = 262_144,
+        /// For how long keys count as fresh whose answer says nothing about that.
+        #[serde(with = "duration")]
+        pub cache_default: Duration = Duration::from_secs(600),
+        /// The same at least, whatever the answer's `Cache-Control` says.
+        #[serde(with = "duration")]
+        pub cache_min: Duration = Duration::from_secs(60),
+        /// The same at most.
+        #[serde(with = "duration")]
+        pub cache_max: Duration = Duration::from_secs(3_600),
+        /// Time between two fetches, whatever tokens with unknown keys come.
+        #[serde(with = "duration")]
+        pub refetch_interval: Duration = Duration::from_secs(10),
+        /// For how long the last keys serve while others cannot be had.
+        #[serde(with = "duration")]
+        pub stale_limit: Duration = Duration::from_secs(86_400),
     }
 }
 
@@ -120,6 +226,22 @@ options! {
         pub enabled: bool,
         /// Its namespace; empty for none.
         pub personal_channel_namespace: String,
+    }
+}
+
+options! {
+    /// `client.rebalance.*`: nodes that are new get their share of the clients that are there.
+    pub struct RebalanceConfig {
+        /// Whether a node that has far more connections than the mean of all nodes asks its oldest to connect again (3011),
+        /// until it has as many. A balancer should send them to the node with the fewest.
+        pub enabled: bool,
+        /// How much is far more, in per cent of the mean. Above 100.
+        pub threshold: usize = 120,
+        /// Connections that one node asks in a second, at most.
+        pub rate: usize = 10,
+        /// Time for which all nodes must have been there and ready.
+        #[serde(with = "duration")]
+        pub delay: Duration = Duration::from_secs(10),
     }
 }
 

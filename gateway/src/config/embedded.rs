@@ -9,6 +9,7 @@ use tidegate_backbone::{Storage, StreamOptions};
 use super::duration;
 use super::schema::options;
 use super::secret::Secret;
+use super::server::ServerTlsConfig;
 
 options! {
     /// What a node without NATS keeps, and how safely.
@@ -31,8 +32,11 @@ options! {
     pub struct HistoryServiceConfig {
         /// Where gRPC is answered, such as `127.0.0.1:8400`; empty for no service. Needs `embedded.data_dir`.
         pub address: String,
-        /// What callers must show, at least 16 visible ASCII characters; mandatory where other machines reach the address.
+        /// What callers must show, at least 16 visible ASCII characters; mandatory where other machines reach the address
+        /// and clients show no certificates.
         pub api_key: Secret,
+        /// TLS of this port.
+        pub tls: ServerTlsConfig,
     }
 }
 
@@ -41,8 +45,11 @@ options! {
     pub struct PresenceServiceConfig {
         /// Where backends are answered over gRPC, such as `127.0.0.1:8500`; empty for nowhere.
         pub address: String,
-        /// What callers must show, at least 16 visible ASCII characters; mandatory where other machines reach the address.
+        /// What callers must show, at least 16 visible ASCII characters; mandatory where other machines reach the address
+        /// and clients show no certificates.
         pub api_key: Secret,
+        /// TLS of this port.
+        pub tls: ServerTlsConfig,
     }
 }
 

@@ -158,6 +158,8 @@ options! {
         pub sub_refresh: ProxyConfig,
         /// Told of subscriptions that have ended.
         pub unsubscribe: ProxyConfig,
+        /// Told of channels that have their first subscriber, or had their last.
+        pub state: ProxyConfig,
     }
 }
 

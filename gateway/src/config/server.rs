@@ -3,6 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use tidegate_service::{TlsFile, TlsFiles, TlsOptions, TlsVersion};
+use tidegate_telemetry::logging::Style;
+
 use super::duration;
 use super::schema::options;
 use super::secret::Secret;
@@ -28,7 +31,7 @@ options! {
 }
 
 options! {
-    /// `http_server.tls.*`
+    /// TLS of a port, such as `http_server.tls.*`
     pub struct ServerTlsConfig {
         /// Whether clients speak TLS; then all of them do.
         pub enabled: bool,
@@ -36,11 +39,36 @@ options! {
         pub cert_pem_file: Option<PathBuf>,
         /// Path of the certificate's key (PEM).
         pub key_pem_file: Option<PathBuf>,
+        /// Path of authorities of clients (PEM); clients must then show a certificate that one of them has signed.
+        pub client_ca_pem_file: Option<PathBuf>,
         /// `"1.2"` or `"1.3"`.
         pub min_version: String = "1.2".to_owned(),
-        /// How often both files are looked at for a new pair, which new connections then use. Zero for never.
+        /// How often the files are looked at for new contents, which new connections then use. Zero for never.
         #[serde(with = "duration")]
         pub reload_interval: Duration = Duration::from_secs(60),
+    }
+}
+
+impl ServerTlsConfig {
+    /// What is to be spoken, if this is on; `section` is where it stands.
+    #[must_use]
+    pub fn options(&self, section: &str) -> Option<TlsOptions> {
+        let file = |option: &str, path: &Option<PathBuf>| {
+            Some(TlsFile {
+                option: format!("{section}.{option}"),
+                path: path.clone()?,
+            })
+        };
+        self.enabled.then_some(())?;
+        Some(TlsOptions {
+            files: TlsFiles {
+                certificate: file("cert_pem_file", &self.cert_pem_file)?,
+                key: file("key_pem_file", &self.key_pem_file)?,
+                client_ca: file("client_ca_pem_file", &self.client_ca_pem_file),
+            },
+            min_version: TlsVersion::parse(&self.min_version)?,
+            reload_interval: self.reload_interval,
+        })
     }
 }
 
@@ -105,6 +133,8 @@ options! {
         pub port: u16 = 10_000,
         /// What backends must show: `authorization: apikey <key>`; empty for nothing.
         pub key: Secret,
+        /// TLS of this port.
+        pub tls: ServerTlsConfig,
     }
 }
 
@@ -134,6 +164,35 @@ options! {
         pub level: String = "info".to_owned(),
         /// `text` or `json`.
         pub format: String = "text".to_owned(),
+    }
+}
+
+impl LogConfig {
+    /// How lines look.
+    pub(crate) fn style(&self) -> Style {
+        match self.format.as_str() {
+            "json" => Style::Json,
+            _ => Style::Text,
+        }
+    }
+}
+
+options! {
+    /// `opentelemetry.*`
+    pub struct OpenTelemetryConfig {
+        /// Whether traces and metrics are sent to a collector, by OTLP. OpenTelemetry's variables of the environment
+        /// (`OTEL_EXPORTER_OTLP_ENDPOINT`, `OTEL_TRACES_SAMPLER`, ...) win over these options.
+        pub enabled: bool,
+        /// Whether requests of backends to the server API are traced.
+        pub api: bool,
+        /// URL of the collector; empty for the standard port of this machine.
+        pub endpoint: String,
+        /// `grpc` or `http/protobuf`.
+        pub protocol: String = "grpc".to_owned(),
+        /// Which traces are recorded that begin here, and whether those are that others began: one of OpenTelemetry's samplers.
+        pub sampler: String = "parentbased_always_on".to_owned(),
+        /// The share that samplers with `traceidratio` record, from 0 to 1.
+        pub sampler_arg: String,
     }
 }
 
@@ -172,5 +231,12 @@ options! {
     pub struct HealthConfig {
         /// Whether `/health` (alive) and `/ready` (of use) are served.
         pub enabled: bool = true,
+        /// How often the node tells itself something through the backbone. It is not ready unless that comes back. Zero for
+        /// never.
+        #[serde(with = "duration")]
+        pub echo_interval: Duration = Duration::from_secs(5),
+        /// Time in which that must come back.
+        #[serde(with = "duration")]
+        pub echo_timeout: Duration = Duration::from_secs(5),
     }
 }

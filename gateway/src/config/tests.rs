@@ -3,6 +3,7 @@
 mod contradictions;
 mod faults;
 mod formats;
+mod keys;
 mod moving;
 mod overlays;
 mod proxies;

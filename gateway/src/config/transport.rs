@@ -1,6 +1,7 @@
 //! Transports beside the WebSocket.
 
 use super::schema::options;
+use super::server::ServerTlsConfig;
 
 options! {
     /// `http_stream.*`
@@ -74,6 +75,24 @@ options! {
         pub handler_prefix: String = "/connection/uni_websocket".to_owned(),
         /// Bytes of one message from a client, or close 1009.
         pub message_size_limit: usize = 65_536,
+    }
+}
+
+options! {
+    /// `uni_grpc.*`
+    pub struct UniGrpcConfig {
+        /// Whether the transport is on: a stream of gRPC, for programs that only listen.
+        pub enabled: bool,
+        /// Address to listen on; empty for all of IPv4, `::` for IPv6 as well.
+        pub address: String,
+        /// Port to listen on; zero for any free one.
+        pub port: u16 = 11_000,
+        /// Bytes of the request, or `RESOURCE_EXHAUSTED`.
+        pub max_receive_message_size: usize = 65_536,
+        /// Streams on one socket; further ones wait at the client.
+        pub max_concurrent_streams: u32 = 1_024,
+        /// TLS on this port.
+        pub tls: ServerTlsConfig,
     }
 }
 

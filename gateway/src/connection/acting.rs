@@ -10,7 +10,7 @@ use tidegate_websocket::{Opcode, write_frame};
 
 use super::{Connection, operation};
 use crate::by_channel::ByChannel;
-use crate::hooks::{Question, Via};
+use crate::hooks::{self, Question, Via};
 use crate::session::{Action, Join, PingStyle, PresenceQuestion};
 use crate::wire::Envelope;
 
@@ -41,6 +41,10 @@ impl Connection {
                 self.work().begin(read);
             }
             Action::Ask { ticket, question } => self.ask(ticket, question),
+            Action::Fetch { ticket, endpoint } => {
+                let fetch = operation::fetch(Arc::clone(self.node()), ticket, endpoint);
+                self.work().begin(fetch);
+            }
             Action::Tell(notice) => {
                 let hooks = self.node().hooks.as_ref();
                 let hooks = hooks.expect("who has somebody to tell has hooks");
@@ -87,7 +91,8 @@ impl Connection {
     fn ask(&mut self, ticket: u32, question: Box<Question>) {
         let keeps_order = question.subject.keeps_order();
         let (node, via) = (Arc::clone(self.node()), self.via());
-        let asked = operation::ask(node, ticket, question, via);
+        let span = hooks::span(&question);
+        let asked = operation::ask(node, ticket, question, via, span);
         match keeps_order {
             true => self.work().wait_for(asked),
             false => self.work().begin(asked),
@@ -95,7 +100,8 @@ impl Connection {
     }
 
     fn publish(&mut self, id: u32, channel: Channel, publication: Publication) {
-        let send = operation::send(Arc::clone(self.node()), id, channel, publication);
+        let (node, scope) = (Arc::clone(self.node()), self.work().scope(id));
+        let send = operation::send(node, id, channel, publication, scope);
         self.work().wait_for(send);
     }
 
@@ -108,7 +114,7 @@ impl Connection {
         self.memberships = ByChannel::default();
     }
 
-    fn via(&self) -> Via {
+    fn via(&self) -> Via<'static> {
         Via {
             transport: self.outbox.wire().transport(),
             format: self.format(),
@@ -116,6 +122,9 @@ impl Connection {
     }
 
     fn send_reply(&mut self, reply: Reply) {
+        if let Some(work) = &mut self.work {
+            work.answered(&reply);
+        }
         let code = reply.outcome.as_ref().err().map(|failure| failure.code);
         if code == Some(ErrorCode::TooManyRequests.code()) {
             self.node().counters.rate_limited.add(1);

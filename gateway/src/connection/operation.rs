@@ -4,16 +4,20 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 
 use futures_util::future::try_join_all;
-use tidegate_backbone::{Channel, Confirmation, Error, From, Page, Position, Publication, Range};
+use tidegate_backbone::{Channel, Error, From, Page, Position, Publication, Range};
 use tidegate_codec::Format;
+use tidegate_telemetry::{Scope, Span};
 use tokio::time::{Duration, Instant, sleep};
 
 use crate::admission::AdmittedUser;
+use crate::auth::EndpointId;
+use crate::counters::Origin;
 use crate::hooks::{Answer, Question, Unanswered, Via};
 use crate::hub::Hub;
 use crate::interest::{Topic, Wish};
 use crate::node::Node;
 use crate::presence::Hearing;
+use crate::publishing::{self, Sent};
 use crate::quota::Quota;
 use crate::session::{Join, OpenError, PresenceAnswer, PresenceError, PresenceQuestion};
 
@@ -30,10 +34,12 @@ pub(super) enum Finished {
     Joined(Channel, Result<Joined, Error>),
     /// The backend answered the question with this number, or did not.
     Answered(u32, Result<Answer, Unanswered>),
+    /// The keys that the command with this ticket waits for were fetched, or not.
+    Fetched(u32, bool),
     /// A history was read for the command with this id.
     Read(u32, Result<Page, Error>),
     /// The publication of the command with this id was handed over.
-    Sent(u32, Result<Confirmation, Error>),
+    Sent(u32, Result<Sent, Error>),
     /// It was confirmed.
     Published(u32, Result<Option<Position>, Error>),
     /// The presence service was asked for the command with this id.
@@ -137,11 +143,19 @@ pub(super) async fn ask(
     node: Arc<Node>,
     ticket: u32,
     question: Box<Question>,
-    via: Via,
+    via: Via<'static>,
+    span: Span,
 ) -> Finished {
     let hooks = node.hooks.as_ref();
     let hooks = hooks.expect("who has somebody to ask has hooks");
-    Finished::Answered(ticket, hooks.ask(*question, via).await)
+    Finished::Answered(ticket, hooks.ask(*question, via, span).await)
+}
+
+/// Fetches keys that a token needs.
+pub(super) async fn fetch(node: Arc<Node>, ticket: u32, endpoint: EndpointId) -> Finished {
+    let jwks = node.jwks.as_ref();
+    let jwks = jwks.expect("keys are missing only where they are published");
+    Finished::Fetched(ticket, jwks.fetch(endpoint).await)
 }
 
 /// The page with what the stream does not have any more, where that is archived.
@@ -171,8 +185,10 @@ pub(super) async fn send(
     id: u32,
     channel: Channel,
     publication: Publication,
+    scope: Scope,
 ) -> Finished {
-    Finished::Sent(id, node.backbone.send(&channel, publication).await)
+    let sent = publishing::send(&node, &channel, publication, Origin::Client);
+    Finished::Sent(id, scope.around(sent).await)
 }
 
 /// Asks who is in a channel.

@@ -19,6 +19,8 @@ pub(crate) enum Job {
     Channels(Census<BTreeMap<Channel, u64>>),
     /// Add its users, by hash.
     Users(Census<HashSet<u32>>),
+    /// Ask so many of its oldest connections to connect again.
+    GiveAway(usize),
 }
 
 /// For some connections of this node. It is over when the last of them has let go of it.
@@ -38,6 +40,8 @@ pub(crate) enum Task {
     Order(Order),
     /// Tell who you are.
     Describe,
+    /// Look whether you may be here.
+    Review,
 }
 
 /// What came of an errand.

@@ -39,6 +39,12 @@ impl Local {
         Ok(tally.count())
     }
 
+    /// Has connections look whether they may be here.
+    pub(crate) async fn review(&self, whom: Whom) -> Result<(), Missed> {
+        let tally = Tally::new("", 0);
+        self.send(whom, Task::Review, tally).await.map(drop)
+    }
+
     /// Those connections with the first ids behind `after`.
     pub(crate) async fn connections(
         &self,
@@ -61,6 +67,18 @@ impl Local {
     pub(crate) async fn users(&self) -> Result<usize, Missed> {
         let users: HashSet<u32> = self.ask(Job::Users).await?;
         Ok(users.len())
+    }
+
+    /// Asks so many of the oldest connections to connect again. A worker that has too much to do is spared.
+    pub(crate) fn give_away(&self, count: usize) {
+        let workers = self.0.len();
+        for (number, worker) in self.0.iter().enumerate() {
+            // Those of the first ones are greater by one, if it cannot be shared evenly.
+            let part = count / workers + usize::from(number < count % workers);
+            if part > 0 {
+                let _busy = worker.try_send(Job::GiveAway(part));
+            }
+        }
     }
 
     async fn send(&self, whom: Whom, task: Task, tally: Arc<Tally>) -> Result<Arc<Tally>, Missed> {

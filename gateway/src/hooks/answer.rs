@@ -138,10 +138,12 @@ pub(super) enum Outcome {
     Malformed,
     NotJson,
     Stopping,
+    /// A notice was given up.
+    Dead,
 }
 
 impl Outcome {
-    pub(super) const ALL: [Self; 13] = [
+    pub(super) const ALL: [Self; 14] = [
         Self::Granted,
         Self::Refused,
         Self::Disconnect,
@@ -155,6 +157,7 @@ impl Outcome {
         Self::Malformed,
         Self::NotJson,
         Self::Stopping,
+        Self::Dead,
     ];
 
     pub(super) const fn name(self) -> &'static str {
@@ -172,6 +175,7 @@ impl Outcome {
             Self::Malformed => "malformed",
             Self::NotJson => "not_json",
             Self::Stopping => "stopping",
+            Self::Dead => "dead",
         }
     }
 

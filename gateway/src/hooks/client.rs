@@ -20,7 +20,7 @@ const MAX_IDLE: usize = 256;
 
 /// What is spoken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Protocol {
+pub(crate) enum Protocol {
     Http1,
     Http2,
 }
@@ -29,7 +29,7 @@ pub(super) enum Protocol {
 ///
 /// # Errors
 /// What is wrong with the file of authorities.
-pub(super) fn client<B>(
+pub(crate) fn client<B>(
     protocol: Protocol,
     options: &ProxyTlsConfig,
     timeout: Duration,
@@ -61,7 +61,7 @@ where
 }
 
 /// What an error of the client means. The address stands in the configuration and is not repeated: it may have secrets.
-pub(super) fn unanswered(error: &hyper_util::client::legacy::Error) -> Unanswered {
+pub(crate) fn unanswered(error: &hyper_util::client::legacy::Error) -> Unanswered {
     let mut reason = error.to_string();
     let mut cause = std::error::Error::source(error);
     while let Some(inner) = cause {

@@ -28,7 +28,7 @@ impl Endpoint {
             let topic = Topic::hook(name.trim_start_matches("//"));
             return topic
                 .map(Self::Bus)
-                .ok_or("must have a name of letters, digits, `-` and `_` after `nats:`");
+                .ok_or("must have a name of letters, digits, `-` and `_`, which `_` does not begin, after `nats:`");
         }
         if let Some(host) = text.strip_prefix("grpc://") {
             let authority = host.trim_end_matches('/').parse();
@@ -68,6 +68,7 @@ mod tests {
             ("", "fault"),
             ("nats:", "fault"),
             ("nats:a.b", "fault"),
+            ("nats:_a", "fault"),
             ("nats:a>", "fault"),
             ("ftp://a/", "fault"),
             ("/rpc", "fault"),

@@ -1,7 +1,5 @@
 //! Asks a backend over gRPC, as Centrifugo's proxies do, and tells it over a service of our own.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::uri::{Authority, Scheme};
 use http::{HeaderMap, Uri};
@@ -9,8 +7,6 @@ use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::HttpConnector;
 use tidegate_proto::hook::notices_client::NoticesClient;
-use tidegate_proto::hook::{Ended, TellRequest, tell_request};
-use tidegate_proto::proxy as wire;
 use tidegate_proto::proxy::centrifugo_proxy_client::CentrifugoProxyClient;
 use tonic::metadata::{MetadataKey, MetadataMap, MetadataValue};
 use tonic::{Code, Request, Status};
@@ -18,11 +14,14 @@ use tonic::{Code, Request, Status};
 use super::answer::{Answer, Unanswered};
 use super::client::{Protocol, client, unanswered};
 use super::json::Style;
-use super::notices::Notice;
 use super::question::{Question, Subject, Via};
 use crate::config::ProxyConfig;
 
 mod answers;
+mod requests;
+mod telling;
+
+use requests::Call;
 
 type Channel = legacy::Client<HttpsConnector<HttpConnector>, tonic::body::Body>;
 
@@ -76,7 +75,7 @@ impl Grpc {
     pub(super) async fn ask(
         &self,
         question: &Question,
-        via: Via,
+        via: Via<'_>,
         headers: &[(&str, &str)],
     ) -> Result<Answer, Unanswered> {
         let mut proxy = self.proxy.clone();
@@ -109,46 +108,10 @@ impl Grpc {
             Subject::SubRefresh { channel } => call!(sub_refresh, call.sub_refresh(channel)),
             Subject::Publish { channel, .. } => call!(publish, call.publish(channel)),
             Subject::Rpc { method, .. } => call!(rpc, call.rpc(method)),
-            Subject::Disconnect { .. } | Subject::Unsubscribe { .. } => Ok(Answer::Nothing),
-        }
-    }
-
-    /// Gives a notice.
-    pub(super) async fn tell(
-        &self,
-        notice: &Notice,
-        headers: &[(&str, &str)],
-    ) -> Result<(), Unanswered> {
-        let (caller, stamp) = (&notice.question.caller, &notice.stamp);
-        let ended = |code: u32, reason: &str, channel: &str| Ended {
-            code,
-            reason: reason.to_owned(),
-            channel: channel.to_owned(),
-        };
-        let event = match &notice.question.subject {
-            Subject::Disconnect { code, reason } => {
-                tell_request::Event::Disconnect(ended(*code, reason, ""))
+            Subject::Disconnect { .. } | Subject::Unsubscribe { .. } | Subject::State(_) => {
+                Ok(Answer::Nothing)
             }
-            Subject::Unsubscribe {
-                channel,
-                code,
-                reason,
-            } => tell_request::Event::Unsubscribe(ended(*code, reason, channel)),
-            _ => return Ok(()),
-        };
-        let request = TellRequest {
-            id: stamp.id.clone(),
-            time_ms: stamp.time_ms,
-            client: caller.client.clone(),
-            transport: notice.via.transport.to_owned(),
-            protocol: notice.via.protocol().to_owned(),
-            user: caller.user.clone(),
-            meta: self.style.meta(&caller.meta),
-            event: Some(event),
-        };
-        let request = self.request(request, headers);
-        let told = self.notices.clone().tell(request).await;
-        told.map(drop).map_err(|status| self.refused(&status))
+        }
     }
 
     /// The client's headers win over what is fixed.
@@ -199,132 +162,5 @@ impl Style {
             true => meta.clone(),
             false => Bytes::new(),
         }
-    }
-}
-
-/// A question on its way into a message.
-#[derive(Clone, Copy)]
-struct Call<'a> {
-    question: &'a Question,
-    via: Via,
-    style: Style,
-}
-
-/// The fields that every request has.
-macro_rules! request {
-    ($call:ident, $name:ident { $($field:ident: $value:expr),* $(,)? }) => {
-        wire::$name {
-            client: $call.question.caller.client.clone(),
-            transport: $call.via.transport.to_owned(),
-            protocol: $call.via.protocol().to_owned(),
-            encoding: $call.encoding(),
-            $($field: $value,)*
-        }
-    };
-}
-
-impl Call<'_> {
-    fn encoding(self) -> String {
-        let encoding = if self.style.is_binary {
-            "binary"
-        } else {
-            "json"
-        };
-        encoding.to_owned()
-    }
-
-    fn user(self) -> String {
-        self.question.caller.user.clone()
-    }
-
-    fn meta(self) -> Bytes {
-        self.style.meta(&self.question.caller.meta)
-    }
-
-    fn data(self) -> Bytes {
-        match self.style.is_binary {
-            true => Bytes::new(),
-            false => self.question.subject.data().clone(),
-        }
-    }
-
-    fn b64data(self) -> String {
-        match self.style.is_binary {
-            true => STANDARD.encode(self.question.subject.data()),
-            false => String::new(),
-        }
-    }
-
-    fn connect(self, name: &str, version: &str, channels: &[String]) -> wire::ConnectRequest {
-        request!(
-            self,
-            ConnectRequest {
-                data: self.data(),
-                b64data: self.b64data(),
-                name: name.to_owned(),
-                version: version.to_owned(),
-                channels: channels.to_owned(),
-            }
-        )
-    }
-
-    fn refresh(self) -> wire::RefreshRequest {
-        request!(
-            self,
-            RefreshRequest {
-                user: self.user(),
-                meta: self.meta()
-            }
-        )
-    }
-
-    fn subscribe(self, channel: &str) -> wire::SubscribeRequest {
-        request!(
-            self,
-            SubscribeRequest {
-                user: self.user(),
-                channel: channel.to_owned(),
-                meta: self.meta(),
-                data: self.data(),
-                b64data: self.b64data(),
-            }
-        )
-    }
-
-    fn sub_refresh(self, channel: &str) -> wire::SubRefreshRequest {
-        request!(
-            self,
-            SubRefreshRequest {
-                user: self.user(),
-                channel: channel.to_owned(),
-                meta: self.meta(),
-            }
-        )
-    }
-
-    fn publish(self, channel: &str) -> wire::PublishRequest {
-        request!(
-            self,
-            PublishRequest {
-                user: self.user(),
-                channel: channel.to_owned(),
-                data: self.data(),
-                b64data: self.b64data(),
-                meta: self.meta(),
-            }
-        )
-    }
-
-    fn rpc(self, method: &str) -> wire::RpcRequest {
-        request!(
-            self,
-            RpcRequest {
-                user: self.user(),
-                method: method.to_owned(),
-                data: self.data(),
-                b64data: self.b64data(),
-                meta: self.meta(),
-            }
-        )
     }
 }

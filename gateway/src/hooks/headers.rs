@@ -22,6 +22,23 @@ impl Headers {
         }
     }
 
+    /// The same headers, from what [`Headers::parts`] gave.
+    pub(super) fn of_parts(sent: Vec<(String, String)>, made_up: Vec<(String, String)>) -> Self {
+        Self { sent, made_up }
+    }
+
+    /// What a backend may see of them: what was sent, and what was made up.
+    pub(super) fn parts(&self, wanted: &Wanted) -> [Vec<(String, String)>; 2] {
+        let of = |headers: &[(String, String)], names: &[String]| {
+            let fit = headers.iter().filter(|(name, _)| names.contains(name));
+            fit.cloned().collect()
+        };
+        [
+            of(&self.sent, &wanted.sent),
+            of(&self.made_up, &wanted.made_up),
+        ]
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.sent.is_empty() && self.made_up.is_empty()
     }

@@ -1,9 +1,12 @@
-//! Tells backends what has happened: each has a queue of its own, so that one that is down delays nobody else's notices.
+//! Takes what backends are told from where it happens: each has a queue of its own, so that one that is down delays nobody
+//! else's notices.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
+use tidegate_codec::Format;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio::time::{sleep, timeout};
@@ -25,8 +28,19 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// A notice, and what tells it from every other.
 pub(super) struct Notice {
     pub(super) question: Question,
-    pub(super) via: Via,
+    /// Empty where it is about no connection.
+    pub(super) transport: Cow<'static, str>,
+    pub(super) format: Format,
     pub(super) stamp: Stamp,
+}
+
+impl Notice {
+    pub(super) fn via(&self) -> Via<'_> {
+        Via {
+            transport: &self.transport,
+            format: self.format,
+        }
+    }
 }
 
 /// When something happened, and an id that is the same whenever it is told.
@@ -38,13 +52,22 @@ pub(super) struct Stamp {
 
 impl Stamp {
     fn now() -> Self {
-        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-        let millis = since.unwrap_or_default().as_millis();
         Self {
             id: uuid::Uuid::new_v4().to_string(),
-            time_ms: u64::try_from(millis).unwrap_or(u64::MAX),
+            time_ms: now_ms(),
         }
     }
+
+    /// How long ago that was.
+    pub(super) fn age(&self) -> Duration {
+        Duration::from_millis(now_ms().saturating_sub(self.time_ms))
+    }
+}
+
+/// Milliseconds since 1970.
+pub(crate) fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    u64::try_from(since.unwrap_or_default().as_millis()).unwrap_or(u64::MAX)
 }
 
 /// The notices to one backend.
@@ -104,10 +127,11 @@ impl Queue {
     }
 
     /// Puts a notice at the end; it is lost when there is no room.
-    pub(super) fn push(&self, question: Question, via: Via, target: &Target) {
+    pub(super) fn push(&self, question: Question, via: Via<'static>, target: &Target) {
         let notice = Notice {
             question,
-            via,
+            transport: Cow::Borrowed(via.transport),
+            format: via.format,
             stamp: Stamp::now(),
         };
         self.pending.add();
@@ -131,18 +155,20 @@ async fn tell_all(mut notices: mpsc::Receiver<Notice>, target: Arc<Target>, pend
     }
 }
 
-/// Tells until the backend takes it, or it has been tried often enough.
+/// Gives a notice away: until it is stored, where it can be; else until the backend takes it, or has been told often enough.
 async fn tell(notice: &Notice, target: &Target) {
-    let mut pause = FIRST_PAUSE;
-    for number in 1..=TRIES {
-        if target.tell(notice).await.is_ok() {
-            return;
+    let (mut pause, mut tries) = (FIRST_PAUSE, 0);
+    while target.take(notice).await.is_err() {
+        tries += 1;
+        if tries >= TRIES && !target.stores() {
+            return lose(notice, target);
         }
-        if number < TRIES {
-            sleep(pause).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
-        }
+        sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
     }
+}
+
+fn lose(notice: &Notice, target: &Target) {
     target.meter.lost();
     let event = notice.question.subject.event().name();
     let client = &notice.question.caller.client;

@@ -103,6 +103,7 @@ pub(crate) fn chosen(options: &NamespaceOptions, event: Event) -> Option<&str> {
             options.unsubscribe_proxy_enabled,
             &options.unsubscribe_proxy_name,
         ),
+        Event::State => (options.state_proxy_enabled, &options.state_proxy_name),
         Event::Connect | Event::Refresh | Event::Rpc | Event::Disconnect => return None,
     };
     is_enabled.then_some(name)
@@ -115,6 +116,16 @@ pub(crate) fn choose(config: &Config, event: Event, name: &str) -> Option<Target
     }
     let index = config.proxies.iter().position(|proxy| proxy.name == name)?;
     u16::try_from(index).ok().map(TargetId::Named)
+}
+
+/// Whether a backend is told anything, besides what it is asked.
+pub(crate) fn is_told(config: &Config, id: TargetId) -> bool {
+    let chosen = |event| {
+        let mut sets = config.channel.sets();
+        of_client(config, event) == Some(id)
+            || sets.any(|(_, options)| of_channel(config, options, event) == Some(id))
+    };
+    Event::TOLD.into_iter().any(chosen)
 }
 
 fn asks_default(config: &Config, event: Event) -> bool {
@@ -139,6 +150,7 @@ fn default_of(config: &Config, event: Event) -> (&'static str, &ProxyConfig) {
         Event::Publish => ("channel.proxy.publish", &channel.publish),
         Event::SubRefresh => ("channel.proxy.sub_refresh", &channel.sub_refresh),
         Event::Unsubscribe => ("channel.proxy.unsubscribe", &channel.unsubscribe),
+        Event::State => ("channel.proxy.state", &channel.state),
         Event::Rpc => ("rpc.proxy", &config.rpc.proxy),
     }
 }

@@ -20,10 +20,12 @@ pub enum Event {
     Disconnect,
     /// Told, not asked.
     Unsubscribe,
+    /// Told, not asked: a channel has its first subscriber, or had its last.
+    State,
 }
 
 impl Event {
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Connect,
         Self::Refresh,
         Self::Subscribe,
@@ -32,7 +34,11 @@ impl Event {
         Self::Rpc,
         Self::Disconnect,
         Self::Unsubscribe,
+        Self::State,
     ];
+
+    /// Those of which backends are told.
+    pub(crate) const TOLD: [Self; 3] = [Self::Disconnect, Self::Unsubscribe, Self::State];
 
     /// As it stands in options, headers and metrics.
     pub(crate) const fn name(self) -> &'static str {
@@ -45,6 +51,7 @@ impl Event {
             Self::Rpc => "rpc",
             Self::Disconnect => "disconnect",
             Self::Unsubscribe => "unsubscribe",
+            Self::State => "state",
         }
     }
 }
@@ -56,6 +63,16 @@ pub enum TargetId {
     Default(Event),
     /// The one at this place in `proxies`.
     Named(u16),
+}
+
+impl TargetId {
+    /// What streams know it by, which restarts and other nodes share; `name` is that in metrics.
+    pub(super) fn in_streams(self, name: &str) -> String {
+        match self {
+            Self::Default(event) => format!("{name}:{}", event.name()),
+            Self::Named(_) => name.to_owned(),
+        }
+    }
 }
 
 /// A question, as a session asks it.
@@ -112,6 +129,32 @@ pub enum Subject {
         code: u32,
         reason: String,
     },
+    State(Transition),
+}
+
+/// What has become of a channel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Transition {
+    pub channel: String,
+    pub state: ChannelState,
+    /// Higher than that of every transition of the channel before it.
+    pub number: u64,
+}
+
+/// Whether a channel has subscribers, on whatever node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChannelState {
+    Occupied,
+    Vacated,
+}
+
+impl ChannelState {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Occupied => "occupied",
+            Self::Vacated => "vacated",
+        }
+    }
 }
 
 impl Subject {
@@ -125,6 +168,7 @@ impl Subject {
             Self::Rpc { .. } => Event::Rpc,
             Self::Disconnect { .. } => Event::Disconnect,
             Self::Unsubscribe { .. } => Event::Unsubscribe,
+            Self::State(_) => Event::State,
         }
     }
 
@@ -140,6 +184,7 @@ impl Subject {
             | Self::SubRefresh { channel }
             | Self::Publish { channel, .. }
             | Self::Unsubscribe { channel, .. } => Some(channel),
+            Self::State(transition) => Some(&transition.channel),
             Self::Connect { .. } | Self::Refresh | Self::Rpc { .. } | Self::Disconnect { .. } => {
                 None
             }
@@ -157,19 +202,20 @@ impl Subject {
             Self::Refresh
             | Self::SubRefresh { .. }
             | Self::Disconnect { .. }
-            | Self::Unsubscribe { .. } => &NONE,
+            | Self::Unsubscribe { .. }
+            | Self::State(_) => &NONE,
         }
     }
 }
 
 /// How the client is connected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Via {
-    pub transport: &'static str,
+pub struct Via<'a> {
+    pub transport: &'a str,
     pub format: Format,
 }
 
-impl Via {
+impl Via<'_> {
     /// The name of the format.
     pub(super) const fn protocol(self) -> &'static str {
         match self.format {

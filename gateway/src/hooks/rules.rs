@@ -43,6 +43,8 @@ pub struct ChannelHooks {
     pub sub_refresh: Option<TargetId>,
     /// Who is told of subscriptions that have ended.
     pub unsubscribe: Option<TargetId>,
+    /// Who is told of its first and its last subscriber.
+    pub state: Option<TargetId>,
 }
 
 /// Who answers a call of a client.
@@ -109,6 +111,7 @@ impl ChannelHooks {
             publish: of(Event::Publish),
             sub_refresh: of(Event::SubRefresh),
             unsubscribe: of(Event::Unsubscribe),
+            state: of(Event::State),
         }
     }
 }

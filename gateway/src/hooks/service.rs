@@ -15,7 +15,7 @@ use super::store::Store;
 pub(super) const EVENT_HEADER: &str = "Tide-Event";
 
 /// The header by which a stream stores what is sent again once.
-const ID_HEADER: &str = "Nats-Msg-Id";
+pub(super) const ID_HEADER: &str = "Nats-Msg-Id";
 
 /// The header of NATS services that refuse.
 const REFUSAL_HEADER: &str = "Nats-Service-Error-Code";
@@ -51,6 +51,11 @@ impl Service {
         message.headers.push(id);
         let topic = self.topic.of_event(event.name());
         self.store.put(&*self.bus, &topic, message).await
+    }
+
+    /// Whether notices are stored.
+    pub(super) fn stores(&self) -> bool {
+        self.store.was_kept()
     }
 
     /// Asks whoever hears; the first answer counts.

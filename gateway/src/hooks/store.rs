@@ -11,10 +11,10 @@ use tidegate_backbone::{AskError, Backbone, Message, Topic};
 use super::answer::Unanswered;
 
 /// Time for the server to answer.
-const PATIENCE: Duration = Duration::from_secs(2);
+pub(super) const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Time until a server without JetStream is asked again.
-const RECHECK: Duration = Duration::from_secs(30);
+pub(super) const RECHECK: Duration = Duration::from_secs(30);
 
 /// Notices that wait for backends, and the bytes and the age that they may have; further ones are refused.
 const MAX_NOTICES: u64 = 1_000_000;
@@ -38,15 +38,15 @@ pub(super) struct Store {
 }
 
 #[derive(Deserialize)]
-struct Reply {
-    error: Option<ReplyError>,
+pub(super) struct Reply {
+    pub(super) error: Option<ReplyError>,
 }
 
 #[derive(Deserialize)]
-struct ReplyError {
+pub(super) struct ReplyError {
     err_code: Option<u32>,
     #[serde(default)]
-    description: String,
+    pub(super) description: String,
 }
 
 impl Store {
@@ -63,10 +63,20 @@ impl Store {
         topic: &Topic,
         message: Message,
     ) -> Result<(), Unanswered> {
-        if !self.is_kept(bus).await? {
-            let told = bus.tell(topic, message).await;
-            return told.map_err(|error| Unanswered::Unreachable(error.to_string()));
+        if self.is_kept(bus).await? {
+            return self.keep(bus, topic, message).await;
         }
+        let told = bus.tell(topic, message).await;
+        told.map_err(|error| Unanswered::Unreachable(error.to_string()))
+    }
+
+    /// Stores a notice.
+    pub(super) async fn keep(
+        &self,
+        bus: &dyn Backbone,
+        topic: &Topic,
+        message: Message,
+    ) -> Result<(), Unanswered> {
         let answer = match bus.ask(topic, message, PATIENCE).await {
             Ok(answer) => answer,
             Err(error) => {
@@ -85,7 +95,10 @@ impl Store {
     }
 
     /// Whether notices are kept; makes the stream where it can.
-    async fn is_kept(&self, bus: &dyn Backbone) -> Result<bool, Unanswered> {
+    pub(super) async fn is_kept(&self, bus: &dyn Backbone) -> Result<bool, Unanswered> {
+        if !bus.reaches_others() {
+            return Ok(false);
+        }
         match self.mode() {
             Mode::Kept => return Ok(true),
             Mode::Fleeting(since) if since.elapsed() < RECHECK => return Ok(false),
@@ -103,14 +116,17 @@ impl Store {
                 Ok(is_kept)
             }
             Err(AskError::NobodyHears) => {
-                tracing::info!(
-                    "without JetStream notices to backends go to whoever hears them at the time"
-                );
+                tracing::info!("without JetStream notices to backends are not stored");
                 self.set(Mode::Fleeting(Instant::now()));
                 Ok(false)
             }
             Err(error) => Err(Unanswered::Unreachable(error.to_string())),
         }
+    }
+
+    /// Whether notices were kept when that was looked at last.
+    pub(super) fn was_kept(&self) -> bool {
+        matches!(self.mode(), Mode::Kept)
     }
 
     fn mode(&self) -> Mode {
@@ -125,9 +141,7 @@ impl Store {
 /// What asks JetStream for the stream.
 fn creation(bus: &dyn Backbone) -> (Topic, Message) {
     let subjects = bus.address(&Topic::notices());
-    // No namespace's stream has this name: those begin with the prefix and an underscore.
-    let prefix = subjects.split(".hook.").next().unwrap_or_default();
-    let name = format!("{}-hooks", prefix.replace('.', "_"));
+    let name = stream(bus);
     let settings = json!({
         "name": name,
         "subjects": [subjects],
@@ -142,6 +156,14 @@ fn creation(bus: &dyn Backbone) -> (Topic, Message) {
     });
     let topic = Topic::stream_creation(&name);
     (topic, Message::new(settings.to_string()))
+}
+
+/// The stream's name.
+pub(super) fn stream(bus: &dyn Backbone) -> String {
+    // No namespace's stream has this name: those begin with the prefix and an underscore.
+    let subjects = bus.address(&Topic::notices());
+    let prefix = subjects.split(".hook.").next().unwrap_or_default();
+    format!("{}-hooks", prefix.replace('.', "_"))
 }
 
 fn is_made(answer: &[u8]) -> bool {

@@ -4,7 +4,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tidegate_backbone::Backbone;
+use tidegate_backbone::{Backbone, TRACE_HEADER};
+use tidegate_telemetry::Span;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
@@ -16,7 +17,8 @@ use super::headers::Wanted;
 use super::json::{self, Style};
 use super::meter::Meter;
 use super::notices::{Notice, Stamp};
-use super::question::{Event, Question, Via};
+use super::question::{Event, Question, TargetId, Via};
+use super::relay::Relay;
 use super::service::Service;
 use super::web::Web;
 use crate::config::ProxyConfig;
@@ -34,6 +36,8 @@ pub(super) struct Target {
     room: Semaphore,
     breaker: Mutex<Breaker>,
     pub(super) meter: Meter,
+    /// Where notices wait, unless the backend hears on the bus.
+    pub(super) relay: Option<Relay>,
 }
 
 /// How it is asked.
@@ -46,7 +50,7 @@ enum Carrier {
 /// A question on its way.
 struct Asked<'a> {
     question: &'a Question,
-    via: Via,
+    via: Via<'a>,
     body: Bytes,
     headers: Vec<(&'a str, &'a str)>,
     end: Instant,
@@ -56,6 +60,7 @@ impl Target {
     /// # Errors
     /// What is wrong with an option.
     pub(super) fn new(
+        id: TargetId,
         name: &str,
         config: &ProxyConfig,
         bus: &Arc<dyn Backbone>,
@@ -72,8 +77,15 @@ impl Target {
             }
             Endpoint::Grpc(host) => Carrier::Grpc(Box::new(Grpc::new(host, config, style)?)),
         };
+        let relay = match carrier {
+            Carrier::Web(_) | Carrier::Grpc(_) => {
+                Some(Relay::new(Arc::clone(bus), id.in_streams(name)))
+            }
+            Carrier::Service(_) => None,
+        };
         Ok(Self {
             name: name.into(),
+            relay,
             carrier,
             style,
             wanted: Wanted::new(&config.http_headers, &config.emulated_headers),
@@ -85,12 +97,18 @@ impl Target {
     }
 
     /// Asks a question, within its time.
-    pub(super) async fn ask(&self, question: &Question, via: Via) -> Result<Answer, Unanswered> {
+    pub(super) async fn ask(
+        &self,
+        question: &Question,
+        via: Via<'_>,
+        span: &Span,
+    ) -> Result<Answer, Unanswered> {
         let event = question.subject.event();
         let start = Instant::now();
         let result = self.ask_within(question, via, start).await;
         self.meter.end(event, Outcome::of(&result), start.elapsed());
         if let Err(unanswered) = &result {
+            span.fail(unanswered);
             self.log(event, &question.caller.client, unanswered);
         }
         result
@@ -106,6 +124,27 @@ impl Target {
                 tracing::debug!(target, event, client, %unanswered, "a backend did not answer")
             }
         }
+    }
+
+    /// Takes a notice, for the backend or until it is there again.
+    pub(super) async fn take(&self, notice: &Notice) -> Result<(), Unanswered> {
+        match &self.relay {
+            Some(relay) if relay.is_kept().await? => relay.put(notice, &self.wanted).await,
+            _ => self.tell(notice).await,
+        }
+    }
+
+    /// Whether notices are stored before the backend gets them.
+    pub(super) fn stores(&self) -> bool {
+        match (&self.relay, &self.carrier) {
+            (Some(relay), _) => relay.was_kept(),
+            (None, Carrier::Service(service)) => service.stores(),
+            (None, _) => false,
+        }
+    }
+
+    pub(super) const fn timeout(&self) -> Duration {
+        self.timeout
     }
 
     /// Gives a notice once. It is taken when the backend answers at all, whatever it says.
@@ -127,14 +166,10 @@ impl Target {
     }
 
     async fn tell_once(&self, notice: &Notice) -> Result<(), Unanswered> {
-        let Notice {
-            question,
-            via,
-            stamp,
-        } = notice;
+        let (question, stamp) = (&notice.question, &notice.stamp);
         let event = question.subject.event();
-        let body = self.body(question, *via, Some(stamp))?;
-        let headers = self.headers(question);
+        let body = self.body(question, notice.via(), Some(stamp))?;
+        let headers = self.headers(question, None);
         match &self.carrier {
             Carrier::Web(web) => web.tell(body, &headers).await,
             Carrier::Service(service) => service.tell(event, &stamp.id, body, &headers).await,
@@ -142,24 +177,35 @@ impl Target {
         }
     }
 
-    fn headers<'a>(&self, question: &'a Question) -> Vec<(&'a str, &'a str)> {
+    /// The client's headers that the backend may see, and the trace that it is asked in.
+    fn headers<'a>(
+        &self,
+        question: &'a Question,
+        trace: Option<&'a str>,
+    ) -> Vec<(&'a str, &'a str)> {
         let headers = question.caller.headers.as_deref();
-        headers.map_or_else(Vec::new, |it| it.allowed(&self.wanted))
+        let mut headers = headers.map_or_else(Vec::new, |it| it.allowed(&self.wanted));
+        if let Some(trace) = trace {
+            headers.retain(|(name, _)| *name != TRACE_HEADER);
+            headers.push((TRACE_HEADER, trace));
+        }
+        headers
     }
 
     async fn ask_within(
         &self,
         question: &Question,
-        via: Via,
+        via: Via<'_>,
         start: Instant,
     ) -> Result<Answer, Unanswered> {
         let event = question.subject.event();
         let _room = self.room.try_acquire().map_err(|_| Unanswered::Busy)?;
+        let trace = tidegate_telemetry::current().map(|it| it.to_string());
         let asked = Asked {
             question,
             via,
             body: self.body(question, via, None)?,
-            headers: self.headers(question),
+            headers: self.headers(question, trace.as_deref()),
             end: start + self.timeout,
         };
         if !self.breaker().allows(start.into_std()) {
@@ -205,7 +251,7 @@ impl Target {
     fn body(
         &self,
         question: &Question,
-        via: Via,
+        via: Via<'_>,
         stamp: Option<&Stamp>,
     ) -> Result<Bytes, Unanswered> {
         match &self.carrier {

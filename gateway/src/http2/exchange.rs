@@ -32,6 +32,9 @@ const OF_HTTP1: [&str; 5] = [
     "upgrade",
 ];
 
+/// What follows a response's body; found among the response's extensions.
+pub(crate) struct Trailers(pub(crate) http::HeaderMap);
+
 type BoxedPayload = Pin<Box<dyn Stream<Item = Result<Bytes, PayloadError>>>>;
 
 /// Answers a request.
@@ -63,7 +66,8 @@ async fn exchange(
         reset = poll_fn(|context| respond.poll_reset(context)) => return reset.map(|_| ()),
     };
     let response = answered.map_or_else(|refusal| refusal, |it| it.into_parts().1);
-    let (response, body) = response.into_parts();
+    let (mut response, body) = response.into_parts();
+    let trailers = response.extensions_mut().remove::<Trailers>();
     let size = match is_head {
         true => BodySize::None,
         false => body.size(),
@@ -80,12 +84,16 @@ async fn exchange(
     let stream = respond.send_response(head, is_empty)?;
     match is_empty {
         true => Ok(()),
-        false => pour(body, stream).await,
+        false => pour(body, stream, trailers).await,
     }
 }
 
 /// Sends a body, as much at a time as the client's window allows.
-async fn pour(body: BoxBody, mut stream: SendStream<Bytes>) -> Result<(), h2::Error> {
+async fn pour(
+    body: BoxBody,
+    mut stream: SendStream<Bytes>,
+    trailers: Option<Trailers>,
+) -> Result<(), h2::Error> {
     let mut body = std::pin::pin!(body);
     loop {
         let piece = tokio::select! {
@@ -104,8 +112,12 @@ async fn pour(body: BoxBody, mut stream: SendStream<Bytes>) -> Result<(), h2::Er
                 stream.send_reset(Reason::INTERNAL_ERROR);
                 return Ok(());
             }
-            None => return stream.send_data(Bytes::new(), true),
+            None => break,
         }
+    }
+    match trailers {
+        Some(Trailers(trailers)) => stream.send_trailers(trailers),
+        None => stream.send_data(Bytes::new(), true),
     }
 }
 

@@ -69,6 +69,23 @@ impl Presence {
             .await
     }
 
+    /// Whether the service answers at all.
+    pub(crate) async fn reach(&self) -> Result<(), String> {
+        let topic = backbone::Topic::presence_ask_channel(0);
+        let question = self.asking(question::What::Counts(CountsQuestion::default()));
+        let message = backbone::Message::new(question.encode_to_vec());
+        let answer = self.backbone.ask(&topic, message, self.timeout).await;
+        answer.map(|_| ()).map_err(|error| error.to_string())
+    }
+
+    fn asking(&self, what: question::What) -> Question {
+        Question {
+            version: VERSION,
+            partitions: self.identity.partitions,
+            what: Some(what),
+        }
+    }
+
     /// Tells the service what has changed, and then asks.
     async fn in_time<T>(
         &self,
@@ -153,15 +170,9 @@ impl Presence {
         what: question::What,
         end: Instant,
     ) -> Result<answer::What, PresenceError> {
-        let partitions = self.identity.partitions;
         let partition = self.streams.of_channel(channel.as_str()).partition;
         let topic = backbone::Topic::presence_ask_channel(partition);
-        let question = Question {
-            version: VERSION,
-            partitions,
-            what: Some(what),
-        };
-        let data = bytes::Bytes::from(question.encode_to_vec());
+        let data = bytes::Bytes::from(self.asking(what).encode_to_vec());
         loop {
             let within = end.saturating_duration_since(Instant::now()).min(TURN);
             let message = backbone::Message::new(data.clone());

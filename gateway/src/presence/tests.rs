@@ -98,7 +98,7 @@ impl Bench {
             Arc::clone(&counters),
             Windows::new(0),
         );
-        let presence = Presence::new(&config, &backbone, &counters).unwrap();
+        let presence = Presence::new(Uuid::new_v4(), &config, &backbone, &counters).unwrap();
         let (sender, heard) = mpsc::channel(1_000);
         let service = Arc::new(Service(sender));
         let mut subscriptions = Vec::new();

@@ -4,6 +4,7 @@ use tidegate_backbone::{Channel, Error, Position, Publication, Range};
 use tidegate_codec::{Disconnect, Push, Reply};
 
 use super::PresenceQuestion;
+use crate::auth::EndpointId;
 use crate::hooks::Question;
 use crate::interest::Wish;
 
@@ -55,6 +56,15 @@ pub enum Action {
         ticket: u32,
         /// What to ask.
         question: Box<Question>,
+    },
+    /// Fetch published keys, then call [`Session::fetched`].
+    ///
+    /// [`Session::fetched`]: super::Session::fetched
+    Fetch {
+        /// The number of what waits for them.
+        ticket: u32,
+        /// Where they are published.
+        endpoint: EndpointId,
     },
     /// Tell the application's backend.
     Tell(Box<Question>),

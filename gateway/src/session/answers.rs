@@ -51,6 +51,8 @@ impl Session {
             Pending::SubRefresh(channel) => {
                 self.sub_refresh_answered(&channel, result, now, actions);
             }
+            // Nobody asks for it by a question.
+            Pending::Keys(_) => {}
             Pending::Rpc(id) => match grant_of(result) {
                 Ok(grant) => actions.push(called(id, grant.data.unwrap_or_default())),
                 Err(ending) => self.end_question(id, ending, actions),
@@ -87,6 +89,7 @@ impl Session {
             expiry: grant.expiry,
             info: grant.info.unwrap_or_default(),
             subs: grant.subs,
+            token: None,
         };
         let data = grant.data.unwrap_or_default();
         let connecting = self.granted_connect(id, &request, claims, data, now);
@@ -240,6 +243,7 @@ impl From<Grant> for super::subscribe::Grant {
             data: grant.data.unwrap_or_default(),
             expiry: grant.expiry,
             overrides: grant.overrides,
+            token: None,
         }
     }
 }

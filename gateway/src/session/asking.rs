@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tidegate_backbone::{Channel, Publication};
-use tidegate_codec::{ConnectRequest, ErrorCode, Reply, RpcRequest, SubscribeRequest, Success};
+use tidegate_codec::{
+    Command, ConnectRequest, ErrorCode, Reply, Request, RpcRequest, SubscribeRequest, Success,
+};
 
 use super::{Action, Actions, Refusal, Session};
 use crate::hooks::{Callee, Caller, Headers, Question, Subject, TargetId};
@@ -30,6 +32,8 @@ pub(super) enum Pending {
     SubRefresh(Channel),
     Publish(u32, Channel, Box<Publication>),
     Rpc(u32),
+    /// A command with a token whose key is being fetched.
+    Keys(Box<Command>),
 }
 
 impl Asking {
@@ -45,20 +49,29 @@ impl Asking {
     /// Whether the connect waits for an answer.
     pub(super) fn is_connecting(&self) -> bool {
         let mut pending = self.pending.iter();
-        pending.any(|(_, it)| matches!(it, Pending::Connect(..)))
+        pending.any(|(_, it)| match it {
+            Pending::Connect(..) => true,
+            Pending::Keys(command) => matches!(command.request, Request::Connect(_)),
+            _ => false,
+        })
     }
 
     /// Whether a subscribe to the channel waits for an answer.
     pub(super) fn is_subscribing(&self, channel: &str) -> bool {
-        self.asked().any(|it| it.as_str() == channel)
+        self.asked().any(|it| it == channel)
     }
 
     /// The channels of subscribes that wait for an answer.
-    pub(super) fn asked(&self) -> impl Iterator<Item = &Channel> {
-        self.pending.iter().filter_map(|(_, it)| match it {
-            Pending::Subscribe(_, channel, _) => Some(channel),
-            _ => None,
-        })
+    pub(super) fn asked(&self) -> impl Iterator<Item = &str> {
+        self.pending.iter().filter_map(|(_, it)| it.subscribe())
+    }
+
+    /// Keeps what waits; gives its number.
+    pub(super) fn keep(&mut self, pending: Pending) -> u32 {
+        let ticket = self.next;
+        self.next = ticket.wrapping_add(1);
+        self.pending.push((ticket, pending));
+        ticket
     }
 
     /// What waits for the answer to this question.
@@ -70,11 +83,24 @@ impl Asking {
     /// Takes away a subscribe that waits for an answer; gives its command's id.
     fn withdraw(&mut self, channel: &str) -> Option<u32> {
         let mut pending = self.pending.iter();
-        let index = pending.position(
-            |(_, it)| matches!(it, Pending::Subscribe(_, of, _) if of.as_str() == channel),
-        )?;
-        match self.pending.swap_remove(index) {
-            (_, Pending::Subscribe(id, ..)) => Some(id),
+        let index = pending.position(|(_, it)| it.subscribe() == Some(channel))?;
+        match self.pending.swap_remove(index).1 {
+            Pending::Subscribe(id, ..) => Some(id),
+            Pending::Keys(command) => Some(command.id),
+            _ => None,
+        }
+    }
+}
+
+impl Pending {
+    /// The channel of a subscribe.
+    fn subscribe(&self) -> Option<&str> {
+        match self {
+            Self::Subscribe(_, channel, _) => Some(channel.as_str()),
+            Self::Keys(command) => match &command.request {
+                Request::Subscribe(request) => Some(&request.channel),
+                _ => None,
+            },
             _ => None,
         }
     }
@@ -96,9 +122,7 @@ impl Session {
     fn ask(&mut self, target: TargetId, subject: Subject, pending: Pending, actions: &mut Actions) {
         let caller = self.caller();
         let asking = self.asking.get_or_insert_default();
-        let ticket = asking.next;
-        asking.next = ticket.wrapping_add(1);
-        asking.pending.push((ticket, pending));
+        let ticket = asking.keep(pending);
         let question = Box::new(Question {
             target,
             caller,

@@ -16,7 +16,7 @@ use super::{
     Action, Actions, Identity, Join, Landing, Moment, OpenError, PingStyle, Refusal, Session,
     State, Subscription, Term, VERSION,
 };
-use crate::auth::{ConnectionClaims, Expiry, TokenError};
+use crate::auth::{ConnectionClaims, Expiry, TokenError, TokenId};
 
 /// A connect that waits for its channels to be joined.
 #[derive(Debug)]
@@ -27,6 +27,8 @@ pub(super) struct Connecting {
     subscriptions: BTreeMap<Channel, ServerSide>,
     /// The application's, for the client.
     data: Bytes,
+    /// Of the token, if there is one.
+    token: Option<TokenId>,
     /// Name and version that the client gave itself.
     names: (String, String),
 }
@@ -89,6 +91,7 @@ impl Session {
             term,
             subscriptions,
             data,
+            token,
             names: (name, version),
         } = *connecting;
         if self.is_closed() {
@@ -103,6 +106,11 @@ impl Session {
                 return self.refuse_connect(id, ErrorCode::Internal.into(), actions);
             }
         };
+        // The list may have grown meanwhile.
+        if let Err(refusal) = self.admit(&identity.user, token.as_ref(), now) {
+            return self.refuse_connect(id, refusal, actions);
+        }
+        self.keep_token(token);
         let before = std::mem::replace(&mut self.state, State::Open(identity));
         let mut result = self.connect_result(term, &subscriptions, landings, now.wall);
         if let State::Fresh(fresh) = before {
@@ -163,6 +171,7 @@ impl Session {
         wishes: Vec<Channel>,
         now: Moment,
     ) -> Result<Connecting, Refusal> {
+        self.admit(&claims.user, claims.token.as_ref(), now)?;
         let term = self.connection_term(claims.expiry, now)?;
         let token_channels = claims.subs.keys().cloned().collect();
         let subscriptions = self.server_side(&claims.user, claims.subs, wishes, request, now)?;
@@ -178,6 +187,7 @@ impl Session {
             term,
             subscriptions,
             data: Bytes::new(),
+            token: claims.token,
             names: (request.name.clone(), request.version.clone()),
         })
     }
@@ -194,7 +204,7 @@ impl Session {
     }
 
     /// The token of the command, or else of the upgrade request.
-    fn token<'a>(&'a self, of_command: &'a str) -> &'a str {
+    pub(super) fn token<'a>(&'a self, of_command: &'a str) -> &'a str {
         match &self.state {
             State::Fresh(fresh) if of_command.is_empty() => &fresh.token,
             _ => of_command,
@@ -301,5 +311,6 @@ fn anonymous() -> ConnectionClaims {
         expiry: Expiry::Never,
         info: Bytes::new(),
         subs: BTreeMap::new(),
+        token: None,
     }
 }

@@ -102,7 +102,8 @@ impl Session {
         let names = |it: &Channel| it.as_str().to_owned();
         let subscribed = self.subscriptions.channels().map(names);
         let joining = self.joining.channels().map(names);
-        let asking = self.asking.iter().flat_map(|it| it.asked()).map(names);
+        let asking = self.asking.iter().flat_map(|it| it.asked());
+        let asking = asking.map(str::to_owned);
         let all: Vec<_> = subscribed.chain(joining).chain(asking).collect();
         for channel in &all {
             self.unsubscribe_by_order(channel, actions);

@@ -27,6 +27,7 @@ impl Session {
                 TokenError::Expired => DisconnectCode::ConnectionExpired,
                 TokenError::Invalid(_) => DisconnectCode::InvalidToken,
             })?;
+        self.admit(&claims.user, claims.token.as_ref(), now)?;
         let grace = self.rules.client.expired_close_delay;
         let term = Term::new(claims.expiry, grace, now).ok_or(DisconnectCode::ConnectionExpired)?;
         let State::Open(identity) = &mut self.state else {
@@ -40,6 +41,7 @@ impl Session {
         }
         identity.deadline = term.deadline;
         identity.info = claims.info;
+        self.keep_token(claims.token);
         let result = RefreshResult {
             client: self.client.to_string(),
             version: VERSION.to_owned(),
@@ -78,11 +80,17 @@ impl Session {
                 TokenError::Invalid(_) => DisconnectCode::InvalidToken.into(),
             })?;
         self.check_token_is_for(&claims, &request.channel)?;
+        if self.is_revoked(&claims.token, &claims.user, &request.channel, now) {
+            return Err(DisconnectCode::InvalidToken.into());
+        }
         let grace = self.rules.client.expired_sub_close_delay;
         let term = Term::new(claims.expiry, grace, now).ok_or(ErrorCode::Expired)?;
         if let Some(subscription) = self.subscriptions.get_mut(&request.channel) {
             subscription.deadline = term.deadline;
             subscription.info = claims.options.info;
+        }
+        if let Ok((channel, _)) = self.rules.channel(&request.channel) {
+            self.keep_token_of(&channel, Some(claims.token));
         }
         let result = SubRefreshResult {
             expires: term.expires(),

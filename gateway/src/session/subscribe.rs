@@ -13,7 +13,7 @@ use super::recovery::Recovery;
 use super::{
     Action, Actions, Join, Landing, Moment, Refusal, Session, Standing, Subscription, Term,
 };
-use crate::auth::{Expiry, Override, SubscriptionClaims, TokenError};
+use crate::auth::{Expiry, Override, SubscriptionClaims, TokenError, TokenId};
 use crate::rules::{Asker, ChannelRules};
 
 /// A subscribe that waits for its channel to be joined.
@@ -32,6 +32,8 @@ pub(super) struct Grant {
     pub(super) data: Bytes,
     pub(super) expiry: Expiry,
     pub(super) overrides: Override,
+    /// Of the token, if there is one.
+    pub(super) token: Option<TokenId>,
 }
 
 impl Session {
@@ -98,6 +100,7 @@ impl Session {
         };
         let may_read = self.rules.may_read_history(asker, rules);
         let recovery = Recovery::new(request, rules, may_read, grant.overrides);
+        self.keep_token_of(&channel, grant.token);
         actions.push(Action::Join(Join {
             channel: channel.clone(),
             wish: recovery.wish(),
@@ -214,7 +217,7 @@ impl Session {
     /// Whether there may be a subscription to a channel beside those to others that are there and under way.
     pub(super) fn has_room_for(&self, channel: &str) -> bool {
         let asked = self.asking.iter().flat_map(|it| it.asked());
-        let asking = asked.filter(|it| it.as_str() != channel).count();
+        let asking = asked.filter(|it| *it != channel).count();
         let taken = self.subscriptions.len() + self.joining.len() + asking;
         taken < self.rules.client.channel_limit
     }
@@ -236,13 +239,21 @@ impl Session {
             })?;
             self.check_token_is_for(&claims, channel.as_str())?;
             let SubscriptionClaims {
-                expiry, options, ..
+                user,
+                expiry,
+                options,
+                token,
+                ..
             } = claims;
+            if self.is_revoked(&token, &user, channel.as_str(), now) {
+                return Err(ErrorCode::PermissionDenied.into());
+            }
             return Ok(Grant {
                 info: options.info,
                 data: options.data,
                 expiry,
                 overrides: options.overrides,
+                token: Some(token),
             });
         }
         let asker = Asker {
@@ -257,6 +268,7 @@ impl Session {
             data: Bytes::new(),
             expiry: Expiry::Never,
             overrides: Override::default(),
+            token: None,
         })
     }
 

@@ -5,9 +5,11 @@ mod control;
 mod expiry;
 mod heartbeat;
 mod hooks;
+mod keys;
 mod presence;
 mod publish;
 mod recovery;
+mod revocation;
 mod subscribe;
 
 use std::sync::Arc;
@@ -58,6 +60,8 @@ struct Client {
     /// Of the backend; taken by the next question.
     answer: Option<Result<Answer, Unanswered>>,
     presence: Result<PresenceAnswer, PresenceError>,
+    /// Whether keys that are fetched can be had; `None` while that takes time.
+    keys: Option<bool>,
 }
 
 impl Client {
@@ -105,6 +109,7 @@ impl Client {
             publish: Ok(None),
             answer: None,
             presence: Err(PresenceError::Unavailable(String::new())),
+            keys: None,
         }
     }
 
@@ -166,6 +171,11 @@ impl Client {
                     Action::Ask { ticket, .. } if self.answer.is_some() => {
                         let answer = self.answer.take().unwrap();
                         self.session.answered(*ticket, answer, self.now, &mut next);
+                    }
+                    Action::Fetch { ticket, .. } if self.keys.is_some() => {
+                        let are_there = self.keys == Some(true);
+                        let (ticket, now) = (*ticket, self.now);
+                        self.session.fetched(ticket, are_there, now, &mut next);
                     }
                     Action::Read { id, .. } => {
                         let page = self.page.clone();
@@ -234,6 +244,7 @@ fn line(action: &Action) -> String {
         Action::Ask { question, .. } => {
             format!("ask {:?} {:?}", question.caller.user, question.subject)
         }
+        Action::Fetch { endpoint, .. } => format!("fetch {}", endpoint.0),
         Action::Tell(question) => format!("tell {:?} {:?}", question.caller.user, question.subject),
         Action::Close(with) if is_ours(with) => format!("close {}", with.code),
         Action::Close(with) => format!("close {with}"),

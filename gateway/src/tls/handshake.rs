@@ -1,7 +1,6 @@
 //! A client's handshake: in time, or not at all.
 
 use std::io;
-use std::sync::Arc;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -31,12 +30,13 @@ impl Tls {
             if first[0].is_ascii_uppercase() {
                 return refuse(socket).await;
             }
-            Stream::accept(socket, Arc::clone(&self.config), scratch).await
+            Stream::accept(socket, self.port.config(), scratch).await
         };
-        match timeout(self.timeout, handshake).await {
+        let outcome = match timeout(self.timeout, handshake).await {
             Ok(outcome) => outcome,
             Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, "it took too long")),
-        }
+        };
+        outcome.inspect_err(|error| self.port.handshake_failed(error))
     }
 }
 

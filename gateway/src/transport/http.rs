@@ -13,14 +13,16 @@ use std::rc::Rc;
 use actix_http::RequestHead;
 use actix_web::body::BodyStream;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
-use actix_web::http::{Method, StatusCode};
+use actix_web::http::{Method, StatusCode, Version};
 use actix_web::{HttpRequest, HttpResponse, web};
 use bytes::Bytes;
 use tidegate_codec::{ConnectRequest, DisconnectCode, Format};
 use tokio::sync::oneshot;
 
 use super::body::body;
+use super::chunks::Coding;
 use super::cors;
+use super::lent::Claim;
 use super::marks::Marks;
 use super::request::{
     Refusal, admit_past, check_entrance, connect_parameter, content_format, entry, read_body,
@@ -62,7 +64,7 @@ pub(crate) async fn serve(
     if request.method() == Method::OPTIONS {
         return cors.preflight(kind.methods());
     }
-    let opened = open(kind, request.head(), payload, &worker).await;
+    let opened = open(kind, &request, payload, &worker).await;
     let mut response = opened.unwrap_or_else(|refusal| match refusal {
         Refusal::Stopping | Refusal::Full(_) if kind == Kind::UniSse => come_back(),
         refusal => refusal.response(),
@@ -74,16 +76,18 @@ pub(crate) async fn serve(
 /// Opens a client's connection.
 async fn open(
     kind: Kind,
-    head: &RequestHead,
+    request: &HttpRequest,
     payload: web::Payload,
     worker: &Rc<Worker>,
 ) -> Result<HttpResponse, Refusal> {
-    let node = &worker.node;
+    let (head, node) = (request.head(), &worker.node);
     check_entrance(head, node)?;
     if !kind.takes(&head.method) {
         return Err(Refusal::Status(StatusCode::METHOD_NOT_ALLOWED));
     }
-    let (writer, body) = body(admit_past(node)?);
+    let claim = claim(request);
+    let is_plain = matches!(claim, Some((_, Coding::Plain)));
+    let (writer, body) = body(admit_past(node)?, claim);
     let format = match kind {
         Kind::HttpStream => content_format(head),
         Kind::Sse | Kind::UniSse | Kind::UniHttpStream => Format::Json,
@@ -107,9 +111,22 @@ async fn open(
     {
         return Err(Refusal::Status(*status));
     }
-    let mut response = HttpResponse::Ok().body(BodyStream::new(body));
+    // Nothing else comes on this connection, where it is the client's alone.
+    let mut response = HttpResponse::Ok();
+    let mut response = response.force_close().body(BodyStream::new(body));
+    response.head_mut().no_chunking(is_plain);
     set_headers(kind, format, &mut response);
     Ok(response)
+}
+
+/// The claim of a response to its socket, where it has one of its own.
+fn claim(request: &HttpRequest) -> Option<(Rc<Claim>, Coding)> {
+    let claim = request.conn_data::<Rc<Claim>>()?;
+    let coding = match request.version() {
+        Version::HTTP_11 => Coding::Chunked,
+        _ => Coding::Plain,
+    };
+    Some((Rc::clone(claim), coding))
 }
 
 /// What a connection starts with: a session that can be told commands, or one whose client does not answer.

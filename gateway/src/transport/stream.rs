@@ -104,7 +104,7 @@ impl Stream {
             None => self.serve(context),
             Some(End::Leaving) => self.leave(context),
             Some(End::Settling(ending)) => self.settle(&ending, context),
-            Some(End::Closing(until)) => self.close(until),
+            Some(End::Closing(until)) => self.close(until, context),
         }
     }
 
@@ -112,11 +112,11 @@ impl Stream {
     fn serve(&mut self, context: &mut Context<'_>) -> Turn {
         let is_due = self.alarm.ring(&mut self.connection);
         if let Some(code) = self.outbox().take_asked_to_close() {
-            self.dismiss(code);
+            self.dismiss(code, context);
         }
         let has_progressed = self.connection.progress(context);
         let has_read = self.read(context);
-        if self.flush().is_err() || self.writer.is_gone() {
+        if self.flush(context).is_err() || self.is_gone(context) {
             self.end = Some(End::Leaving);
             return Turn::Again;
         }
@@ -160,11 +160,12 @@ impl Stream {
 
     /// Moves what waits into the body, as much as it takes. With nothing left that is how far the client's channels are, which
     /// it is then told.
-    fn flush(&mut self) -> io::Result<()> {
-        let outbox = Rc::clone(self.outbox());
+    fn flush(&mut self, context: &mut Context<'_>) -> io::Result<()> {
+        let (outbox, worker) = (Rc::clone(self.outbox()), Rc::clone(self.worker()));
         loop {
+            let mut scratch = worker.scratch.borrow_mut();
             let flushed = outbox.poll_flush(&mut |bytes| {
-                let written = self.writer.poll_write(bytes);
+                let written = self.writer.poll_write(bytes, &mut scratch, context);
                 if let (Poll::Ready(Ok(count)), Some(marks)) = (&written, &mut self.marks) {
                     marks.written(*count);
                 }
@@ -172,10 +173,19 @@ impl Stream {
             });
             match flushed {
                 Poll::Ready(Ok(())) if self.mark() => {}
-                Poll::Ready(Ok(())) | Poll::Pending => return Ok(()),
                 Poll::Ready(Err(error)) => return Err(error),
+                Poll::Ready(Ok(())) | Poll::Pending => break,
             }
         }
+        match self.writer.poll_flush(context) {
+            Poll::Ready(Err(error)) => Err(error),
+            Poll::Ready(Ok(())) | Poll::Pending => Ok(()),
+        }
+    }
+
+    fn is_gone(&self, context: &mut Context<'_>) -> bool {
+        let mut scratch = self.worker().scratch.borrow_mut();
+        self.writer.is_gone(&mut scratch, context)
     }
 
     /// Adds an id to what was written, if it is time for one.
@@ -201,12 +211,12 @@ impl Stream {
     }
 
     /// Ends the session from outside. The client is told first how far it is.
-    fn dismiss(&mut self, code: DisconnectCode) {
+    fn dismiss(&mut self, code: DisconnectCode, context: &mut Context<'_>) {
         if let Some(marks) = &mut self.marks {
             marks.hurry();
         }
         // If nobody reads, that is found out next.
-        let _flushed = self.flush();
+        let _flushed = self.flush(context);
         self.connection.close(code);
     }
 
@@ -266,13 +276,11 @@ impl Stream {
         Turn::Again
     }
 
-    fn close(&mut self, until: Instant) -> Turn {
-        let outbox = Rc::clone(self.outbox());
-        let flushed = outbox.poll_flush(&mut |bytes| self.writer.poll_write(bytes));
-        let is_over = match flushed {
-            Poll::Ready(Ok(())) => self.writer.is_empty(),
-            Poll::Ready(Err(_)) => true,
-            Poll::Pending => false,
+    fn close(&mut self, until: Instant, context: &mut Context<'_>) -> Turn {
+        let is_over = match self.flush(context) {
+            Ok(()) if self.outbox().waiting() == 0 => self.writer.poll_end(context).is_ready(),
+            Ok(()) => false,
+            Err(_) => true,
         };
         match is_over || now() >= until {
             true => Turn::Done,

@@ -12,9 +12,9 @@ use actix_service::{Service, ServiceFactory};
 use actix_web::HttpResponse;
 use futures_util::SinkExt;
 use futures_util::future::LocalBoxFuture;
-use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::conversation::Conversation;
+use super::lent::{Io, Lent};
 use super::one_way::OneWay;
 use super::request::{admit, agreement, decoder, entry, grant, wire};
 use super::websocket::Socket;
@@ -22,10 +22,7 @@ use crate::admission::Admitted;
 use crate::connection::Connection;
 use crate::worker::Worker;
 
-/// A socket, encrypted or not.
-trait Io: AsyncRead + AsyncWrite + Unpin + 'static {}
-
-impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Io for T {}
+const NOT_TAKEN: &str = "only responses take sockets over, and this is none";
 
 /// Takes the upgrade requests of one worker.
 #[derive(Clone)]
@@ -37,7 +34,7 @@ impl Upgrade {
     }
 
     /// Grants an upgrade, and gives the socket to a task of its own.
-    fn start<T: Io>(&self, head: &RequestHead, framed: Framed<T, Codec>, admitted: Admitted) {
+    fn start<T: Io>(&self, head: &RequestHead, framed: Framed<Lent<T>, Codec>, admitted: Admitted) {
         let config = &self.0.node.config;
         if OneWay::is_for(head, config) {
             return self.start_one_way(head, framed, admitted);
@@ -49,48 +46,44 @@ impl Upgrade {
             wire(head, agreement.as_ref()),
         );
         let mut parts = framed.into_parts();
+        let io = parts.io.into_inner().expect(NOT_TAKEN);
         let early = &mut parts.read_buf;
         #[cfg(feature = "echo")]
         if head.uri.path() == super::echo::PATH {
             let echo = super::echo::Echo::new(&self.0, wire);
             echo.outbox().begin_with(answer.as_bytes());
-            return Socket::start(parts.io, decoder, echo, admitted, early);
+            return Socket::start(io, decoder, echo, admitted, early);
         }
         let entry = entry(head, &self.0.node);
         let connection = Connection::new(&self.0, entry, wire);
         connection.outbox().begin_with(answer.as_bytes());
-        Socket::start(parts.io, decoder, connection, admitted, early);
+        Socket::start(io, decoder, connection, admitted, early);
     }
 
     fn start_one_way<T: Io>(
         &self,
         head: &RequestHead,
-        framed: Framed<T, Codec>,
+        framed: Framed<Lent<T>, Codec>,
         admitted: Admitted,
     ) {
         let mut parts = framed.into_parts();
+        let io = parts.io.into_inner().expect(NOT_TAKEN);
         let mut listener = OneWay::new(&self.0, head);
         let answer = grant(head, None);
         listener.outbox().begin_with(answer.as_bytes());
         listener.begin(head);
-        Socket::start(
-            parts.io,
-            decoder(None),
-            listener,
-            admitted,
-            &mut parts.read_buf,
-        );
+        Socket::start(io, decoder(None), listener, admitted, &mut parts.read_buf);
     }
 }
 
-impl<T: Io> Service<(Request, Framed<T, Codec>)> for Upgrade {
+impl<T: Io> Service<(Request, Framed<Lent<T>, Codec>)> for Upgrade {
     type Response = ();
     type Error = actix_web::Error;
     type Future = LocalBoxFuture<'static, Result<(), actix_web::Error>>;
 
     actix_service::always_ready!();
 
-    fn call(&self, (request, framed): (Request, Framed<T, Codec>)) -> Self::Future {
+    fn call(&self, (request, framed): (Request, Framed<Lent<T>, Codec>)) -> Self::Future {
         let head = request.head();
         match admit(head, &self.0.node) {
             Ok(admitted) => {
@@ -104,7 +97,7 @@ impl<T: Io> Service<(Request, Framed<T, Codec>)> for Upgrade {
 
 /// Sends a response, and closes the socket.
 async fn answer<T: Io>(
-    mut framed: Framed<T, Codec>,
+    mut framed: Framed<Lent<T>, Codec>,
     response: HttpResponse,
 ) -> Result<(), actix_web::Error> {
     let (response, body) = response.into_parts();
@@ -121,7 +114,7 @@ async fn answer<T: Io>(
     Ok(())
 }
 
-impl<T: Io> ServiceFactory<(Request, Framed<T, Codec>)> for Upgrade {
+impl<T: Io> ServiceFactory<(Request, Framed<Lent<T>, Codec>)> for Upgrade {
     type Response = ();
     type Error = actix_web::Error;
     type Config = ();

@@ -4,6 +4,8 @@ mod backend;
 mod failing;
 mod grpc;
 mod limits;
+mod occupancy;
+mod relaying;
 mod services;
 mod telling;
 pub(crate) mod visitor;

@@ -110,6 +110,16 @@ pub(crate) async fn get(address: SocketAddr, path: &str) -> Answer {
     exchange(address, request.as_bytes()).await
 }
 
+/// Sends JSON to a resource.
+pub(crate) async fn post(address: SocketAddr, path: &str, body: &str) -> Answer {
+    let length = body.len();
+    let request = format!(
+        "POST {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Type: application/json\r\n\
+         Content-Length: {length}\r\n\r\n{body}"
+    );
+    exchange(address, request.as_bytes()).await
+}
+
 /// The value of a metric now.
 pub(crate) async fn metric(address: SocketAddr, name: &str) -> u64 {
     get(address, "/metrics").await.metric(name)

@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use tidegate_backbone::embedded::Embedded;
+use tidegate_backbone::nats::{Nats, NatsOptions};
 use tidegate_gateway::config::Config;
 use tidegate_gateway::server::Server;
 use tidegate_testkit::deadline::until_some;
+use tidegate_testkit::nats::NatsServer;
 
 use crate::client::Client;
 use crate::command::Format;
@@ -36,6 +38,25 @@ impl Site {
         Self { server }
     }
 
+    /// The same over NATS.
+    pub(crate) async fn over(nats: &NatsServer, change: impl FnOnce(&mut Value)) -> Self {
+        let mut value = config();
+        change(&mut value);
+        let config: Config = serde_json::from_value(value).unwrap();
+        let backbone = Nats::connect(NatsOptions::new([nats.url()])).await.unwrap();
+        let server = Server::start(config, Arc::new(backbone)).unwrap();
+        Self { server }
+    }
+
+    /// Waits until clients are to come here.
+    pub(crate) async fn until_ready(&self) {
+        let ready = async || {
+            let answer = http::get(self.address(), "/ready").await;
+            (answer.status == 200).then_some(())
+        };
+        until_some("the node is ready", ready).await.unwrap();
+    }
+
     /// Stops the node, whoever is connected.
     pub(crate) async fn end(self) {
         self.server.stop().await;
@@ -43,6 +64,11 @@ impl Site {
 
     pub(crate) fn address(&self) -> SocketAddr {
         self.server.address()
+    }
+
+    /// Where clients come by gRPC.
+    pub(crate) fn uni_grpc_address(&self) -> SocketAddr {
+        self.server.uni_grpc_address().unwrap()
     }
 
     /// A client that is connected as `user`.
@@ -58,6 +84,15 @@ impl Site {
     /// The value of a metric now.
     pub(crate) async fn metric(&self, name: &str) -> u64 {
         http::metric(self.address(), name).await
+    }
+
+    /// Waits until the node is ready; gives what it says of that.
+    pub(crate) async fn ready(&self) -> Value {
+        let answer = until_some("the node is ready", async || {
+            let answer = http::get(self.address(), "/ready").await;
+            (answer.status == 200).then_some(answer.body)
+        });
+        serde_json::from_str(&answer.await.unwrap()).unwrap()
     }
 
     /// Waits until a metric has this value.

@@ -100,7 +100,9 @@ async fn a_second_signal_ends_the_process_at_once_with_status_1() {
     .await;
     let clients = (0..5).map(|_| Client::connected(process.address, Format::Json, "reader"));
     let clients = join_all(clients).await;
-    assert_eq!(get(process.address, "/ready").await.status, 200);
+    let ready = async || (get(process.address, "/ready").await.status == 200).then_some(());
+    let ready = tidegate_testkit::deadline::until_some("the node is ready", ready);
+    ready.await.unwrap();
     process.program.terminate().unwrap();
     let stopping = tidegate_testkit::deadline::until("the node says that it stops", || {
         process.program.output().contains("stopping")

@@ -2,6 +2,7 @@
 
 mod bounds;
 mod emulation;
+mod grpc;
 mod http2;
 mod one_way;
 mod origins;

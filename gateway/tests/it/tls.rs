@@ -50,6 +50,32 @@ async fn a_client_that_trusts_another_authority_does_not_come_in() {
 }
 
 #[tokio::test]
+async fn clients_show_a_certificate_where_they_are_asked_to() {
+    let (clients, strange) = (Authority::new().unwrap(), Authority::new().unwrap());
+    let site = TlsSite::with(|config| {
+        config["http_server"]["tls"]["client_ca_pem_file"] = json!(clients.file());
+    });
+    let showing = |authority: &Authority| {
+        let own = authority.certificate("a client").unwrap();
+        site.trust().showing(&own)
+    };
+    for (trust, comes_in) in [
+        (site.trust(), false),
+        (showing(&strange), false),
+        (showing(&clients), true),
+    ] {
+        // A client of TLS 1.3 has done its part before it is refused.
+        let mut stream = trust.connect(site.address()).await.unwrap();
+        let request = b"GET /health HTTP/1.1\r\nHost: gateway.test\r\n\r\n";
+        let _sent = stream.write_all(request).await;
+        let mut answer = [0; 12];
+        let answered = timeout(PATIENCE, stream.read_exact(&mut answer)).await;
+        assert_eq!(answered.unwrap().is_ok(), comes_in, "{answer:?}");
+    }
+    site.end().await;
+}
+
+#[tokio::test]
 async fn clients_that_do_not_finish_a_handshake_are_cut_off_and_disturb_nobody() {
     let site = TlsSite::with(|config| {
         config["http_server"]["workers"] = json!(1);

@@ -46,6 +46,12 @@ const SEEN_CLIENT_BYTES: usize = CLIENT_BYTES + 450;
 /// The same over TLS.
 const TLS_CLIENT_BYTES: usize = 4_000;
 
+/// The same over a response of HTTP/1, which has taken its socket over.
+const STREAM_CLIENT_BYTES: usize = CLIENT_BYTES + 200;
+
+/// What a client needs whose commands come by request.
+const INBOX_BYTES: usize = 500;
+
 /// Allocations of one publication, whatever the number of its subscribers.
 const DELIVERY_BLOCKS: u64 = 16;
 
@@ -59,6 +65,7 @@ fn memory_is_bounded() {
     idle_clients();
     idle_clients_that_are_seen();
     idle_tls_clients();
+    idle_streams();
     deliveries();
 }
 
@@ -116,6 +123,52 @@ fn idle_tls_clients() {
     );
 }
 
+fn idle_streams() {
+    let mut config = Config::default();
+    config.uni_sse.enabled = true;
+    config.uni_http_stream.enabled = true;
+    config.http_stream.enabled = true;
+    for (path, limit) in [
+        ("uni_sse", STREAM_CLIENT_BYTES),
+        ("uni_http_stream", STREAM_CLIENT_BYTES),
+        ("http_stream", STREAM_CLIENT_BYTES + INBOX_BYTES),
+    ] {
+        let bytes = bytes_per_client(&config, |address, token| {
+            let mut socket = TcpStream::connect(address).unwrap();
+            listen(&mut socket, path, token);
+            socket
+        });
+        assert!(bytes <= limit, "{bytes} bytes per client of {path}");
+    }
+}
+
+/// Connects by a response that does not end, and subscribes.
+fn listen(socket: &mut TcpStream, path: &str, token: &str) {
+    let (body, mark) = match path {
+        "http_stream" => (commands(token), SUBSCRIBED),
+        _ => (
+            format!("{{\"token\":\"{token}\",\"subs\":{{\"news\":{{}}}}}}"),
+            "\"subs\":{\"news\":",
+        ),
+    };
+    let head = format!(
+        "POST /connection/{path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    socket.write_all((head + &body).as_bytes()).unwrap();
+    read_until(socket, mark);
+}
+
+/// The first frame of a client that subscribes.
+fn commands(token: &str) -> String {
+    format!(
+        "{{\"id\":1,\"connect\":{{\"token\":\"{token}\"}}}}\n{{\"id\":2,\"subscribe\":{{\"channel\":\"news\"}}}}"
+    )
+}
+
+/// The end of the answer to it.
+const SUBSCRIBED: &str = "\"subscribe\":{}";
+
 /// What a client costs that stays, on the heap.
 fn bytes_per_client(config: &Config, connect: impl Fn(SocketAddr, &str) -> TcpStream) -> usize {
     let mut config = config.clone();
@@ -151,15 +204,17 @@ fn subscribe(socket: &mut (impl Read + Write), token: &str) {
     let request = "GET /connection/websocket HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
                    Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
     socket.write_all(request.as_bytes()).unwrap();
-    let commands = format!(
-        "{{\"id\":1,\"connect\":{{\"token\":\"{token}\"}}}}\n{{\"id\":2,\"subscribe\":{{\"channel\":\"news\"}}}}"
-    );
+    let commands = commands(token);
     let length = u16::try_from(commands.len()).unwrap().to_be_bytes();
     let head = [0x81, 0x80 | 126, length[0], length[1], 0, 0, 0, 0];
     socket.write_all(&head).unwrap();
     socket.write_all(commands.as_bytes()).unwrap();
+    read_until(socket, SUBSCRIBED);
+}
+
+fn read_until(socket: &mut impl Read, mark: &str) {
     let (mut buffer, mut filled) = ([0; 4_096], 0);
-    while !String::from_utf8_lossy(&buffer[..filled]).contains("\"subscribe\":{}") {
+    while !String::from_utf8_lossy(&buffer[..filled]).contains(mark) {
         let count = socket.read(&mut buffer[filled..]).unwrap();
         assert!(count > 0, "{}", String::from_utf8_lossy(&buffer[..filled]));
         filled += count;

@@ -5,7 +5,7 @@ use tidegate_proto::history as proto;
 use tonic::Status;
 
 use super::page_token::Binding;
-use crate::history::{HistoryError, Newest, Reading, Replayed, Stats};
+use crate::history::{HistoryError, NamespaceStats, Newest, Reading, Replayed, Stats};
 use crate::store::{ArchivedChannel, ArchivedStream, Record};
 
 /// The status that an error has, by the table in the schema.
@@ -103,9 +103,19 @@ pub(super) fn stats(stats: Stats) -> proto::StatsResponse {
         bytes: it.count.bytes,
         watermark: it.watermark,
         lag,
+        partition: it.partition.map_or(0, |it| it.number),
+        partitions: it.partition.map_or(0, |it| it.of),
     };
+    let namespace = |it: NamespaceStats| proto::NamespaceStats {
+        namespace: it.namespace.unwrap_or_default(),
+        publications: it.count.publications,
+        bytes: it.count.bytes,
+        lag: it.lag,
+    };
+    let namespaces = stats.namespaces();
     proto::StatsResponse {
         streams: stats.streams.into_iter().map(stream).collect(),
+        namespaces: namespaces.into_iter().map(namespace).collect(),
         disk_bytes: stats.disk_bytes,
     }
 }

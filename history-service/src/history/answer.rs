@@ -1,8 +1,10 @@
 //! What is answered.
 
+use std::collections::BTreeMap;
+
 use tidegate_backbone::{Channel, Epoch, Error, Position};
 
-use crate::store::{ArchivedStream, Record, StoreError};
+use crate::store::{ArchivedStream, Count, Record, StoreError};
 
 /// A page of a channel's log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +39,34 @@ pub struct Stats {
     pub streams: Vec<(Option<u64>, ArchivedStream)>,
     /// On disk.
     pub disk_bytes: u64,
+}
+
+/// How much is archived of a namespace, all its streams together.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct NamespaceStats {
+    /// The namespace; `None` for channels without one.
+    pub namespace: Option<String>,
+    /// How much.
+    pub count: Count,
+    /// What its streams are ahead of the archive, as far as that is known of any.
+    pub lag: Option<u64>,
+}
+
+impl Stats {
+    /// By namespace, in their order.
+    #[must_use]
+    pub fn namespaces(&self) -> Vec<NamespaceStats> {
+        let mut namespaces: BTreeMap<_, NamespaceStats> = BTreeMap::new();
+        for (lag, archived) in &self.streams {
+            let namespace = &archived.stream.namespace;
+            let all = namespaces.entry(namespace.clone()).or_default();
+            all.namespace.clone_from(namespace);
+            all.count.publications += archived.count.publications;
+            all.count.bytes += archived.count.bytes;
+            all.lag = lag.map(|lag| lag + all.lag.unwrap_or(0)).or(all.lag);
+        }
+        namespaces.into_values().collect()
+    }
 }
 
 /// Why there is no answer.

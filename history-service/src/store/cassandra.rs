@@ -26,7 +26,7 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
-use tidegate_backbone::{Channel, Epoch, Range};
+use tidegate_backbone::{Channel, Epoch, Partition, Range};
 
 use super::{
     ArchivedChannel, ArchivedStream, Batch, MAX_EPOCH_BYTES, Page, Record, Spans, Store,
@@ -36,7 +36,7 @@ use cluster::Cluster;
 use committer::Committer;
 use expiry::{Expiry, now};
 pub use failure::OpenError;
-pub use options::{Consistency, Credentials, DEFAULT_BUCKET, Options, Tls};
+pub use options::{Consistency, Credentials, DEFAULT_BUCKET, DEFAULT_MARGIN, Options, Tls};
 pub use schema::SCHEMA;
 use state::State;
 
@@ -62,7 +62,7 @@ impl Cassandra {
         Ok(Self {
             committer: Committer::start(Arc::clone(&cluster)),
             cluster,
-            expiry: Expiry::new(options.ttls),
+            expiry: Expiry::new(options.ttls, options.margin),
             bucket: options.bucket,
             keyspace: options.keyspace,
         })
@@ -73,11 +73,16 @@ impl Cassandra {
     }
 
     /// The state of a stream, which begins now if it was not there.
-    async fn begin(&self, stream: &StreamId) -> Result<State, StoreError> {
+    async fn begin(
+        &self,
+        stream: &StreamId,
+        partition: Option<Partition>,
+    ) -> Result<State, StoreError> {
         let swept = self
             .expiry
             .swept_at_first(stream.namespace.as_deref(), now());
-        let fresh = State::new(self.bucket, swept);
+        let mut fresh = State::new(self.bucket, swept);
+        fresh.known.partition = partition;
         streams::begin(&self.cluster, stream, &fresh).await
     }
 }
@@ -183,6 +188,7 @@ impl Store for Cassandra {
             let known = streams::all(&self.cluster).await?.into_iter();
             let archived = known.map(|(stream, state)| ArchivedStream {
                 stream,
+                partition: state.known.partition,
                 count: state.known.count,
                 watermark: state.known.coverage.watermark,
             });

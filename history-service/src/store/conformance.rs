@@ -10,7 +10,7 @@ mod reads;
 
 use std::sync::Arc;
 
-use tidegate_backbone::{Channel, Epoch, From, Publication, Range};
+use tidegate_backbone::{Channel, Epoch, From, Partition, Publication, Range};
 
 pub use apart::*;
 pub use appends::*;
@@ -58,6 +58,7 @@ fn batch(channel: &Channel, offsets: impl IntoIterator<Item = u64>) -> Batch {
         watermark: records.iter().map(|(_, it)| it.offset).max().unwrap_or(0),
         records,
         passed_over: Vec::new(),
+        partition: Partition::WHOLE,
     }
 }
 

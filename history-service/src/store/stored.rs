@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use prost::Message;
-use tidegate_backbone::{ClientInfo, Publication};
+use tidegate_backbone::{ClientInfo, Partition, Publication};
 use tidegate_proto::archive::{StoredInfo, StoredPublication, StoredSpan, StoredStream};
 
 use super::{Count, Coverage, Record, StoreError};
@@ -12,11 +12,24 @@ use super::{Count, Coverage, Record, StoreError};
 pub(in crate::store) struct StreamState {
     /// Among the namespace's streams.
     pub(in crate::store) number: u64,
+    /// Which of the namespace's streams it is, once something was appended.
+    pub(in crate::store) partition: Option<Partition>,
     pub(in crate::store) coverage: Coverage,
     pub(in crate::store) count: Count,
 }
 
 impl StreamState {
+    /// Remembers which of the namespace's streams it is. Two of them cannot share an epoch: they would share their sequences.
+    pub(in crate::store) fn place(&mut self, partition: Partition) -> Result<(), StoreError> {
+        match self.partition.replace(partition) {
+            Some(before) if before != partition => Err(StoreError::Broken(format!(
+                "partitions {} and {} have the same epoch",
+                before.number, partition.number
+            ))),
+            Some(_) | None => Ok(()),
+        }
+    }
+
     pub(in crate::store) fn encode(&self) -> Vec<u8> {
         self.to_stored().encode_to_vec()
     }
@@ -37,12 +50,18 @@ impl StreamState {
             publications: self.count.publications,
             bytes: self.count.bytes,
             seen: self.coverage.seen.iter().map(span).collect(),
+            partition: self.partition.map_or(0, |it| it.number),
+            partitions: self.partition.map_or(0, |it| it.of),
         }
     }
 
     pub(in crate::store) fn from_stored(stored: StoredStream) -> Self {
         Self {
             number: stored.number,
+            partition: (stored.partitions > 0).then_some(Partition {
+                number: stored.partition,
+                of: stored.partitions,
+            }),
             coverage: Coverage {
                 watermark: stored.watermark,
                 floor: stored.floor,
@@ -100,6 +119,7 @@ pub(in crate::store) fn record(offset: u64, value: impl Into<Bytes>) -> Result<R
             tags: stored.tags,
             id: stored.id,
             place: None,
+            trace: None,
         },
     })
 }

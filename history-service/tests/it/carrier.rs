@@ -10,8 +10,8 @@ use futures_util::future::BoxFuture;
 use tidegate_backbone::embedded::Embedded;
 use tidegate_backbone::{
     AskError, Backbone, Bus, Channel, Confirmation, DurabilityReport, Ear, Epoch, Error, Feed,
-    From, Listener, Message, Page, Place, Position, Publication, Range, Removal, StreamOptions,
-    Streams, Subscription, Top, Topic,
+    From, Listener, Message, Page, Partition, Place, Position, Publication, Range, Removal,
+    StreamOptions, Streams, Subscription, Top, Topic,
 };
 use tidegate_history_service::store::{Batch, Record, StreamId};
 
@@ -142,6 +142,7 @@ impl Carrier {
             watermark: records.last().map_or(after, |(_, it)| it.offset),
             records,
             passed_over: Vec::new(),
+            partition: Partition::WHOLE,
         }
     }
 
@@ -249,7 +250,15 @@ impl Streams for Carrier {
         Box::pin(ready(Ok(removed)))
     }
 
-    fn feed(&self, _: Option<&str>, _: Option<Position>) -> Option<Box<dyn Feed>> {
+    fn partitions<'a>(&'a self, _: Option<&'a str>) -> Option<BoxFuture<'a, u32>> {
+        None
+    }
+
+    fn partition_of(&self, _: &Channel, _: u32) -> u32 {
+        Partition::WHOLE.number
+    }
+
+    fn feed(&self, _: Option<&str>, _: Partition, _: Option<Position>) -> Option<Box<dyn Feed>> {
         None
     }
 }

@@ -1,6 +1,8 @@
 //! The archive in a Cassandra cluster, against a real node that these tests share.
 
+mod expiry;
 mod program;
+mod replicas;
 mod store;
 mod tls;
 

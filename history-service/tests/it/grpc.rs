@@ -5,14 +5,13 @@ mod refusals;
 mod removing;
 mod replays;
 mod standard;
-mod tls;
 
 use std::sync::Arc;
 
 use anyhow::Result;
 use tempfile::TempDir;
 use tidegate_backbone::{Backbone, Channel};
-use tidegate_history_service::grpc::{Access, ApiKey, ServeError, Stopper, serve};
+use tidegate_history_service::grpc::{Access, ServeError, Stopper, serve};
 use tidegate_history_service::history::History;
 use tidegate_history_service::lag::Lags;
 use tidegate_history_service::store::Store;
@@ -38,7 +37,7 @@ pub(crate) struct World {
 }
 
 impl World {
-    pub(crate) async fn new(key: Option<&str>) -> Result<Self> {
+    pub(crate) async fn new() -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let carrier = Carrier::new(100);
         let store: Arc<dyn Store> = Arc::new(Embedded::open(folder.path())?);
@@ -46,8 +45,7 @@ impl World {
         let history = History::new(Arc::clone(&store), backbone, Lags::default());
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let url = format!("http://{}", listener.local_addr()?);
-        let key = key.map(ApiKey::parse).transpose()?;
-        let (stopper, server) = serve(listener, history, Access { key, tls: None });
+        let (stopper, server) = serve(listener, history, Access::default());
         let server = tokio::spawn(server);
         let connection = Endpoint::from_shared(url.clone())?.connect().await?;
         Ok(Self {
@@ -94,7 +92,7 @@ pub(crate) fn texts(publications: &[proto::Publication]) -> Vec<&str> {
 /// A read that begins after a publish was confirmed sees it, archived or not; pages follow each other in both directions.
 #[tokio::test]
 async fn a_channel_is_read_page_by_page() -> Result<()> {
-    let mut world = World::new(None).await?;
+    let mut world = World::new().await?;
     let chat = room("kept:chat");
     for number in 0..10 {
         world.carrier.put_text(&chat, &number.to_string());
@@ -127,7 +125,7 @@ async fn a_channel_is_read_page_by_page() -> Result<()> {
 /// One is found by its position, archived or not, and the newest position tells the epochs.
 #[tokio::test]
 async fn single_publications_and_positions_are_found() -> Result<()> {
-    let mut world = World::new(None).await?;
+    let mut world = World::new().await?;
     let chat = room("kept:chat");
     for number in 1..=4 {
         world.carrier.put_text(&chat, &number.to_string());
@@ -169,7 +167,7 @@ async fn single_publications_and_positions_are_found() -> Result<()> {
 /// Channels are listed in pages; what is removed is gone at once, also where only the stream has it.
 #[tokio::test]
 async fn channels_are_listed_and_removed() -> Result<()> {
-    let mut world = World::new(None).await?;
+    let mut world = World::new().await?;
     for name in ["kept:a", "kept:b", "kept:c", "kept:a", "kept:a"] {
         world.carrier.put_text(&room(name), "x");
     }

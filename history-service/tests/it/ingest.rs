@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use futures_util::future::{BoxFuture, pending, ready};
 use tempfile::TempDir;
-use tidegate_backbone::{Channel, Delivery, Error, Feed, From, Place, Publication, Range};
+use tidegate_backbone::{
+    Channel, Delivery, Error, Feed, From, Partition, Place, Publication, Range,
+};
 use tidegate_history_service::ingest::ingest;
 use tidegate_history_service::lag::Lags;
 use tidegate_history_service::retention::{Retention, keep};
@@ -88,6 +90,7 @@ fn delivery(offsets: &[u64]) -> Delivery {
             .map(|it| (room.clone(), publication(it)))
             .collect(),
         passed_over: Vec::new(),
+        partition: Partition::WHOLE,
         watermark: offsets.last().copied().unwrap_or(0),
         lag: 7,
     }

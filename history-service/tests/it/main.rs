@@ -6,6 +6,8 @@ mod cassandra;
 mod grpc;
 mod history;
 mod ingest;
+mod partitions;
+mod port;
 mod program;
 mod sharing;
 mod store;

@@ -1,5 +1,6 @@
 //! The program over a real NATS server, and what kills do to both.
 
+use std::collections::BTreeMap;
 use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,18 +19,38 @@ use tokio::time::sleep;
 use tonic::transport::{Channel as Connection, Endpoint};
 
 /// Publications while things are killed.
-const COUNT: usize = 10_000;
+pub(crate) const COUNT: usize = 10_000;
 
 /// A server that keeps `chat`, its publisher, and a folder for an archive.
 pub(crate) struct World {
     pub(crate) server: NatsServer,
     pub(crate) publisher: Arc<Nats>,
+    /// What is published to, in turn.
+    pub(crate) rooms: Vec<Channel>,
     folder: TempDir,
 }
+
+/// Spreads `chat` over this many streams.
+pub(crate) const PARTITIONS: u32 = 3;
 
 impl World {
     pub(crate) async fn new() -> Result<Self> {
         let server = NatsServer::start_with("jetstream: enabled\n").await?;
+        Self::on(server, 1, vec![Channel::parse("chat:room")?]).await
+    }
+
+    /// One whose namespace is spread over several streams.
+    pub(crate) async fn spread() -> Result<Self> {
+        let rooms = (0..12).map(|number| Channel::parse(&format!("chat:room.{number}")));
+        let rooms = rooms.collect::<Result<_, _>>()?;
+        Self::on(spreading().await?, PARTITIONS, rooms).await
+    }
+
+    pub(crate) async fn on(
+        server: NatsServer,
+        partitions: u32,
+        rooms: Vec<Channel>,
+    ) -> Result<Self> {
         let stream = StreamOptions {
             namespace: Some("chat".to_owned()),
             size: 100_000,
@@ -38,7 +59,7 @@ impl World {
             replicas: 1,
             compression: false,
             duplicate_window: Duration::from_secs(120),
-            partitions: 1,
+            partitions,
             required: Durability::Accepted,
         };
         let options = NatsOptions {
@@ -51,11 +72,12 @@ impl World {
         Ok(Self {
             server,
             publisher,
+            rooms,
             folder: tempfile::tempdir()?,
         })
     }
 
-    async fn start(&self) -> Result<(Program, HistoryClient<Connection>)> {
+    pub(crate) async fn start(&self) -> Result<(Program, HistoryClient<Connection>)> {
         self.start_with(&self.embedded()?).await
     }
 
@@ -67,13 +89,23 @@ impl World {
         start(&self.server.url(), archive).await
     }
 
-    fn embedded(&self) -> Result<[&str; 2]> {
+    pub(crate) fn embedded(&self) -> Result<[&str; 2]> {
         let folder = self.folder.path().to_str();
         Ok(["--archive", folder.context("a folder with a name")?])
     }
 }
 
-async fn start(nats: &str, archive: &[&str]) -> Result<(Program, HistoryClient<Connection>)> {
+/// A server that maps what is published in `chat` to partitions.
+pub(crate) async fn spreading() -> Result<NatsServer> {
+    let mapping =
+        format!(r#""tide.pub.chat.>": "tide.part.chat.{{{{partition({PARTITIONS})}}}}.>""#);
+    NatsServer::start_with(&format!("jetstream: enabled\nmappings: {{ {mapping} }}\n")).await
+}
+
+pub(crate) async fn start(
+    nats: &str,
+    archive: &[&str],
+) -> Result<(Program, HistoryClient<Connection>)> {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate-history"));
     command
         .args([
@@ -93,9 +125,9 @@ async fn start(nats: &str, archive: &[&str]) -> Result<(Program, HistoryClient<C
     Ok((program, HistoryClient::new(endpoint.connect().await?)))
 }
 
-/// Publishes numbers until each is confirmed, whatever happens meanwhile.
-pub(crate) async fn publish_all(publisher: &Nats, room: &Channel, count: usize) {
-    for number in 0..count {
+/// Publishes numbers, in each room in turn, until each is confirmed, whatever happens meanwhile.
+pub(crate) async fn publish_all(publisher: &Nats, rooms: &[Channel], count: usize) {
+    for (number, room) in (0..count).zip(rooms.iter().cycle()) {
         let publication = Publication {
             data: number.to_string().into(),
             id: format!("id-{number}"),
@@ -108,9 +140,12 @@ pub(crate) async fn publish_all(publisher: &Nats, room: &Channel, count: usize) 
 }
 
 /// Everything in a channel, page by page; each page must be proved whole.
-pub(crate) async fn everything(client: &mut HistoryClient<Connection>) -> Result<Vec<usize>> {
+pub(crate) async fn everything(
+    client: &mut HistoryClient<Connection>,
+    room: &Channel,
+) -> Result<Vec<usize>> {
     let mut request = proto::ReadRequest {
-        channel: "chat:room".to_owned(),
+        channel: room.to_string(),
         limit: 1_000,
         ..proto::ReadRequest::default()
     };
@@ -128,13 +163,36 @@ pub(crate) async fn everything(client: &mut HistoryClient<Connection>) -> Result
     }
 }
 
-/// Waits until so much of the stream is archived, or more; how much that is. A server that was killed may have lost the end
-/// of the stream, for all that its nodes know; then the stream has another epoch, and is archived anew beside what was before.
+/// Whether each room has its numbers, each once and in order.
+pub(crate) async fn has_all(
+    client: &mut HistoryClient<Connection>,
+    rooms: &[Channel],
+    count: usize,
+) -> Result<()> {
+    for (first, room) in rooms.iter().enumerate() {
+        let expected: Vec<_> = (first..count).step_by(rooms.len()).collect();
+        let found = everything(client, room).await?;
+        let wrong = expected
+            .iter()
+            .zip(&found)
+            .find(|(one, other)| one != other);
+        let lengths = (found.len(), expected.len());
+        anyhow::ensure!(found == expected, "{room}: {wrong:?}, {lengths:?}");
+    }
+    Ok(())
+}
+
+/// Waits until so much of the streams is archived, or more; how much that is. A server that was killed may have lost the end
+/// of a stream, for all that its nodes know; then the stream has another epoch, and is archived anew beside what was before.
 pub(crate) async fn archived(client: &HistoryClient<Connection>, count: usize) -> Result<u64> {
     let probe = async || {
         let stats = client.clone().stats(proto::StatsRequest {}).await.ok()?;
-        let stats = stats.into_inner();
-        let archived = stats.streams.iter().map(|it| it.publications).max()?;
+        let mut newest = BTreeMap::new();
+        for stream in stats.into_inner().streams {
+            let most = newest.entry(stream.partition).or_insert(0);
+            *most = stream.publications.max(*most);
+        }
+        let archived: u64 = newest.values().sum();
         (archived >= count as u64).then_some(archived)
     };
     until_some("the archive has everything", probe).await
@@ -152,9 +210,8 @@ async fn kills_lose_nothing_and_double_nothing() -> Result<()> {
 
 /// Publishes while both are killed, and looks at what there is then.
 pub(crate) async fn survive_kills(world: &mut World, archive: &[&str]) -> Result<()> {
-    let room = Channel::parse("chat:room")?;
-    let publisher = Arc::clone(&world.publisher);
-    let publishing = tokio::spawn(async move { publish_all(&publisher, &room, COUNT).await });
+    let (publisher, rooms) = (Arc::clone(&world.publisher), world.rooms.clone());
+    let publishing = tokio::spawn(async move { publish_all(&publisher, &rooms, COUNT).await });
     let mut kills = 0;
     while !publishing.is_finished() || kills < 3 {
         let (mut program, _client) = world.start_with(archive).await?;
@@ -172,13 +229,14 @@ pub(crate) async fn survive_kills(world: &mut World, archive: &[&str]) -> Result
     }
     publishing.await?;
     let (mut program, mut client) = world.start_with(archive).await?;
-    let expected: Vec<_> = (0..COUNT).collect();
-    let is_there = async || client.clone().stats(proto::StatsRequest {}).await.ok();
-    until_some("the service answers", is_there).await?;
-    let numbers = async || everything(&mut client.clone()).await.ok();
-    assert_eq!(until_some("the stream answers", numbers).await?, expected);
+    let is_there = async || {
+        let first = everything(&mut client.clone(), &world.rooms[0]).await;
+        first.ok()
+    };
+    until_some("the stream answers", is_there).await?;
+    has_all(&mut client, &world.rooms, COUNT).await?;
     assert_eq!(archived(&client, COUNT).await?, COUNT as u64, "each once");
-    assert_eq!(everything(&mut client).await?, expected);
+    has_all(&mut client, &world.rooms, COUNT).await?;
     program.terminate()?;
     program.succeeded().await
 }
@@ -187,9 +245,9 @@ pub(crate) async fn survive_kills(world: &mut World, archive: &[&str]) -> Result
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_confirmed_is_read_at_once() -> Result<()> {
     let world = World::new().await?;
-    let room = Channel::parse("chat:room")?;
+    let room = &world.rooms[0];
     let (_program, client) = world.start().await?;
-    let is_ready = async || everything(&mut client.clone()).await.ok();
+    let is_ready = async || everything(&mut client.clone(), room).await.ok();
     until_some("the service has found the stream", is_ready).await?;
     let mut replay = client
         .clone()
@@ -204,8 +262,8 @@ async fn what_was_confirmed_is_read_at_once() -> Result<()> {
             data: (count - 1).to_string().into(),
             ..Publication::default()
         };
-        world.publisher.publish(&room, publication).await?;
-        assert_eq!(everything(&mut client.clone()).await?.len(), count);
+        world.publisher.publish(room, publication).await?;
+        assert_eq!(everything(&mut client.clone(), room).await?.len(), count);
     }
     let mut replayed = 0;
     while replayed < 50 {

@@ -1,6 +1,7 @@
 //! The service with its bus and its faces, beside nodes that are simulated.
 
 mod node;
+mod port;
 mod probes;
 mod program;
 mod refusals;

@@ -6,7 +6,6 @@ use anyhow::Result;
 use tidegate_presence_service::message::Change;
 use tidegate_presence_service::simulator::membership;
 use tidegate_proto::presence as proto;
-use tidegate_proto::presence::presence_client::PresenceClient;
 use tonic::{Code, Request};
 use tonic_health::pb::health_client::HealthClient;
 use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus};
@@ -16,7 +15,7 @@ use crate::within::{World, of};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn questions_that_cannot_be_are_refused() -> Result<()> {
-    let mut world = World::new(None).await?;
+    let mut world = World::new().await?;
     let node = Node::start(&world.bus, "gw-1", 1).await?;
     for number in 0..3 {
         node.change(Change::Join(membership("room", number, 1)))
@@ -63,7 +62,7 @@ async fn questions_that_cannot_be_are_refused() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pages_that_are_too_large_together_are_read_one_by_one() -> Result<()> {
-    let mut world = World::new(None).await?;
+    let mut world = World::new().await?;
     let node = Node::start(&world.bus, "gw-1", 1).await?;
     let channels: Vec<_> = (0..12).map(|it| format!("room-{it}")).collect();
     for (number, channel) in (0..).zip(&channels) {
@@ -98,7 +97,7 @@ async fn pages_that_are_too_large_together_are_read_one_by_one() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_deadline_that_passes_ends_a_watch() -> Result<()> {
-    let mut world = World::new(None).await?;
+    let mut world = World::new().await?;
     world.holds(0).await?;
     let mut request = Request::new(proto::WatchRequest {
         channel: "room".to_owned(),
@@ -112,38 +111,8 @@ async fn a_deadline_that_passes_ends_a_watch() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_the_key_nothing_is_answered() -> Result<()> {
-    let key = "a-key-that-is-long-enough";
-    let world = World::new(Some(key)).await?;
-    for (shown, expected) in [
-        (None, Err(Code::Unauthenticated)),
-        (
-            Some("Bearer another-key-that-is-long"),
-            Err(Code::Unauthenticated),
-        ),
-        (Some("Bearer a-key-that-is-long-enough"), Ok(())),
-    ] {
-        let mut request = Request::new(proto::NodesRequest {});
-        if let Some(shown) = shown {
-            request
-                .metadata_mut()
-                .insert("authorization", shown.parse()?);
-        }
-        let answer = PresenceClient::new(world.connection.clone())
-            .nodes(request)
-            .await;
-        assert_eq!(
-            answer.map(drop).map_err(|it| it.code()),
-            expected,
-            "{shown:?}"
-        );
-    }
-    world.end().await
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn health_says_when_it_is_ready() -> Result<()> {
-    let mut world = World::new(None).await?;
+    let mut world = World::new().await?;
     let mut health = HealthClient::new(world.connection.clone());
     let request = HealthCheckRequest {
         service: "tidegate.presence.v1.Presence".to_owned(),

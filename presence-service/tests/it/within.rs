@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use tidegate_backbone::embedded::Embedded;
 use tidegate_backbone::{Backbone, Bus, Message, Topic};
+use tidegate_presence_service::grpc::Access;
 use tidegate_presence_service::message::Change;
 use tidegate_presence_service::roster;
 use tidegate_presence_service::service::{PATIENCE, Service, ServiceError};
@@ -29,7 +30,7 @@ pub(crate) struct World {
 }
 
 impl World {
-    pub(crate) async fn new(key: Option<&str>) -> Result<Self> {
+    pub(crate) async fn new() -> Result<Self> {
         let backbone: Arc<dyn Backbone> = Arc::new(Embedded::new());
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let url = format!("http://{}", listener.local_addr()?);
@@ -44,9 +45,7 @@ impl World {
                 last_seen_ttl: Duration::from_secs(3_600),
                 last_seen_max: 1_000,
             },
-            key: key
-                .map(tidegate_presence_service::grpc::ApiKey::parse)
-                .transpose()?,
+            access: Access::default(),
             probes: None,
         };
         let (stop, stopped) = oneshot::channel::<()>();
@@ -109,7 +108,7 @@ impl World {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_is_there_is_told_page_by_page() -> Result<()> {
-    let mut world = World::new(None).await?;
+    let mut world = World::new().await?;
     let node = Node::start(&world.bus, "gw-1", 1).await?;
     for number in 0..250 {
         node.change(Change::Join(membership("chat:lobby", number, number % 7)))
@@ -150,7 +149,7 @@ async fn who_is_there_is_told_page_by_page() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn users_are_told_with_what_they_do() -> Result<()> {
-    let mut world = World::new(None).await?;
+    let mut world = World::new().await?;
     let online = Collector::default();
     let topic = Topic::presence_online(None);
     let _hears = world
@@ -212,7 +211,7 @@ async fn users_are_told_with_what_they_do() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_watch_sees_who_is_there_and_then_who_comes_and_goes() -> Result<()> {
-    let mut world = World::new(None).await?;
+    let mut world = World::new().await?;
     let node = Node::start(&world.bus, "gw-1", 1).await?;
     node.change(Change::Join(membership("room", 1, 1))).await;
     world.holds(1).await?;
@@ -244,7 +243,7 @@ async fn a_watch_sees_who_is_there_and_then_who_comes_and_goes() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_missed_is_asked_for() -> Result<()> {
-    let mut world = World::new(None).await?;
+    let mut world = World::new().await?;
     let node = Node::start(&world.bus, "gw-1", 1).await?;
     node.change(Change::Join(membership("room", 1, 1))).await;
     world.holds(1).await?;
@@ -258,7 +257,7 @@ async fn what_was_missed_is_asked_for() -> Result<()> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn messages_that_cannot_be_are_counted_by_name_and_change_nothing() -> Result<()> {
     use tidegate_proto::node;
-    let mut world = World::new(None).await?;
+    let mut world = World::new().await?;
     let gateway = Node::start(&world.bus, "gw-1", 1).await?;
     gateway.change(Change::Join(membership("room", 1, 1))).await;
     world.holds(1).await?;

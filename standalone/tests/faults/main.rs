@@ -8,6 +8,8 @@
     reason = "helpers of tests fail the test and tell how it goes, as tests do themselves"
 )]
 
+#[path = "../load/audience.rs"]
+mod audience;
 #[path = "../load/connection.rs"]
 mod connection;
 #[path = "../load/environment.rs"]
@@ -24,8 +26,13 @@ mod run;
 #[path = "../load/sequence.rs"]
 mod sequence;
 mod site;
+#[path = "../load/stream.rs"]
+mod stream;
 #[path = "../load/subscriber.rs"]
 mod subscriber;
+#[path = "../load/tally.rs"]
+mod tally;
+#[path = "../load/verdict.rs"]
 mod verdict;
 
 use std::time::Duration;

@@ -1,30 +1,14 @@
 //! Three NATS servers and two gateways, and what is done to them.
 
 use std::rc::Rc;
-use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
-use async_nats::{Client, ConnectOptions};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD as BASE64;
-use futures_util::{StreamExt, TryStreamExt, stream};
+use anyhow::{Context, Result};
 use serde_json::{Value, json};
-use tidegate_loadtest::stamp::Stamp;
 use tidegate_testkit::deadline::until_some;
 use tidegate_testkit::gateway::Gateway;
 use tidegate_testkit::nats::{NatsCluster, NatsServer};
 
-/// Asks what is known of the stream of the namespace.
-const STREAM: &str = "$JS.API.STREAM.INFO.tide_kept";
-
-/// Asks for a message of it.
-const MESSAGE: &str = "$JS.API.STREAM.MSG.GET.tide_kept";
-
-/// Messages that are asked for at the same time.
-const AT_ONCE: usize = 64;
-
-/// How long an answer is awaited.
-const ANSWER: Duration = Duration::from_secs(1);
+use super::stream;
 
 /// What the test runs against.
 #[derive(Debug)]
@@ -106,25 +90,9 @@ impl Site {
         .await
     }
 
-    /// What the stream holds, by channel, in its order: asked of its leader, so that nothing of ours is between.
+    /// What the stream holds, by channel, in its order.
     pub(crate) async fn stored(&self, channels: u32) -> Result<Vec<Vec<u32>>> {
-        let last = self.stream().await?["state"]["last_seq"].as_u64();
-        let client = self.client().await?;
-        let message = async |sequence: u64| {
-            let request = json!({ "seq": sequence }).to_string();
-            let answer = client.request(MESSAGE, request.into()).await?;
-            let answer: Value = serde_json::from_slice(&answer.payload)?;
-            let data = answer["message"]["data"].as_str().context("no message")?;
-            let (stamp, _) = Stamp::find(&BASE64.decode(data)?).context("a message of others")?;
-            anyhow::Ok(stamp)
-        };
-        let sequences = 1..=last.context("a stream without a state")?;
-        let mut messages = stream::iter(sequences).map(message).buffered(AT_ONCE);
-        let mut stored = vec![Vec::new(); channels as usize];
-        while let Some(stamp) = messages.try_next().await? {
-            stored[stamp.channel as usize].push(stamp.sequence);
-        }
-        Ok(stored)
+        stream::stored(&self.servers(), channels).await
     }
 
     async fn leader(&self) -> Result<usize> {
@@ -137,18 +105,11 @@ impl Site {
     }
 
     async fn stream(&self) -> Result<Value> {
-        let answer = self.client().await?.request(STREAM, "".into()).await?;
-        let info: Value = serde_json::from_slice(&answer.payload)?;
-        ensure!(info["error"].is_null(), "{info}");
-        Ok(info)
+        stream::info(&self.servers()).await
     }
 
-    /// A connection to any of the servers.
-    async fn client(&self) -> Result<Client> {
-        let urls: Vec<_> = self.nats.servers.iter().map(NatsServer::url).collect();
-        // Nobody answers while nobody leads.
-        let options = ConnectOptions::new().request_timeout(Some(ANSWER));
-        Ok(options.connect(urls).await?)
+    fn servers(&self) -> Vec<String> {
+        self.nats.servers.iter().map(NatsServer::url).collect()
     }
 
     async fn ready(&self, gateway: usize) -> Result<()> {

@@ -1,8 +1,9 @@
 //! Gateways with a history service: clients that come back later than the stream keeps.
 
+use std::path::Path;
 use std::sync::Arc;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tidegate_backbone::nats::{Nats, NatsOptions};
 use tidegate_history_service::grpc::Access;
@@ -32,11 +33,21 @@ impl Drop for Beside {
 /// Starts a service that archives `kept` and `short`, on this port.
 pub(crate) async fn serve_beside(nats: &str, address: &str) -> Beside {
     let folder = tempfile::tempdir().unwrap();
+    Beside {
+        task: serve_in(folder.path(), nats, address).await,
+        _folder: folder,
+    }
+}
+
+/// The same with the archive in this folder, once whoever had it open has let go of it.
+pub(crate) async fn serve_in(folder: &Path, nats: &str, address: &str) -> JoinHandle<()> {
+    let store = async || Embedded::open(folder).ok();
+    let store = until_some("the archive is free", store).await.unwrap();
     let kept = ["kept", "short"].map(|name| Some(name.to_owned()));
     let options = NatsOptions::new([nats.to_owned()]);
     let backbone = Nats::observe(options, kept.clone()).await.unwrap();
     let service = Service {
-        store: Arc::new(Embedded::open(folder.path()).unwrap()),
+        store: Arc::new(store),
         backbone: Arc::new(backbone),
         namespaces: kept
             .map(|namespace| Archived {
@@ -47,13 +58,9 @@ pub(crate) async fn serve_beside(nats: &str, address: &str) -> Beside {
         access: Access::default(),
     };
     let listener = TcpListener::bind(address).await.unwrap();
-    let task = tokio::spawn(async move {
+    tokio::spawn(async move {
         service.run(listener, std::future::pending()).await.unwrap();
-    });
-    Beside {
-        task,
-        _folder: folder,
-    }
+    })
 }
 
 /// An address that is free.
@@ -62,18 +69,23 @@ pub(crate) fn free_address() -> String {
     socket.local_addr().unwrap().to_string()
 }
 
+/// Has everything that is kept archived.
+pub(crate) fn archive(config: &mut Value) {
+    keep(config);
+    for namespace in config["channel"]["namespaces"].as_array_mut().unwrap() {
+        if namespace["history_size"].is_number() {
+            namespace["archive"] = json!(true);
+        }
+    }
+}
+
 /// Gateways that keep and archive, and beside those on NATS the service.
 pub(crate) async fn start(backbone: Backbone, address: &str) -> (Site, Option<Beside>) {
     let site = Site::start(backbone, |config| {
-        keep(config);
         if backbone == Backbone::Embedded {
             config["history_service"]["address"] = json!(address);
         }
-        for namespace in config["channel"]["namespaces"].as_array_mut().unwrap() {
-            if namespace["history_size"].is_number() {
-                namespace["archive"] = json!(true);
-            }
-        }
+        archive(config);
     })
     .await;
     let beside = match &site.nats {

@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Value, json};
 use tidegate_proto::gateway as proto;
 use tidegate_proto::gateway::gateway_client::GatewayClient;
+use tidegate_proto::gateway::revocation::Subject;
 use tidegate_testkit::deadline::until_some;
 use tidegate_testkit::nats::NatsServer;
 use tidegate_testkit::node::{node, node_modules};
@@ -18,7 +19,7 @@ use tonic::transport::{Channel, Endpoint};
 use super::scenario::{Format, Sdk, keep, start};
 use super::site::{Backbone, Site};
 
-const KEY: &str = "the key of the tests";
+pub(crate) const KEY: &str = "the key of the tests";
 
 /// A client that hears `chat:room`.
 async fn listener(site: &Site) -> Program {
@@ -28,25 +29,25 @@ async fn listener(site: &Site) -> Program {
     listener
 }
 
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     socket.local_addr().unwrap().port()
 }
 
-type Backend = GatewayClient<
+pub(crate) type Backend = GatewayClient<
     InterceptedService<
         Channel,
         fn(tonic::Request<()>) -> Result<tonic::Request<()>, tonic::Status>,
     >,
 >;
 
-async fn connect(port: u16) -> Channel {
+pub(crate) async fn connect(port: u16) -> Channel {
     let endpoint = Endpoint::from_shared(format!("http://127.0.0.1:{port}")).unwrap();
     let connect = async || endpoint.connect().await.ok();
     until_some("gRPC answers", connect).await.unwrap()
 }
 
-fn with_key(channel: Channel) -> Backend {
+pub(crate) fn with_key(channel: Channel) -> Backend {
     let show = |mut request: tonic::Request<()>| {
         let value = MetadataValue::try_from(format!("apikey {KEY}")).unwrap();
         request.metadata_mut().insert("authorization", value);
@@ -71,6 +72,7 @@ async fn site_with_grpc() -> (Site, u16) {
     let site = Site::start(Backbone::Embedded, |config| {
         keep(config);
         config["grpc_api"] = json!({ "enabled": true, "port": port, "key": KEY });
+        config["client"]["revocation"] = json!({ "enabled": true });
     });
     (site.await, port)
 }
@@ -143,8 +145,69 @@ async fn grpc_finds_connections_and_ends_them() {
     until_some("it is gone", gone).await.unwrap();
 }
 
+#[tokio::test]
+async fn grpc_keeps_users_and_tokens_out() {
+    let (site, port) = site_with_grpc().await;
+    let mut backend = with_key(connect(port).await);
+    let block = |user: &str, expire_at| proto::BlockUserRequest {
+        user: user.to_owned(),
+        expire_at,
+    };
+    backend.block_user(block("a", 0)).await.unwrap();
+    for (request, code) in [
+        (block("", 0), Code::InvalidArgument),
+        (block("a", 1), Code::InvalidArgument),
+    ] {
+        let refused = backend.block_user(request).await.unwrap_err();
+        assert_eq!(refused.code(), code);
+    }
+    let token = proto::RevokeTokenRequest {
+        uid: "t".to_owned(),
+        expire_at: 4_000_000_000,
+    };
+    backend.revoke_token(token).await.unwrap();
+    let issued = proto::InvalidateUserTokensRequest {
+        user: "b".to_owned(),
+        issued_before: 5,
+        channel: "chat:room".to_owned(),
+        ..proto::InvalidateUserTokensRequest::default()
+    };
+    backend.invalidate_user_tokens(issued).await.unwrap();
+    let all = proto::RevocationsRequest::default();
+    let all = backend.revocations(all).await.unwrap().into_inner();
+    let expected = [
+        (Subject::BlockedUser("a".to_owned()), 0),
+        (
+            Subject::Issued(proto::IssuedTokens {
+                user: "b".to_owned(),
+                before: 5,
+                channel: "chat:room".to_owned(),
+            }),
+            0,
+        ),
+        (Subject::TokenUid("t".to_owned()), 4_000_000_000),
+    ];
+    let expected = expected.map(|(subject, expire_at)| proto::Revocation {
+        subject: Some(subject),
+        expire_at,
+    });
+    assert_eq!(all.revocations, expected);
+    let unblock = proto::UnblockUserRequest {
+        user: "a".to_owned(),
+    };
+    backend.unblock_user(unblock).await.unwrap();
+    let one = proto::RevocationsRequest {
+        limit: 1,
+        ..proto::RevocationsRequest::default()
+    };
+    let one = backend.revocations(one).await.unwrap().into_inner();
+    assert_eq!(one.revocations, expected[1..2]);
+    assert_eq!(one.next, "issued.b.chat=3Aroom");
+    drop(site);
+}
+
 /// The answer of an endpoint of the NATS service.
-async fn ask(nats: &async_nats::Client, method: &str, body: Value) -> Value {
+pub(crate) async fn ask(nats: &async_nats::Client, method: &str, body: Value) -> Value {
     let subject = format!("tide.req.tidegate.{method}");
     let answer = nats.request(subject, body.to_string().into()).await;
     serde_json::from_slice(&answer.unwrap().payload).unwrap()
@@ -154,6 +217,7 @@ async fn ask(nats: &async_nats::Client, method: &str, body: Value) -> Value {
 async fn nats_does_what_http_does() {
     let site = Site::start(Backbone::Nats, |config| {
         config["nats_api"] = json!({ "enabled": true });
+        config["client"]["revocation"] = json!({ "enabled": true });
     })
     .await;
     let mut listener = listener(&site).await;
@@ -190,6 +254,12 @@ async fn nats_does_what_http_does() {
         .unwrap();
     let done = ask(&nats, "disconnect", json!({ "user": connection["user"] })).await;
     assert_eq!(done, json!({ "result": { "num_clients": 1 } }));
+
+    let done = ask(&nats, "block_user", json!({ "user": "mallory" })).await;
+    assert_eq!(done, json!({ "result": {} }));
+    let found = ask(&nats, "revocations", json!({})).await;
+    let expected = json!({ "revocations": [{ "user": "mallory" }] });
+    assert_eq!(found["result"], expected);
 
     let malformed = nats.request("tide.req.tidegate.publish", "{".into()).await;
     let headers = malformed.unwrap().headers.unwrap();
@@ -261,6 +331,7 @@ async fn nats_permissions_decide_who_may_control() {
 async fn an_order_that_a_node_did_not_answer_has_failed_until_the_node_is_known_to_be_gone() {
     let mut site = Site::start(Backbone::Nats, |config| {
         config["nats_api"] = json!({ "enabled": true });
+        config["client"]["revocation"] = json!({ "enabled": true });
     })
     .await;
     let nats = async_nats::connect(site.nats.as_ref().unwrap().url());
@@ -293,6 +364,7 @@ fn snippet(language: &str) -> String {
 async fn the_snippets_of_the_documentation_do_what_they_say() {
     let site = Site::start(Backbone::Nats, |config| {
         config["nats_api"] = json!({ "enabled": true });
+        config["client"]["revocation"] = json!({ "enabled": true });
     })
     .await;
     let mut listener = listener(&site).await;

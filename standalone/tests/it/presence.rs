@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tidegate_backbone::Backbone as AnyBackbone;
 use tidegate_backbone::nats::{Nats, NatsOptions};
+use tidegate_presence_service::grpc::Access;
 use tidegate_presence_service::roster;
 use tidegate_presence_service::service::Service;
 use tokio::sync::oneshot;
@@ -53,7 +54,7 @@ impl Replica {
                 last_seen_ttl: Duration::from_secs(60),
                 last_seen_max: 100,
             },
-            key: None,
+            access: Access::default(),
             probes: None,
         };
         let (stop, stopped) = oneshot::channel();

@@ -167,6 +167,10 @@ pub(crate) fn configure(name: &str, config: &mut Value) {
         config["client"]["subscribe_to_user_personal_channel"]["enabled"] = json!(false);
         keep(config);
     }
+    if name == "kept_out" {
+        config["http_api"] = json!({ "key": SECRET });
+        config["client"]["revocation"]["enabled"] = json!(true);
+    }
     if name.contains("recovery") || matches!(name, "deltas" | "history") {
         keep(config);
     }

@@ -1,10 +1,11 @@
 //! Transports beside the WebSocket: the same scenarios of the SDK over each of them, with two gateways of which most
 //! commands come to the wrong one; proxies that refuse WebSockets; browsers.
 
+mod browsers;
+
 use std::net::TcpListener;
 
 use serde_json::{Value, json};
-use tidegate_testkit::chromium::chromium;
 use tidegate_testkit::program::Program;
 
 use super::presence;
@@ -137,59 +138,35 @@ async fn who_is_there_over_a_stream_is_seen_and_missed_as_over_a_websocket() {
     }
 }
 
-/// A script that opens a page in Chromium, and gateways that let this page in. The port was free a moment ago.
-async fn browse(name: &str, format: Format, backbone: Backbone) -> (Site, Program) {
-    let browser = tokio::task::spawn_blocking(|| chromium().unwrap());
-    let port = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = port.local_addr().unwrap().port();
-    let site = Site::start(backbone, |config| {
-        offer(config);
-        config["client"]["allowed_origins"] = json!([format!("http://127.0.0.1:{port}")]);
-        let namespaces = config["channel"]["namespaces"].as_array_mut().unwrap();
-        namespaces.push(json!({
-            "name": "events",
-            "allow_subscribe_for_client": true,
-            "allow_publish_for_client": true,
-            "history_size": 1_000,
-            "history_ttl": "10m",
-            "force_recovery": true,
-        }));
+/// Adds a namespace of which nothing is missed by those who cannot ask for it.
+fn keep_events(config: &mut Value) {
+    let namespaces = config["channel"]["namespaces"].as_array_mut().unwrap();
+    namespaces.push(json!({
+        "name": "events",
+        "allow_subscribe_for_client": true,
+        "allow_publish_for_client": true,
+        "history_size": 1_000,
+        "history_ttl": "10m",
+        "force_recovery": true,
+    }));
+}
+
+/// A port that was free a moment ago.
+fn free_port() -> u16 {
+    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+    socket.local_addr().unwrap().port()
+}
+
+#[tokio::test]
+async fn a_program_that_knows_centrifugo_listens_by_grpc() {
+    let port = free_port();
+    let site = Site::start(Backbone::Embedded, |config| {
+        keep_events(config);
+        config["uni_grpc"] = json!({ "enabled": true, "address": "127.0.0.1", "port": port });
     });
     let site = site.await;
-    let mut command = scenario::command(name, Sdk::JavaScript, format, site.near(), site.far());
-    command
-        .env("CHROMIUM", browser.await.unwrap())
-        .env("PAGE_PORT", port.to_string());
-    (site, Program::start(command).unwrap())
-}
-
-#[tokio::test]
-async fn the_sdk_works_in_chromium_over_each_transport() {
-    for format in [Format::Json, Format::Protobuf] {
-        let (site, script) = browse("browser_transports", format, Backbone::Nats).await;
-        scenario::succeed(script, &site).await;
-    }
-}
-
-#[tokio::test]
-async fn an_event_source_in_chromium_misses_nothing_while_a_gateway_is_started_anew() {
-    for backbone in [Backbone::Embedded, Backbone::Nats] {
-        let (mut site, mut script) = browse("event_source_stopped", Format::Json, backbone).await;
-        assert_eq!(script.next_line().await.unwrap(), "ready");
-        site.gateways[0].stop().await.unwrap();
-        site.gateways[0].restart().await.unwrap();
-        script.tell("back").unwrap();
-        scenario::succeed(script, &site).await;
-    }
-}
-
-#[tokio::test]
-async fn an_event_source_in_chromium_misses_nothing_while_a_gateway_is_killed() {
-    let (mut site, mut script) =
-        browse("event_source_killed", Format::Json, Backbone::Embedded).await;
-    assert_eq!(script.next_line().await.unwrap(), "ready");
-    site.gateways[0].kill().unwrap();
-    site.gateways[0].restart().await.unwrap();
-    script.tell("back").unwrap();
-    scenario::succeed(script, &site).await;
+    let (near, far) = (site.near(), site.far());
+    let mut command = scenario::command("uni_grpc", Sdk::Python, Format::Protobuf, near, far);
+    command.env("TIDEGATE_UNI_GRPC", format!("127.0.0.1:{port}"));
+    scenario::succeed(Program::start(command).unwrap(), &site).await;
 }

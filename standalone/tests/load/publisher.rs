@@ -121,7 +121,7 @@ impl Publisher {
         let what = format!("a gateway takes the publisher of {}", self.room.name);
         until_some(&what, async || {
             let url = self.room.gateway(self.turn);
-            let opened = Connection::open(url, Name::CentrifugeJson, &opening).await;
+            let opened = Connection::open(&url, Name::CentrifugeJson, &opening).await;
             self.turn += usize::from(opened.is_err());
             opened.ok()
         })

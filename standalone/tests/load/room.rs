@@ -20,7 +20,7 @@ impl Room {
     }
 
     /// The gateway whose turn it is.
-    pub(crate) fn gateway(&self, turn: usize) -> &str {
-        &self.gateways[turn % self.gateways.len()]
+    pub(crate) fn gateway(&self, turn: usize) -> Rc<str> {
+        self.gateways[turn % self.gateways.len()].as_str().into()
     }
 }

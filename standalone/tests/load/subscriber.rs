@@ -150,7 +150,7 @@ impl Subscriber {
         };
         let url = self.room.gateway(self.turn);
         self.stage = Stage::Asked;
-        let mut connection = Connection::open(url, self.format, &opening).await?;
+        let mut connection = Connection::open(&url, self.format, &opening).await?;
         while self.stage == Stage::Asked {
             self.receive(&mut connection).await?;
         }

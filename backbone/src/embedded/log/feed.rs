@@ -9,7 +9,7 @@ use tokio::pin;
 use super::group::{Head, NOWHERE};
 use super::{Log, record};
 use crate::embedded::tables::{Failure, Table, View};
-use crate::{Channel, Delivery, Epoch, Error, Feed, Place, Position, Publication};
+use crate::{Channel, Delivery, Epoch, Error, Feed, Partition, Place, Position, Publication};
 
 /// Publications of one delivery.
 const BATCH: usize = 512;
@@ -94,6 +94,7 @@ fn delivery(
     }
     Ok(Some(Delivery {
         namespace,
+        partition: Partition::WHOLE,
         epoch,
         publications,
         passed_over,

@@ -15,7 +15,7 @@ use super::{KeptStream, PATIENCE, Wants, ask, removing};
 use crate::nats::inbox::Answer;
 use crate::nats::metadata;
 use crate::nats::node::Node;
-use crate::{Channel, Delivery, Epoch, Error, Feed, Position};
+use crate::{Channel, Delivery, Epoch, Error, Feed, Partition, Position};
 
 /// Messages of one delivery.
 const BATCH: usize = 512;
@@ -26,32 +26,35 @@ const BATCH_BYTES: usize = 4 * 1024 * 1024;
 /// Between two looks at a stream that has nothing new.
 const LOOK: Duration = Duration::from_millis(200);
 
-/// Delivers the stream of a namespace.
+/// Delivers one of the streams of a namespace.
 pub(in crate::nats) struct NatsFeed {
     node: Arc<Node>,
     namespace: Option<String>,
+    partition: Partition,
     /// Everything up to here has been acknowledged.
     acknowledged: Option<Position>,
 }
 
 impl NatsFeed {
-    /// A feed of what is behind a position; `None` for everything. Nothing, if the namespace has no stream, or
-    /// several.
+    /// A feed of what is behind a position; `None` for everything. Nothing, if the namespace has not so many streams.
     pub(in crate::nats) fn new(
         node: &Arc<Node>,
         namespace: Option<&str>,
+        partition: Partition,
         after: Option<Position>,
     ) -> Option<Self> {
-        node.streams.only(namespace)?;
+        node.streams.partition(namespace, partition)?;
         Some(Self {
             node: Arc::clone(node),
             namespace: namespace.map(str::to_owned),
+            partition,
             acknowledged: after,
         })
     }
 
     fn stream(&self) -> Result<&KeptStream, Error> {
-        let stream = self.node.streams.only(self.namespace.as_deref());
+        let namespace = self.namespace.as_deref();
+        let stream = self.node.streams.partition(namespace, self.partition);
         stream.ok_or_else(|| Error::Unavailable("the stream is gone".to_owned()))
     }
 
@@ -96,6 +99,7 @@ impl NatsFeed {
         let answers = ask(&self.node, &api, &request, Wants::Row, deadline).await?;
         let mut delivery = Delivery {
             namespace: self.namespace.clone(),
+            partition: self.partition,
             epoch: Epoch::clone(epoch),
             publications: Vec::new(),
             passed_over: Vec::new(),
@@ -142,7 +146,10 @@ impl NatsFeed {
     fn channel(&self, answer: &Answer) -> Option<Channel> {
         let subject = answer.header("Nats-Subject")?;
         let channel = self.node.subjects.channel(subject)?;
-        (channel.namespace() == self.namespace.as_deref()).then_some(channel)
+        let Partition { number, of } = self.partition;
+        // Whoever may publish on the subjects of partitions can put a channel where nobody looks for it.
+        let is_here = self.node.subjects.partition_of(&channel, of) == number;
+        (is_here && channel.namespace() == self.namespace.as_deref()).then_some(channel)
     }
 }
 
@@ -164,6 +171,7 @@ impl std::fmt::Debug for NatsFeed {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("NatsFeed")
             .field("namespace", &self.namespace)
+            .field("partition", &self.partition)
             .field("acknowledged", &self.acknowledged)
             .finish_non_exhaustive()
     }

@@ -51,6 +51,12 @@ pub(in crate::nats) async fn keep(node: Arc<Node>) {
                     stream.refuse(reason);
                     (is_complete, pause) = (false, AGAIN * 5);
                 }
+                Err(Fault::Spread(partitions)) => {
+                    let namespace = stream.options.namespace.as_deref();
+                    node.streams.spread(namespace, partitions);
+                    node.look.notify_one();
+                    is_complete = false;
+                }
             }
         }
         if is_complete {

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::settings::Fault;
-use super::{Answer, ApiError, KeptStream, PATIENCE, Request, Wants, ask, parse};
+use super::{Answer, ApiError, Keeping, KeptStream, PATIENCE, Request, Wants, ask, parse};
 use crate::Error;
 use crate::nats::node::Node;
 
@@ -35,15 +35,26 @@ pub(super) fn check(stream: &KeptStream, metadata: &Value) -> Result<(), Fault> 
     let found = metadata[PARTITIONS].as_str().unwrap_or("1");
     match found == wanted.to_string() {
         true => Ok(()),
-        false => Err(another_number(found, wanted)),
+        false => Err(another_number(stream, found)),
     }
 }
 
-fn another_number(found: &str, wanted: u32) -> Fault {
-    Fault::Settings(format!(
-        "the namespace was made with history_partitions {found}, and its channels cannot be spread over {wanted} afterwards: \
-         set it back, or give the channels another namespace, or remove its streams yourself if what they hold is not needed"
-    ))
+/// What is made of a namespace that has another number of streams. Who observes takes it as it is, but not a second time: all
+/// that depends on the number has begun by then.
+fn another_number(stream: &KeptStream, found: &str) -> Fault {
+    let wanted = stream.options.partitions.max(1);
+    if stream.keeping == Keeping::Keep {
+        return Fault::Settings(format!(
+            "the namespace was made with history_partitions {found}, and its channels cannot be spread over {wanted} afterwards: \
+             set it back, or give the channels another namespace, or remove its streams yourself if what they hold is not needed"
+        ));
+    }
+    match found.parse() {
+        Ok(number) if wanted == 1 && number > 1 && !stream.was_used() => Fault::Spread(number),
+        Ok(_) | Err(_) => Fault::Settings(format!(
+            "the namespace has history_partitions {found} now, and had {wanted} before: start this program again"
+        )),
+    }
 }
 
 /// Refuses a namespace of which there is a stream that does not fit.
@@ -61,7 +72,7 @@ pub(super) async fn refuse_other(node: &Node, stream: &KeptStream) -> Result<(),
             let found = info["config"]["metadata"][PARTITIONS]
                 .as_str()
                 .unwrap_or(found);
-            Err(another_number(found, stream.options.partitions.max(1)))
+            Err(another_number(stream, found))
         }
         Err(ApiError { code, .. }) if code == NOT_FOUND => Ok(()),
         Err(error) => Err(Error::from(error).into()),

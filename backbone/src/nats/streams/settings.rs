@@ -171,6 +171,8 @@ impl Info {
 pub(super) enum Fault {
     Unavailable(Error),
     Settings(String),
+    /// For who observes: its namespace has so many in its place.
+    Spread(u32),
 }
 
 impl From<Error> for Fault {
@@ -184,7 +186,9 @@ pub(super) async fn ensure(node: &Node, stream: &KeptStream) -> Result<Info, Fau
     partitions::refuse_other(node, stream).await?;
     let found = request(node, stream, "INFO", &Value::Null).await?;
     if stream.keeping == Keeping::Observe {
-        return Ok(found.map_err(Error::from)?);
+        let info = found.map_err(Error::from)?;
+        partitions::check(stream, &info.config["metadata"])?;
+        return Ok(info);
     }
     let wanted = config(stream);
     let info = match found {

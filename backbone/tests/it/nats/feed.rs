@@ -1,7 +1,7 @@
 //! Who archives a namespace gets all of its stream, in order, and changes nothing of it.
 
 use tidegate_backbone::nats::Nats;
-use tidegate_backbone::{Backbone, Channel, Delivery, Feed, Position, Streams};
+use tidegate_backbone::{Backbone, Channel, Delivery, Feed, Partition, Position, Streams};
 use tidegate_testkit::deadline::{PATIENCE, until_some};
 use tidegate_testkit::nats::NatsServer;
 use tokio::time::timeout;
@@ -67,7 +67,7 @@ async fn a_stream_is_delivered_in_order_until_it_is_acknowledged() {
     };
     let mut expected = [kept("kept:a"), kept("kept:b")].concat();
     expected.sort_by_key(|(_, offset)| *offset);
-    let mut feed = observer.feed(Some("kept"), None).unwrap();
+    let mut feed = observer.feed(Some("kept"), Partition::WHOLE, None).unwrap();
     let first = next(&mut *feed).await;
     assert_eq!(next(&mut *feed).await.publications, first.publications);
     assert_eq!(take(&mut *feed, 202).await, expected);
@@ -75,9 +75,15 @@ async fn a_stream_is_delivered_in_order_until_it_is_acknowledged() {
         epoch: first.epoch,
         offset: expected[99].1,
     };
-    let mut resumed = observer.feed(Some("kept"), Some(after)).unwrap();
+    let mut resumed = observer
+        .feed(Some("kept"), Partition::WHOLE, Some(after))
+        .unwrap();
     assert_eq!(take(&mut *resumed, 102).await, expected[100..]);
-    assert!(observer.feed(Some("other"), None).is_none());
+    assert!(
+        observer
+            .feed(Some("other"), Partition::WHOLE, None)
+            .is_none()
+    );
 }
 
 #[tokio::test]
@@ -90,7 +96,7 @@ async fn what_is_no_publication_is_passed_over() {
     let strange = "tide.pub.kept.%zz";
     client.publish(strange, "x".into()).await.unwrap();
     client.flush().await.unwrap();
-    let mut feed = observer.feed(Some("kept"), None).unwrap();
+    let mut feed = observer.feed(Some("kept"), Partition::WHOLE, None).unwrap();
     let passed_over = async || {
         let delivery = next(&mut *feed).await;
         (delivery.watermark == 2).then_some(delivery.passed_over)
@@ -106,7 +112,7 @@ async fn a_new_stream_begins_anew() {
     let keeper = node(&server, 1).await;
     let observer = observer(&server, "kept").await;
     publish(&keeper, &["kept:a", "kept:a"]).await;
-    let mut feed = observer.feed(Some("kept"), None).unwrap();
+    let mut feed = observer.feed(Some("kept"), Partition::WHOLE, None).unwrap();
     let old = next(&mut *feed).await;
     feed.acknowledge(&old).await.unwrap();
     keeper.shutdown().await;

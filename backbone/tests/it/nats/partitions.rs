@@ -3,13 +3,17 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use futures_util::FutureExt;
 use tidegate_backbone::conformance::{Cluster, Spread};
 use tidegate_backbone::nats::Nats;
-use tidegate_backbone::{Backbone, Channel, DurabilityReport, StreamOptions, Streams};
-use tidegate_testkit::deadline::until_some;
+use tidegate_backbone::{
+    Backbone, Channel, DurabilityReport, Partition, Publication, StreamOptions, Streams,
+};
+use tidegate_testkit::deadline::{PATIENCE, until_some};
 use tidegate_testkit::nats::NatsServer;
+use tokio::time::timeout;
 
-use super::node::{publication, stranger};
+use super::node::{options, publication, stranger};
 use super::streams::{JETSTREAM, keeping, kept, ready};
 
 const MAPPED: &str = r#"
@@ -116,4 +120,80 @@ async fn a_mapping_that_is_missing_is_told() {
     let server = NatsServer::start_with(JETSTREAM).await.unwrap();
     let line = r#""tide.pub.kept.>": "tide.part.kept.{{partition(3)}}.>""#;
     refused(&server, 3, line).await;
+}
+
+async fn observer(server: &NatsServer) -> Nats {
+    let namespaces = [Some("kept".to_owned())];
+    Nats::observe(options(server), namespaces).await.unwrap()
+}
+
+/// Who observes finds out how many streams there are, and is given each of them; a channel that somebody put where it does not
+/// belong is nobody's.
+#[tokio::test]
+async fn each_stream_of_a_namespace_is_delivered() {
+    let server = NatsServer::start_with(MAPPED).await.unwrap();
+    let observer = observer(&server).await;
+    let mut known = observer.partitions(Some("kept")).unwrap();
+    assert!(known.as_mut().now_or_never().is_none());
+    let node = node(&server).await;
+    assert_eq!(timeout(PATIENCE, known).await.unwrap(), 3);
+    let mut expected: Vec<BTreeSet<_>> = vec![BTreeSet::new(); 3];
+    for number in 0..20 {
+        let channel = Channel::parse(&format!("kept:room.{number}")).unwrap();
+        let position = node.publish(&channel, publication("x")).await.unwrap();
+        let partition = observer.partition_of(&channel, 3);
+        expected[partition as usize].insert((channel.to_string(), position.unwrap().offset));
+    }
+    let client = stranger(&server).await;
+    let elsewhere = (0..3).map(|number| format!("tide.part.kept.{number}.room.0"));
+    for subject in elsewhere {
+        client.request(subject, "x".into()).await.unwrap();
+    }
+    let home = observer.partition_of(&Channel::parse("kept:room.0").unwrap(), 3);
+    for (number, mut expected) in (0..).zip(expected) {
+        let partition = Partition { number, of: 3 };
+        let mut feed = observer.feed(Some("kept"), partition, None).unwrap();
+        let last = expected.iter().map(|(_, offset)| *offset).max().unwrap() + 1;
+        if number == home {
+            expected.insert(("kept:room.0".to_owned(), last));
+        }
+        let (mut found, mut passed_over) = (BTreeSet::new(), Vec::<u64>::new());
+        while found.len() + passed_over.len() < usize::try_from(last).unwrap() {
+            let delivery = timeout(PATIENCE, feed.next()).await.unwrap().unwrap();
+            assert_eq!(delivery.partition, partition);
+            let offset = |it: &Publication| it.place.as_ref().unwrap().offset;
+            let places = delivery.publications.iter();
+            found.extend(places.map(|(channel, it)| (channel.to_string(), offset(it))));
+            passed_over.extend(&delivery.passed_over);
+            feed.acknowledge(&delivery).await.unwrap();
+        }
+        assert_eq!(found, expected);
+        assert_eq!(passed_over.is_empty(), number == home);
+    }
+    let fourth = Partition { number: 0, of: 4 };
+    assert!(observer.feed(Some("kept"), fourth, None).is_none());
+}
+
+/// What depends on their number has begun by then.
+#[tokio::test]
+async fn another_number_later_is_told_to_who_observes() {
+    let server = NatsServer::start_with(JETSTREAM).await.unwrap();
+    let observer = observer(&server).await;
+    let streams = vec![kept("kept", 100, 1)];
+    let first = Nats::connect(keeping(&server, streams)).await.unwrap();
+    ready(&first).await;
+    assert_eq!(observer.partitions(Some("kept")).unwrap().await, 1);
+    first.shutdown().await;
+    let client = stranger(&server).await;
+    let delete = "$JS.API.STREAM.DELETE.tide_kept";
+    client.request(delete, "".into()).await.unwrap();
+    let spread = vec![spread("kept", 100, 3)];
+    let _second = Nats::connect(keeping(&server, spread)).await.unwrap();
+    let told = async || {
+        let reports = observer.durability().into_iter();
+        let mut reasons = reports.map(|it| it.reason);
+        reasons.find(|it| it.contains("start this program again"))
+    };
+    until_some("it is refused", told).await.unwrap();
+    assert!(!observer.is_ready());
 }

@@ -5,8 +5,10 @@ use tidegate_codec::Failure;
 use tidegate_proto::gateway as proto;
 use tidegate_proto::gateway::published::Outcome as PublishedOutcome;
 use tidegate_proto::gateway::reply::Reply;
+use tidegate_proto::gateway::revocation::Subject as RevocationSubject;
 
 use crate::api::Outcome;
+use crate::revocation::{Entry, Subject};
 
 /// Makes a message of the outcome of its method: [`Api::perform`](crate::api::Api::perform) gives no other.
 macro_rules! messages {
@@ -46,6 +48,10 @@ messages! {
     };
     PresenceStatsResponse: Outcome::PresenceStats { clients, users } => Self { clients, users };
     ChannelsResponse: Outcome::Channels(channels) => Self { channels };
+    RevocationsResponse: Outcome::Revocations { entries, has_more } => Self {
+        next: entries.last().filter(|_| has_more).map(|(key, _)| key.clone()).unwrap_or_default(),
+        revocations: entries.into_iter().map(|(_, it)| revocation(it)).collect(),
+    };
     InfoResponse: Outcome::Info(nodes) => Self {
         nodes: nodes.into_iter().map(|it| proto::Node {
             uid: it.uid,
@@ -63,6 +69,28 @@ messages! {
 impl From<Outcome> for proto::HistoryRemoveResponse {
     fn from(_: Outcome) -> Self {
         Self {}
+    }
+}
+
+impl From<Outcome> for proto::RevocationResponse {
+    fn from(_: Outcome) -> Self {
+        Self {}
+    }
+}
+
+fn revocation(entry: Entry) -> proto::Revocation {
+    let subject = match entry.subject {
+        Subject::User(user) => RevocationSubject::BlockedUser(user),
+        Subject::Token(uid) => RevocationSubject::TokenUid(uid),
+        Subject::Issued { user, channel } => RevocationSubject::Issued(proto::IssuedTokens {
+            user,
+            before: entry.issued_before,
+            channel: channel.unwrap_or_default(),
+        }),
+    };
+    proto::Revocation {
+        subject: Some(subject),
+        expire_at: entry.expire_at.unwrap_or(0),
     }
 }
 

@@ -9,6 +9,7 @@ use crate::api::{
     Target,
 };
 use crate::control::{Order, Refreshing, Subscribing};
+use crate::revocation::{Entry, Subject};
 
 type Result<T> = std::result::Result<T, Failure>;
 
@@ -104,6 +105,43 @@ pub(super) fn channels(request: proto::ChannelsRequest) -> Result<Operation> {
 
 pub(super) fn info(_: proto::InfoRequest) -> Result<Operation> {
     Ok(Operation::Info)
+}
+
+pub(super) fn block_user(request: proto::BlockUserRequest) -> Result<Operation> {
+    Ok(revoke(Subject::User(request.user), request.expire_at, 0))
+}
+
+pub(super) fn unblock_user(request: proto::UnblockUserRequest) -> Result<Operation> {
+    Ok(Operation::Unblock { user: request.user })
+}
+
+pub(super) fn revoke_token(request: proto::RevokeTokenRequest) -> Result<Operation> {
+    Ok(revoke(Subject::Token(request.uid), request.expire_at, 0))
+}
+
+pub(super) fn invalidate_user_tokens(
+    request: proto::InvalidateUserTokensRequest,
+) -> Result<Operation> {
+    let subject = Subject::Issued {
+        user: request.user,
+        channel: Some(request.channel).filter(|it| !it.is_empty()),
+    };
+    Ok(revoke(subject, request.expire_at, request.issued_before))
+}
+
+fn revoke(subject: Subject, expire_at: i64, issued_before: i64) -> Operation {
+    Operation::Revoke(Entry {
+        subject,
+        expire_at: time(expire_at),
+        issued_before,
+    })
+}
+
+pub(super) fn revocations(request: proto::RevocationsRequest) -> Result<Operation> {
+    Ok(Operation::Revocations {
+        after: request.after,
+        limit: request.limit as usize,
+    })
 }
 
 pub(super) fn batch(request: proto::BatchRequest) -> Result<Batch> {

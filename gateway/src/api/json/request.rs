@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use tidegate_codec::{DisconnectCode, ErrorCode};
 
-use super::Fault;
+use super::{Fault, revocation};
 use crate::api::{Broadcast, Connections, HistoryQuery, Operation, Publish, Publishing, Target};
 use crate::control::{Order, Refreshing, Subscribing};
 
@@ -109,6 +109,11 @@ pub(super) fn operation(method: &str, body: &[u8]) -> Result<Operation, Fault> {
                 limit: request.limit,
             })
         }
+        "block_user"
+        | "unblock_user"
+        | "revoke_token"
+        | "invalidate_user_tokens"
+        | "revocations" => revocation::operation(method, read(body)?),
         "presence" | "presence_stats" | "history" | "history_remove" | "channels" | "info"
         | "rpc" => reading(method, read(body)?),
         _ => return Err(ErrorCode::MethodNotFound.into()),

@@ -10,6 +10,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use tidegate_backbone::{ClientInfo, Position, Publication};
 use tidegate_codec::{Failure, single_line_json};
 
+use super::revocation::RevocationsBody;
 use crate::api::Outcome;
 use crate::cluster::NodeInfo;
 use crate::control::Connected;
@@ -52,6 +53,7 @@ enum Body {
     Channels {
         channels: BTreeMap<String, ChannelBody>,
     },
+    Revocations(RevocationsBody),
     Info {
         nodes: Vec<NodeInfo>,
     },
@@ -189,7 +191,10 @@ impl From<Outcome> for Body {
                 epoch: position.epoch.to_string(),
                 offset: position.offset,
             }),
-            Outcome::Removed => Self::Removed {},
+            Outcome::Removed | Outcome::Done => Self::Removed {},
+            Outcome::Revocations { entries, has_more } => {
+                Self::Revocations(RevocationsBody::new(entries, has_more))
+            }
             Outcome::Channels(all) => {
                 let body = |(channel, num_clients)| (channel, ChannelBody { num_clients });
                 Self::Channels {

@@ -11,6 +11,7 @@ use tidegate_codec::single_line_json;
 use super::fields::{Fields, wrong};
 use super::{
     ConnectionClaims, Expiry, Override, SubscriptionClaims, SubscriptionOptions, TokenError,
+    TokenId,
 };
 
 /// Reads a connection token's claims; `user_claim` is empty for `sub`.
@@ -26,6 +27,7 @@ pub(super) fn connection(
         expiry: expiry(claims)?,
         info: payload(claims, "info", "b64info")?,
         subs: subscriptions(claims)?,
+        token: Some(token_id(claims)),
     })
 }
 
@@ -44,7 +46,17 @@ pub(super) fn subscription(
         client: claims.text("client")?.unwrap_or_default(),
         expiry: expiry(claims)?,
         options: options(claims)?,
+        token: token_id(claims),
     })
+}
+
+/// Claims that are of no use here are no fault of a token's.
+fn token_id(claims: &Fields<'_>) -> TokenId {
+    let id = claims.text("jti").ok().flatten();
+    TokenId {
+        id: id.map(String::into_boxed_str),
+        issued_at: claims.seconds("iat", f64::floor).ok().flatten(),
+    }
 }
 
 /// An absent `sub` is an anonymous user, as an empty one is. A claim that was configured must be there: were its name

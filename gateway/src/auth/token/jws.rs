@@ -1,8 +1,9 @@
 //! A token's outer form: JWS compact serialization (RFC 7515 section 7.1), taken apart but not yet trusted.
 //!
-//! In: the token's text. Out: the algorithm it names, the bytes that are signed, the signature. The payload stays
-//! encoded until the signature holds. Only `alg` and `crit` of the header are looked at: nothing in an unverified
-//! header may choose a key or an address (`kid`, `jwk`, `jku`, `x5u` are ignored).
+//! In: the token's text. Out: the algorithm and key id it names, the bytes that are signed, the signature. The payload stays
+//! encoded until the signature holds, but for the issuer, which tells whose keys to try. Only `alg`, `kid` and `crit` of the
+//! header are looked at: an unverified token may choose among the keys that are trusted, and bring neither keys nor
+//! addresses along (`jwk`, `jku`, `x5u` are ignored).
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -58,7 +59,12 @@ impl Algorithm {
         }
     }
 
-    fn named(name: &str) -> Option<Self> {
+    /// Whether its keys may be published.
+    pub(super) fn is_public(self) -> bool {
+        !matches!(self, Self::Hs256 | Self::Hs384 | Self::Hs512)
+    }
+
+    pub(super) fn named(name: &str) -> Option<Self> {
         Self::ALL
             .into_iter()
             .find(|algorithm| algorithm.name() == name)
@@ -69,6 +75,8 @@ impl Algorithm {
 #[derive(Debug)]
 pub(super) struct Compact<'a> {
     pub(super) algorithm: Algorithm,
+    /// The key that it says it was signed with.
+    pub(super) kid: Option<String>,
     /// Header and payload as they were sent: what the signature covers.
     pub(super) signed: &'a str,
     pub(super) signature: Vec<u8>,
@@ -86,8 +94,10 @@ impl<'a> Compact<'a> {
         if payload.contains('.') {
             return Err(form());
         }
+        let (algorithm, kid) = read_header(header)?;
         Ok(Self {
-            algorithm: read_header(header)?,
+            algorithm,
+            kid,
             signed,
             signature: decode(signature, "its signature is not base64url without padding")?,
             payload,
@@ -95,12 +105,18 @@ impl<'a> Compact<'a> {
     }
 
     /// The payload's text, of which nothing may be believed before the signature is checked.
-    pub(super) fn into_payload(self) -> Result<String, TokenError> {
+    pub(super) fn payload(&self) -> Result<String, TokenError> {
         text(self.payload, "its claims are not base64url without padding")
+    }
+
+    /// The issuer that it names, if it does; good for nothing but to choose the keys that must have signed it.
+    pub(super) fn unverified_issuer(&self) -> Option<String> {
+        let payload = self.payload().ok()?;
+        Fields::parse(&payload).ok()?.text("iss").ok()?
     }
 }
 
-fn read_header(part: &str) -> Result<Algorithm, TokenError> {
+fn read_header(part: &str) -> Result<(Algorithm, Option<String>), TokenError> {
     let header = text(part, "its header is not base64url without padding")?;
     let header = Fields::parse(&header)?;
     if header.has("crit") {
@@ -109,8 +125,15 @@ fn read_header(part: &str) -> Result<Algorithm, TokenError> {
     let name = header
         .text("alg")?
         .ok_or_else(|| TokenError::invalid("its header names no algorithm"))?;
-    Algorithm::named(&name)
-        .ok_or_else(|| TokenError::invalid("its header names an algorithm that is not supported"))
+    let algorithm = Algorithm::named(&name).ok_or_else(|| {
+        TokenError::invalid("its header names an algorithm that is not supported")
+    })?;
+    // Only of published keys is there more than one to choose from.
+    let kid = match algorithm.is_public() {
+        true => header.text("kid")?,
+        false => None,
+    };
+    Ok((algorithm, kid))
 }
 
 fn text(part: &str, fault: &str) -> Result<String, TokenError> {

@@ -11,7 +11,6 @@
 use aws_lc_rs::hmac;
 use aws_lc_rs::signature::ParsedPublicKey;
 
-use super::TokenError;
 use super::jws::{Algorithm, Compact};
 use super::public_key::{self, Family};
 use crate::config::TokenConfig;
@@ -67,28 +66,19 @@ impl KeyRing {
         }
     }
 
-    /// The payload of a token that one of the keys signed.
-    pub(super) fn payload(&self, token: &str, now: i64) -> Result<String, TokenError> {
-        if self.0.is_empty() {
-            return Err(TokenError::invalid("no token key is configured"));
-        }
-        let token = Compact::parse(token)?;
-        let mut candidates = self
-            .0
-            .iter()
-            .filter(|key| key.algorithm == token.algorithm)
-            .peekable();
-        if candidates.peek().is_none() {
-            let name = token.algorithm.name();
-            return Err(TokenError::invalid(format!(
-                "no key is configured for {name}"
-            )));
-        }
-        if candidates.any(|key| key.signed(&token, now)) {
-            token.into_payload()
-        } else {
-            Err(TokenError::invalid("its signature does not hold"))
-        }
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether there is a key of an algorithm.
+    pub(super) fn has(&self, algorithm: Algorithm) -> bool {
+        self.0.iter().any(|key| key.algorithm == algorithm)
+    }
+
+    /// Whether one of the keys signed a token.
+    pub(super) fn signed(&self, token: &Compact<'_>, now: i64) -> bool {
+        let mut candidates = self.0.iter().filter(|key| key.algorithm == token.algorithm);
+        candidates.any(|key| key.signed(token, now))
     }
 }
 

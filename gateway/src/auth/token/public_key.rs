@@ -46,23 +46,30 @@ pub(super) fn parse(
     if family == Family::Rsa {
         check_rsa_size(der)?;
     }
-    let (algorithms, wanted): (&[(Algorithm, &'static dyn VerificationAlgorithm)], _) = match family
-    {
-        Family::Rsa => (&RSA, "an RSA public key"),
-        Family::Ecdsa => (&ECDSA, "an ECDSA public key on P-256, P-384 or P-521"),
-        Family::Ed25519 => (&ED25519_ONLY, "an Ed25519 public key"),
-    };
-    let keys: Vec<_> = algorithms
-        .iter()
-        .filter_map(|&(algorithm, verification)| {
-            let key = ParsedPublicKey::new(verification, der).ok()?;
-            Some((algorithm, key))
-        })
-        .collect();
-    if keys.is_empty() {
-        return Err(format!("is not {wanted}"));
+    let keys = keys_of(family, der);
+    match (keys.is_empty(), family) {
+        (false, _) => Ok(keys),
+        (true, Family::Rsa) => Err("is not an RSA public key".to_owned()),
+        (true, Family::Ecdsa) => {
+            Err("is not an ECDSA public key on P-256, P-384 or P-521".to_owned())
+        }
+        (true, Family::Ed25519) => Err("is not an Ed25519 public key".to_owned()),
     }
-    Ok(keys)
+}
+
+/// The key in the forms that the cryptography takes, once for every algorithm that it verifies; nothing if it is of
+/// another family.
+pub(super) fn keys_of(family: Family, key: &[u8]) -> Vec<(Algorithm, ParsedPublicKey)> {
+    let algorithms: &[(Algorithm, &'static dyn VerificationAlgorithm)] = match family {
+        Family::Rsa => &RSA,
+        Family::Ecdsa => &ECDSA,
+        Family::Ed25519 => &ED25519_ONLY,
+    };
+    let read = |&(algorithm, verification): &(_, &'static dyn VerificationAlgorithm)| {
+        let key = ParsedPublicKey::new(verification, key).ok()?;
+        Some((algorithm, key))
+    };
+    algorithms.iter().filter_map(read).collect()
 }
 
 fn only_block(text: &str) -> Result<Pem, String> {

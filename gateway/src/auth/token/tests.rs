@@ -2,6 +2,7 @@
 
 mod claims;
 mod hostile;
+mod jwks;
 mod properties;
 mod published;
 mod rotation;

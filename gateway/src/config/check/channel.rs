@@ -11,6 +11,9 @@ use crate::config::{ChannelConfig, NamespaceOptions};
 /// A publication that waits for longer is late by any measure.
 const LONGEST_DELAY: Duration = Duration::from_secs(10);
 
+/// A channel that nobody has come back to by then is vacated.
+const LONGEST_VACANCY: Duration = Duration::from_secs(3_600);
+
 /// Who has not come back by then has left.
 const LONGEST_DEBOUNCE: Duration = Duration::from_secs(60);
 
@@ -52,6 +55,8 @@ impl Findings {
         let names = [option("latest_tag"), option("delivery")];
         let names = [&*names[0], &*names[1]];
         self.between(wrong, &names, "needs the delivery `latest`");
+        let wrong = options.state_vacated_delay > LONGEST_VACANCY;
+        self.when(wrong, &option("state_vacated_delay"), "must be 1h or less");
         self.presence(path, options);
         self.history(path, options);
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Findings;
-use crate::config::{ClientConfig, TokenConfig};
+use crate::config::{ClientConfig, RebalanceConfig, TokenConfig};
 
 impl Findings {
     pub(super) fn client(&mut self, client: &ClientConfig) {
@@ -33,11 +33,33 @@ impl Findings {
             &options,
             message,
         );
+        self.rebalance(&client.rebalance);
         self.tokens("client.token", &client.token);
         self.tokens(
             "client.subscription_token",
             &client.subscription_token.token,
         );
+        self.jwks(&client.jwks);
+        let tokens = [&client.token, &client.subscription_token.token];
+        let is_published =
+            |it: &&TokenConfig| !it.jwks_public_endpoint.is_empty() || !it.providers.is_empty();
+        let wrong = client.jwks.timeout >= client.stale_close_delay;
+        let wrong = wrong && tokens.iter().any(is_published);
+        let options = ["client.jwks.timeout", "client.stale_close_delay"];
+        let message =
+            "must be shorter than client.stale_close_delay, or who waits for keys is closed";
+        self.between(wrong, &options, message);
+        let revocation = &client.revocation;
+        self.zero("client.revocation.max_entries", revocation.max_entries);
+        let wrong = ![1, 3, 5].contains(&revocation.replicas);
+        self.when(wrong, "client.revocation.replicas", "must be 1, 3 or 5");
+    }
+
+    fn rebalance(&mut self, rebalance: &RebalanceConfig) {
+        let wrong = !(101..=10_000).contains(&rebalance.threshold);
+        let message = "must be from 101 to 10000 per cent";
+        self.when(wrong, "client.rebalance.threshold", message);
+        self.zero("client.rebalance.rate", rebalance.rate);
     }
 
     fn heartbeat(&mut self, client: &ClientConfig) {
@@ -54,6 +76,7 @@ impl Findings {
     }
 
     fn tokens(&mut self, section: &str, token: &TokenConfig) {
+        self.published_keys(section, token);
         let hmac = [&*token.hmac_previous_secret_key, &*token.hmac_secret_key];
         self.needs(
             section,

@@ -1,18 +1,43 @@
-//! What is wrong with `http_server.tls.*`.
+//! What is wrong with `….tls.*` of a port, and with who is let in.
+
+use std::net::IpAddr;
+
+use tidegate_service::TlsVersion;
 
 use super::Findings;
 use crate::config::ServerTlsConfig;
 
 impl Findings {
-    pub(super) fn server_tls(&mut self, tls: &ServerTlsConfig) {
-        let enabled = "http_server.tls.enabled";
-        let certificate = ("http_server.tls.cert_pem_file", tls.cert_pem_file.is_some());
-        let key = ("http_server.tls.key_pem_file", tls.key_pem_file.is_some());
-        for (option, given) in [certificate, key] {
-            let wrong = tls.enabled && !given;
-            self.between(wrong, &[enabled, option], &format!("needs {option}"));
+    pub(super) fn server_tls(&mut self, section: &str, tls: &ServerTlsConfig) {
+        let option = |name: &str| format!("{section}.{name}");
+        let enabled = option("enabled");
+        for (name, given) in [
+            ("cert_pem_file", tls.cert_pem_file.is_some()),
+            ("key_pem_file", tls.key_pem_file.is_some()),
+        ] {
+            let (wrong, option) = (tls.enabled && !given, option(name));
+            self.between(wrong, &[&enabled, &option], &format!("needs {option}"));
         }
-        let versions = ["1.2", "1.3"];
-        self.one_of("http_server.tls.min_version", &tls.min_version, &versions);
+        let authorities = option("client_ca_pem_file");
+        let wrong = tls.client_ca_pem_file.is_some() && !tls.enabled;
+        let message = format!("needs {enabled}");
+        self.between(wrong, &[&authorities, &enabled], &message);
+        let version = option("min_version");
+        self.one_of(&version, &tls.min_version, &TlsVersion::NAMES);
+    }
+
+    /// Where a port of gRPC can be reached from other machines, callers must show something.
+    pub(super) fn grpc_access(
+        &mut self,
+        [address, key]: [&str; 2],
+        (ip, is_key_set): (IpAddr, bool),
+        (section, tls): (&str, &ServerTlsConfig),
+    ) {
+        let asks_clients = tls.enabled && tls.client_ca_pem_file.is_some();
+        let wrong = !ip.is_loopback() && !is_key_set && !asks_clients;
+        let message = format!(
+            "needs {key}, {section}.client_ca_pem_file, or an address of this machine only"
+        );
+        self.between(wrong, &[address, key], &message);
     }
 }

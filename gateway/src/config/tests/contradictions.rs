@@ -48,6 +48,10 @@ fn options_that_contradict_each_other_are_refused() {
         ],
         &["prometheus.handler_prefix (--set): is the path of another endpoint"],
     );
+}
+
+#[test]
+fn a_port_is_secured_as_a_whole() {
     check(
         &[
             ("http_server.tls.enabled", "true"),
@@ -55,6 +59,27 @@ fn options_that_contradict_each_other_are_refused() {
         ],
         &["http_server.tls.enabled (--set): needs http_server.tls.key_pem_file"],
     );
+    check(
+        &[
+            ("uni_grpc.tls.enabled", "true"),
+            ("uni_grpc.tls.key_pem_file", "/k"),
+        ],
+        &["uni_grpc.tls.enabled (--set): needs uni_grpc.tls.cert_pem_file"],
+    );
+    check(
+        &[("grpc_api.tls.client_ca_pem_file", "/c")],
+        &["grpc_api.tls.client_ca_pem_file (--set): needs grpc_api.tls.enabled"],
+    );
+    check(
+        &[("grpc_api.enabled", "1"), ("grpc_api.address", "0.0.0.0")],
+        &[
+            "grpc_api.address (--set): needs grpc_api.key, grpc_api.tls.client_ca_pem_file, or an address of this machine only",
+        ],
+    );
+}
+
+#[test]
+fn personal_channels_need_their_namespace() {
     let personal = "client.subscribe_to_user_personal_channel";
     check(
         &[
@@ -124,7 +149,7 @@ fn what_is_kept_without_nats_is_checked() {
         &[("history_service.address", "0.0.0.0:8400")],
         &[
             "history_service.address (--set): needs embedded.data_dir; over NATS run tidegate-history",
-            "history_service.address (--set): needs history_service.api_key, or an address of this machine only",
+            "history_service.address (--set): needs history_service.api_key, history_service.tls.client_ca_pem_file, or an address of this machine only",
         ],
     );
     check(
@@ -134,7 +159,7 @@ fn what_is_kept_without_nats_is_checked() {
         ],
         &[
             "presence_service.address (--set): contradicts nats.url: over NATS run tidegate-presence",
-            "presence_service.address (--set): needs presence_service.api_key, or an address of this machine only",
+            "presence_service.address (--set): needs presence_service.api_key, presence_service.tls.client_ca_pem_file, or an address of this machine only",
         ],
     );
     check(

@@ -145,7 +145,7 @@ fn all_faults_of_a_file_are_told_at_once() {
         ),
         format!("client.ping_interval (in {file}): needs a unit: 300ms, 25s, 1m30s, 1h"),
         format!(
-            "client.token.jwks_public_endpoint (in {file}): is known and not offered: name the public keys themselves"
+            "client.user_id_http_header (in {file}): is known and not offered yet: this version lacks users from a header"
         ),
         format!(
             "engine.type (in {file}): is known and not offered: nodes are joined by NATS: set nats.url"

@@ -41,6 +41,7 @@ fn what_is_off_or_at_its_default_passes_in_silence() {
         ("http_api.handler_prefix", "/api"),
         ("http_api.disabled", "true"),
         ("sse.enabled", "0"),
+        ("uni_grpc.port", "11000"),
         ("usage_stats.disabled", "false"),
     ] {
         let loaded = load_options(&[(option, value)]).unwrap_or_else(|faults| panic!("{faults}"));
@@ -77,9 +78,9 @@ fn what_asks_for_behaviour_is_told() {
             " yet: this version lacks subscriptions to streams of a backend",
         ),
         (
-            "http_server.tls.client_ca_pem_file",
-            "ca.pem",
-            " yet: this version lacks client certificates",
+            "grpc_api.tls.client_ca_pem",
+            "-----BEGIN CERTIFICATE-----",
+            ": name a file: client_ca_pem_file",
         ),
         (
             "http_server.tls_autocert.enabled",
@@ -87,9 +88,9 @@ fn what_asks_for_behaviour_is_told() {
             ": certificates come from outside: set http_server.tls",
         ),
         (
-            "uni_grpc.enabled",
-            "true",
-            " yet: this version lacks one-way transports",
+            "uni_grpc.tls.key_pem",
+            "-----BEGIN PRIVATE KEY-----",
+            ": name files: cert_pem_file and key_pem_file",
         ),
     ] {
         let expected = format!("{option} (--set): is known and not offered{message}");

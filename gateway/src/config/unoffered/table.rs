@@ -27,12 +27,11 @@ const fn section(
 }
 
 const AUTHORITY: Verdict = Instead("name a file: server_ca_pem_file");
+const CLIENT_AUTHORITY: Verdict = Instead("name a file: client_ca_pem_file");
 const CLIENT_CERTIFICATES: Verdict = Missing("client certificates");
 const JOINED: Verdict = Instead("nodes are joined by NATS: set nats.url");
-const KEYS: Verdict = Instead("name the public keys themselves");
 const MAPS: Verdict = Missing("map subscriptions");
-const ONE_WAY: Verdict = Missing("one-way transports");
-const PEM: Verdict = Instead("name files: http_server.tls.cert_pem_file and key_pem_file");
+const PEM: Verdict = Instead("name files: cert_pem_file and key_pem_file");
 const POLL: Verdict = Missing("shared poll subscriptions");
 const STATUSES: Verdict = Instead("write `3500=401` in connect_code_to_http_status");
 const STREAMS: Verdict = Missing("subscriptions to streams of a backend");
@@ -64,23 +63,20 @@ pub(in crate::config) const UNOFFERED: &[Unoffered] = &[
     option("channel.proxy.map_publish", "", Silent),
     option("channel.proxy.map_remove", "", Silent),
     option("channel.proxy.shared_poll_refresh", "", Silent),
-    option("channel.proxy.state", "", Silent),
     option("channel.proxy.subscribe_stream", "", Silent),
     option("channel.publication_data_format", "", Missing("checks of payloads")),
     option("channel.user_boundary", "#", Instead("users always follow `#`")),
     option("channel.user_separator", ",", Instead("users are always separated by `,`")),
     option("client.channel_position_max_time_lag", "", Idle("what is missing is read from the stream")),
     option("client.concurrency", "", Idle("commands of one client are always answered in order")),
-    section("client.connect_code_to_unidirectional_disconnect", "enabled", "", ONE_WAY),
+    section("client.connect_code_to_unidirectional_disconnect", "enabled", "", Missing("other codes for refused connects")),
     option("client.disallow_anonymous_connection_tokens", "", Missing("this check")),
     option("client.insecure_skip_token_signature_verify", "", Instead("tokens are always verified")),
     option("client.presence_update_interval", "27s", Instead("nodes say that they live, not each client: set presence.lease")),
     option("client.recovery_max_publication_limit", "300", Idle("recovery_max_publications of the namespace bounds recovery")),
     option("client.subscribe_to_user_personal_channel.single_connection", "", Instead("set client.user_connection_limit")),
     option("client.subscription_token.insecure_skip_jwks_endpoint_safety_check", "", Silent),
-    option("client.subscription_token.jwks_public_endpoint", "", KEYS),
     option("client.token.insecure_skip_jwks_endpoint_safety_check", "", Silent),
-    option("client.token.jwks_public_endpoint", "", KEYS),
     option("client.user_id_http_header", "", Missing("users from a header")),
     option("consumers", "", Missing("consumers of queues and databases")),
     section("controller", "enabled", "", JOINED),
@@ -91,7 +87,17 @@ pub(in crate::config) const UNOFFERED: &[Unoffered] = &[
     option("grpc_api.error_mode", "", Missing("gRPC statuses for errors")),
     option("grpc_api.max_receive_message_size", "", Idle("requests are bounded by 4 MiB")),
     option("grpc_api.reflection", "", Idle("reflection is always on")),
-    section("grpc_api.tls", "enabled", "", Missing("TLS of gRPC")),
+    option("grpc_api.tls.cert_pem", "", PEM),
+    option("grpc_api.tls.cert_pem_b64", "", PEM),
+    option("grpc_api.tls.client_ca_pem", "", CLIENT_AUTHORITY),
+    option("grpc_api.tls.client_ca_pem_b64", "", CLIENT_AUTHORITY),
+    option("grpc_api.tls.insecure_skip_verify", "", Silent),
+    option("grpc_api.tls.key_pem", "", PEM),
+    option("grpc_api.tls.key_pem_b64", "", PEM),
+    option("grpc_api.tls.server_ca_pem", "", Silent),
+    option("grpc_api.tls.server_ca_pem_b64", "", Silent),
+    option("grpc_api.tls.server_ca_pem_file", "", Silent),
+    option("grpc_api.tls.server_name", "", Silent),
     option("health.handler_prefix", "/health", Instead("the paths are always /health and /ready")),
     option("http_api.external", "", Idle("there is one port for everything")),
     section("http_server.http3", "enabled", "", Missing("HTTP/3")),
@@ -100,9 +106,8 @@ pub(in crate::config) const UNOFFERED: &[Unoffered] = &[
     section("http_server.internal_tls", "enabled", "", Missing("a second port")),
     option("http_server.tls.cert_pem", "", PEM),
     option("http_server.tls.cert_pem_b64", "", PEM),
-    option("http_server.tls.client_ca_pem", "", CLIENT_CERTIFICATES),
-    option("http_server.tls.client_ca_pem_b64", "", CLIENT_CERTIFICATES),
-    option("http_server.tls.client_ca_pem_file", "", CLIENT_CERTIFICATES),
+    option("http_server.tls.client_ca_pem", "", CLIENT_AUTHORITY),
+    option("http_server.tls.client_ca_pem_b64", "", CLIENT_AUTHORITY),
     option("http_server.tls.insecure_skip_verify", "", Silent),
     option("http_server.tls.key_pem", "", PEM),
     option("http_server.tls.key_pem_b64", "", PEM),
@@ -116,7 +121,7 @@ pub(in crate::config) const UNOFFERED: &[Unoffered] = &[
     option("log.file", "", Instead("logs go to the standard streams: redirect them")),
     section("map_broker", "type", "memory", JOINED),
     option("node.info_metrics_aggregate_interval", "60s", Idle("nodes exchange no metrics")),
-    section("opentelemetry", "enabled", "", Missing("export of traces")),
+    option("opentelemetry.consuming", "", Idle("there are no consumers")),
     option("pid_file", "", Instead("run Tidegate under a supervisor that knows its process")),
     section("presence_manager", "enabled", "", JOINED),
     option("prometheus.instrument_http_handlers", "", Idle("there are no such metrics")),
@@ -133,7 +138,7 @@ pub(in crate::config) const UNOFFERED: &[Unoffered] = &[
     option("proxies.*.grpc.tls.server_ca_pem", "", AUTHORITY),
     option("proxies.*.grpc.tls.server_ca_pem_b64", "", AUTHORITY),
     option("proxies.*.grpc.tls.server_name", "", VERIFIED),
-    option("proxies.*.grpc_metadata", "", Idle("no client comes over gRPC")),
+    option("proxies.*.grpc_metadata", "", Instead("metadata of clients are headers: set http_headers")),
     option("proxies.*.http.tls.cert_pem", "", CLIENT_CERTIFICATES),
     option("proxies.*.http.tls.cert_pem_b64", "", CLIENT_CERTIFICATES),
     option("proxies.*.http.tls.cert_pem_file", "", CLIENT_CERTIFICATES),
@@ -146,7 +151,17 @@ pub(in crate::config) const UNOFFERED: &[Unoffered] = &[
     option("proxies.*.http.tls.server_name", "", VERIFIED),
     option("rpc.namespace_boundary", ":", Instead("a method's namespace always ends at `:`")),
     section("shared_poll", "hmac_secret_key", "", POLL),
-    section("uni_grpc", "enabled", "", ONE_WAY),
+    option("uni_grpc.tls.cert_pem", "", PEM),
+    option("uni_grpc.tls.cert_pem_b64", "", PEM),
+    option("uni_grpc.tls.client_ca_pem", "", CLIENT_AUTHORITY),
+    option("uni_grpc.tls.client_ca_pem_b64", "", CLIENT_AUTHORITY),
+    option("uni_grpc.tls.insecure_skip_verify", "", Silent),
+    option("uni_grpc.tls.key_pem", "", PEM),
+    option("uni_grpc.tls.key_pem_b64", "", PEM),
+    option("uni_grpc.tls.server_ca_pem", "", Silent),
+    option("uni_grpc.tls.server_ca_pem_b64", "", Silent),
+    option("uni_grpc.tls.server_ca_pem_file", "", Silent),
+    option("uni_grpc.tls.server_name", "", Silent),
     option("uni_http_stream.connect_code_to_http_response", "", STATUSES),
     option("uni_sse.connect_code_to_http_response", "", STATUSES),
     option("uni_websocket.compression", "", Missing("compression on this transport")),

@@ -1,12 +1,18 @@
 //! Payloads as Centrifugo's documentation shows them.
 
+use bytes::Bytes;
 use serde_json::{Value, json};
-use tidegate_codec::Format;
+use tidegate_codec::{Disconnect, DisconnectCode, ErrorCode, Failure, Format};
 
-use super::super::question::{Caller, Event, TargetId};
+use super::super::answer::{Answer, Grant, Unanswered};
+use super::super::notices::Stamp;
+use super::super::question::{
+    Caller, ChannelState, Event, Question, Subject, TargetId, Transition, Via,
+};
 use super::*;
+use crate::auth::{Expiry, SubscriptionOptions};
 
-const VIA: Via = Via {
+const VIA: Via<'static> = Via {
     transport: "websocket",
     format: Format::Json,
 };
@@ -189,4 +195,26 @@ fn what_is_not_understood_is_told() {
     };
     let told = unanswered.to_string();
     assert!(!told.contains("secret"), "{told}");
+}
+
+#[test]
+fn a_channel_is_told_of_as_backends_know_it() {
+    let transition = Transition {
+        channel: "chat:index".to_owned(),
+        state: ChannelState::Vacated,
+        number: 7,
+    };
+    let stamp = Stamp {
+        id: "i".to_owned(),
+        time_ms: 1_697_206_286_533,
+    };
+    let notice = question(Subject::State(transition));
+    let bytes = encode(&notice, VIA, PLAIN, Some(&stamp)).unwrap();
+    assert_eq!(
+        serde_json::from_slice::<Value>(&bytes).unwrap(),
+        json!({
+            "events": [{"channel": "chat:index", "type": "vacated", "time_ms": 1_697_206_286_533_u64, "number": 7}],
+            "id": "i",
+        })
+    );
 }

@@ -1,13 +1,12 @@
 //! The sessions of a node that take frames from elsewhere, and the frames that wait for each.
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use tidegate_backbone::{Bus, Error, Subscription};
-use tokio::sync::{OnceCell, mpsc, oneshot};
+use tokio::sync::{OnceCell, oneshot};
 use tokio::time::timeout;
 use uuid::Uuid;
 
@@ -23,25 +22,27 @@ const BYTES: usize = 1024 * 1024;
 /// The sessions of a node by their secret names.
 pub(crate) struct Sessions {
     node: Uuid,
-    slots: Mutex<HashMap<Uuid, Slot>>,
+    slots: Mutex<HashMap<Uuid, Arc<Slot>>>,
     /// Since when other nodes are heard: the first of these sessions.
     hearing: OnceCell<Subscription>,
 }
 
-struct Slot {
-    sender: mpsc::Sender<Letter>,
-    waiting: Arc<AtomicUsize>,
+/// What waits for one session. Locked for a few lines, by whoever puts in or takes out. No memory while nothing waits.
+#[derive(Default)]
+struct Slot(Mutex<Waiting>);
+
+#[derive(Default)]
+struct Waiting {
+    letters: VecDeque<Letter>,
+    bytes: usize,
+    reader: Option<Waker>,
 }
 
 /// A frame that waits.
 struct Letter {
     frame: Bytes,
     taken: oneshot::Sender<()>,
-    _weight: Weight,
 }
-
-/// Bytes that wait, until this is dropped.
-struct Weight(Arc<AtomicUsize>, usize);
 
 /// What became, or will become, of a frame.
 pub(super) enum Posted {
@@ -53,13 +54,14 @@ pub(super) enum Posted {
 pub(crate) struct Inbox {
     name: Uuid,
     sessions: Arc<Sessions>,
-    receiver: mpsc::Receiver<Letter>,
+    slot: Arc<Slot>,
 }
 
 impl Sessions {
-    pub(crate) fn new() -> Arc<Self> {
+    /// Of this node.
+    pub(crate) fn new(node: Uuid) -> Arc<Self> {
         Arc::new(Self {
-            node: Uuid::new_v4(),
+            node,
             slots: Mutex::default(),
             hearing: OnceCell::new(),
         })
@@ -82,13 +84,12 @@ impl Sessions {
     /// Makes room for a session, and names it.
     pub(crate) fn open(self: &Arc<Self>) -> (Inbox, Address) {
         let name = Uuid::new_v4();
-        let (sender, receiver) = mpsc::channel(FRAMES);
-        let waiting = Arc::default();
-        self.slots().insert(name, Slot { sender, waiting });
+        let slot = Arc::<Slot>::default();
+        self.slots().insert(name, Arc::clone(&slot));
         let inbox = Inbox {
             name,
             sessions: Arc::clone(self),
-            receiver,
+            slot,
         };
         let address = Address {
             session: name.to_string(),
@@ -99,29 +100,49 @@ impl Sessions {
 
     /// Puts a frame into the inbox of a session.
     pub(super) fn post(&self, session: Uuid, frame: Bytes) -> Posted {
+        // Locked until the frame is in: a session that ends takes its slot off the list first.
         let slots = self.slots();
-        let Some(slot) = slots.get(&session) else {
-            return Posted::Not(Fate::Gone);
-        };
-        let weight = Weight(Arc::clone(&slot.waiting), frame.len());
-        if slot.waiting.fetch_add(frame.len(), Ordering::Relaxed) + frame.len() > BYTES {
-            return Posted::Not(Fate::Full);
-        }
-        let (taken, outcome) = oneshot::channel();
-        let letter = Letter {
-            frame,
-            taken,
-            _weight: weight,
-        };
-        match slot.sender.try_send(letter) {
-            Ok(()) => Posted::Waits(outcome),
-            Err(mpsc::error::TrySendError::Full(_)) => Posted::Not(Fate::Full),
-            Err(mpsc::error::TrySendError::Closed(_)) => Posted::Not(Fate::Gone),
+        match slots.get(&session) {
+            Some(slot) => slot.put(frame),
+            None => Posted::Not(Fate::Gone),
         }
     }
 
-    fn slots(&self) -> std::sync::MutexGuard<'_, HashMap<Uuid, Slot>> {
+    fn slots(&self) -> MutexGuard<'_, HashMap<Uuid, Arc<Slot>>> {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Slot {
+    fn put(&self, frame: Bytes) -> Posted {
+        let mut waiting = self.waiting();
+        if waiting.letters.len() >= FRAMES || waiting.bytes + frame.len() > BYTES {
+            return Posted::Not(Fate::Full);
+        }
+        let (taken, outcome) = oneshot::channel();
+        waiting.bytes += frame.len();
+        waiting.letters.push_back(Letter { frame, taken });
+        if let Some(reader) = waiting.reader.take() {
+            reader.wake();
+        }
+        Posted::Waits(outcome)
+    }
+
+    fn take(&self, context: &Context<'_>) -> Option<Letter> {
+        let mut waiting = self.waiting();
+        let letter = waiting.letters.pop_front();
+        match &letter {
+            Some(letter) => waiting.bytes -= letter.frame.len(),
+            None => waiting.reader = Some(context.waker().clone()),
+        }
+        if waiting.letters.is_empty() {
+            waiting.letters = VecDeque::new();
+        }
+        letter
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -142,27 +163,18 @@ impl Posted {
 impl Inbox {
     /// The next frame, which counts as taken.
     pub(crate) fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Bytes> {
-        match self.receiver.poll_recv(context) {
-            Poll::Ready(Some(letter)) => {
-                // Who sent it may not wait any more.
-                let _told = letter.taken.send(());
-                Poll::Ready(letter.frame)
-            }
-            // The list has the sender for as long as this is there.
-            Poll::Ready(None) | Poll::Pending => Poll::Pending,
-        }
+        let Some(letter) = self.slot.take(context) else {
+            return Poll::Pending;
+        };
+        // Who sent it may not wait any more.
+        let _told = letter.taken.send(());
+        Poll::Ready(letter.frame)
     }
 }
 
 impl Drop for Inbox {
     fn drop(&mut self) {
         self.sessions.slots().remove(&self.name);
-    }
-}
-
-impl Drop for Weight {
-    fn drop(&mut self) {
-        self.0.fetch_sub(self.1, Ordering::Relaxed);
     }
 }
 
@@ -187,7 +199,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_frame_counts_once_it_is_taken_and_frames_stay_in_order() {
-        let sessions = Sessions::new();
+        let sessions = Sessions::new(Uuid::new_v4());
         let (mut inbox, address) = sessions.open();
         let post = |text: &'static str| sessions.post(name(&address), text.into());
         let (first, second) = (post("1"), post("2"));
@@ -203,7 +215,7 @@ mod tests {
     #[tokio::test]
     async fn what_waits_is_bounded_in_bytes_and_number() {
         for (size, fits) in [(BYTES / 4, 4), (0, FRAMES)] {
-            let sessions = Sessions::new();
+            let sessions = Sessions::new(Uuid::new_v4());
             let (mut inbox, address) = sessions.open();
             let post = || sessions.post(name(&address), vec![0; size].into());
             for number in 0..fits {

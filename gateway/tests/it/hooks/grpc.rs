@@ -8,10 +8,10 @@ use tidegate_proto::hook::notices_server::{Notices, NoticesServer};
 use tidegate_proto::hook::{TellRequest, TellResponse, tell_request};
 use tidegate_proto::proxy::centrifugo_proxy_server::{CentrifugoProxy, CentrifugoProxyServer};
 use tidegate_proto::proxy::{
-    ConnectRequest, ConnectResponse, ConnectResult, Disconnect, Error, PublishRequest,
-    PublishResponse, PublishResult, RefreshRequest, RefreshResponse, RpcRequest, RpcResponse,
-    RpcResult, SubRefreshRequest, SubRefreshResponse, SubscribeRequest, SubscribeResponse,
-    SubscribeResult,
+    ChannelEvent, ConnectRequest, ConnectResponse, ConnectResult, Disconnect, Error,
+    NotifyChannelStateRequest, NotifyChannelStateResponse, PublishRequest, PublishResponse,
+    PublishResult, RefreshRequest, RefreshResponse, RpcRequest, RpcResponse, RpcResult,
+    SubRefreshRequest, SubRefreshResponse, SubscribeRequest, SubscribeResponse, SubscribeResult,
 };
 use tidegate_testkit::deadline::until_some;
 use tokio::net::TcpListener;
@@ -31,6 +31,7 @@ struct Seen {
     /// Of the metadata `x-key` of connects.
     keys: Vec<String>,
     told: Vec<TellRequest>,
+    events: Vec<ChannelEvent>,
 }
 
 #[derive(Clone, Default)]
@@ -64,6 +65,15 @@ impl CentrifugoProxy for Backend {
         };
         self.0.lock().unwrap().subscribes.push(request);
         Ok(Response::new(response))
+    }
+
+    async fn notify_channel_state(
+        &self,
+        request: Request<NotifyChannelStateRequest>,
+    ) -> Answer<NotifyChannelStateResponse> {
+        let events = request.into_inner().events;
+        self.0.lock().unwrap().events.extend(events);
+        Ok(Response::new(NotifyChannelStateResponse::default()))
     }
 
     async fn publish(&self, _: Request<PublishRequest>) -> Answer<PublishResponse> {
@@ -150,7 +160,8 @@ fn site(address: SocketAddr) -> Site {
         });
         config["client"]["proxy"]["disconnect"] = json!({"enabled": true, "endpoint": endpoint()});
         let chat = &mut config["channel"]["namespaces"][0];
-        for event in ["subscribe", "publish"] {
+        chat["state_vacated_delay"] = "100ms".into();
+        for event in ["subscribe", "publish", "state"] {
             chat[format!("{event}_proxy_enabled")] = true.into();
             chat[format!("{event}_proxy_name")] = "app".into();
         }
@@ -191,6 +202,14 @@ async fn a_backend_on_grpc_decides_and_is_told() {
     visitor.send(json!({"rpc": {"method": "end"}})).await;
     assert_eq!(visitor.closed().await, (4_500, "go".to_owned()));
 
+    let events = async || {
+        let seen = backend.0.lock().unwrap();
+        let mut events = seen.events.iter().filter(|it| it.channel == "chat:a");
+        let kinds: Vec<_> = events.by_ref().map(|it| it.r#type.clone()).collect();
+        (kinds.len() == 2).then_some(kinds)
+    };
+    let kinds = until_some("what became of the channel", events).await;
+    assert_eq!(kinds.unwrap(), ["occupied", "vacated"]);
     let told = until_some("a notice", async || backend.0.lock().unwrap().told.pop());
     let told = told.await.unwrap();
     match told.event.unwrap() {

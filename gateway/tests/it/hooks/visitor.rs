@@ -65,14 +65,20 @@ impl Visitor {
 
     /// The reply to the command with this id.
     pub(crate) async fn reply(&mut self, id: u32) -> Value {
+        let reply = self.outcome(id).await;
+        reply.unwrap_or_else(|closed| panic!("no reply, but {closed:?}"))
+    }
+
+    /// The reply to the command with this id, or how the node closes.
+    pub(crate) async fn outcome(&mut self, id: u32) -> Result<Value, (u16, String)> {
         loop {
             let found = self.received.iter().position(|it| it["id"] == id);
             if let Some(index) = found {
-                return self.received.remove(index);
+                return Ok(self.received.remove(index));
             }
             match self.read().await {
                 Ok(values) => self.received.extend(values),
-                Err(closed) => panic!("no reply, but {closed:?}"),
+                Err(closed) => return Err(closed.expect("a close frame")),
             }
         }
     }

@@ -1,9 +1,12 @@
 //! Clients that only listen.
 
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 use super::{Reading, post, site};
-use crate::http::Upgrade;
+use crate::http::{PATIENCE, Upgrade};
 use crate::raw::{self, End, Incoming, Raw};
 use crate::token;
 
@@ -40,6 +43,53 @@ async fn pushes_come_bare_in_lines_and_in_events() {
     }
     writer.leave().await;
     site.stop().await;
+}
+
+#[tokio::test]
+async fn a_response_that_goes_on_may_follow_others_on_its_socket() {
+    let site = site(|_| {});
+    let mut socket = TcpStream::connect(site.address()).await.unwrap();
+    let before = "GET /health HTTP/1.1\r\nHost: gateway.test\r\n\r\n";
+    let request = post("/connection/uni_sse", "application/json", &connect());
+    let both = format!("{before}{request}");
+    socket.write_all(both.as_bytes()).await.unwrap();
+    let mut first = String::new();
+    while !first.ends_with("\r\n\r\nok\n") {
+        let byte = timeout(PATIENCE, socket.read_u8()).await.unwrap();
+        first.push(byte.unwrap().into());
+    }
+    let mut reading = Reading::on(socket).await;
+    let of = |name| reading.answer.header(name);
+    assert_eq!(of("transfer-encoding"), Some("chunked"));
+    assert_eq!(of("connection"), Some("close"));
+    assert!(reading.event().await["connect"].is_object());
+    drop(reading);
+    site.stop().await;
+}
+
+#[tokio::test]
+async fn a_body_over_http_1_0_ends_with_its_socket() {
+    let site = site(|_| {});
+    let request = post(
+        "/connection/uni_http_stream",
+        "application/json",
+        &connect(),
+    );
+    let request = request.replacen("HTTP/1.1", "HTTP/1.0", 1);
+    let mut socket = TcpStream::connect(site.address()).await.unwrap();
+    socket.write_all(request.as_bytes()).await.unwrap();
+    site.until_metric("tidegate_subscriptions", 1).await;
+    let stop = tokio::spawn(site.end());
+    let mut text = String::new();
+    let read = timeout(PATIENCE, socket.read_to_string(&mut text)).await;
+    read.expect("the node keeps the socket").unwrap();
+    let (head, body) = text.split_once("\r\n\r\n").unwrap();
+    assert!(!head.to_lowercase().contains("transfer-encoding"), "{head}");
+    let lines = body.lines().map(|line| serde_json::from_str(line).unwrap());
+    let lines: Vec<Value> = lines.collect();
+    assert!(lines[0]["connect"].is_object(), "{body}");
+    assert_eq!(lines[1]["disconnect"]["code"], 3001, "{body}");
+    stop.await.unwrap();
 }
 
 #[tokio::test]

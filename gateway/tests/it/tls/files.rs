@@ -1,50 +1,21 @@
 //! The certificate's files: what is wrong with them, and what happens when they change.
 
 use std::fs;
-use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::json;
-use tempfile::TempDir;
 use tidegate_backbone::embedded::Embedded;
 use tidegate_gateway::config::Config;
 use tidegate_gateway::server::{Server, StartError};
 use tidegate_testkit::authority::{Authority, Certificate};
 use tidegate_testkit::deadline::until_some;
-use tokio_rustls::rustls::pki_types::CertificateDer;
-use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tidegate_testkit::secret::Secret;
+use tidegate_testkit::tls::der;
 
 use super::site::TlsSite;
 use crate::command::Format;
 use crate::site;
-
-/// A folder as Kubernetes makes it of a secret: the files are links through one that is replaced as a whole.
-struct Secret(TempDir);
-
-impl Secret {
-    fn new(first: &Certificate) -> Self {
-        let secret = Self(tempfile::tempdir().unwrap());
-        secret.swap("first", &first.certificate, &first.key);
-        for name in ["tls.crt", "tls.key"] {
-            symlink(Path::new("..data").join(name), secret.file(name)).unwrap();
-        }
-        secret
-    }
-
-    fn file(&self, name: &str) -> std::path::PathBuf {
-        self.0.path().join(name)
-    }
-
-    fn swap(&self, version: &str, certificate: &str, key: &str) {
-        let folder = self.file(version);
-        fs::create_dir(&folder).unwrap();
-        fs::write(folder.join("tls.crt"), certificate).unwrap();
-        fs::write(folder.join("tls.key"), key).unwrap();
-        symlink(version, self.file("..data_tmp")).unwrap();
-        fs::rename(self.file("..data_tmp"), self.file("..data")).unwrap();
-    }
-}
 
 /// A node whose certificate is that of a secret.
 fn node(secret: &Secret) -> TlsSite {
@@ -63,11 +34,6 @@ async fn shown(site: &TlsSite) -> Vec<u8> {
     certificates[0].to_vec()
 }
 
-fn der(made: &Certificate) -> Vec<u8> {
-    let certificate = CertificateDer::from_pem_slice(made.certificate.as_bytes());
-    certificate.unwrap().to_vec()
-}
-
 /// Waits until a node shows this certificate.
 async fn renewed(site: &TlsSite, expected: &[u8]) {
     let served = until_some("the new certificate", async || {
@@ -81,14 +47,14 @@ async fn a_new_certificate_is_served_and_old_connections_stay() {
     let authority = Authority::new().unwrap();
     let make = || authority.certificate("127.0.0.1").unwrap();
     let (first, second, third) = (make(), make(), make());
-    let secret = Secret::new(&first);
+    let secret = Secret::new(&first, "").unwrap();
     let site = node(&secret).trusting(authority);
-    assert_eq!(shown(&site).await, der(&first));
+    assert_eq!(shown(&site).await, der(&first).unwrap());
     let mut early = site.client(Format::Json, "early").await;
     early.subscribe("chat:a").await;
 
-    secret.swap("second", &second.certificate, &second.key);
-    renewed(&site, &der(&second)).await;
+    secret.swap("second", &second, "").unwrap();
+    renewed(&site, &der(&second).unwrap()).await;
     let mut late = site.client(Format::Json, "late").await;
     late.publish("chat:a", "1").await;
     assert_eq!(early.publication("chat:a").await, b"1");
@@ -96,7 +62,7 @@ async fn a_new_certificate_is_served_and_old_connections_stay() {
     // In place, one file after the other.
     fs::write(secret.file("tls.crt"), &third.certificate).unwrap();
     fs::write(secret.file("tls.key"), &third.key).unwrap();
-    renewed(&site, &der(&third)).await;
+    renewed(&site, &der(&third).unwrap()).await;
     late.publish("chat:a", "2").await;
     assert_eq!(early.publication("chat:a").await, b"2");
     assert_eq!(site.metric("tidegate_tls_renewed").await, 2);
@@ -110,7 +76,7 @@ async fn what_cannot_be_used_leaves_the_old_certificate_in_place() {
     let authority = Authority::new().unwrap();
     let make = || authority.certificate("127.0.0.1").unwrap();
     let (first, second, third) = (make(), make(), make());
-    let secret = Secret::new(&first);
+    let secret = Secret::new(&first, "").unwrap();
     let site = node(&secret).trusting(authority);
     let broken = [
         ("another key", &second.certificate[..], &third.key[..]),
@@ -123,17 +89,19 @@ async fn what_cannot_be_used_leaves_the_old_certificate_in_place() {
         ("no key", &second.certificate, "nothing"),
     ];
     for (number, (name, certificate, key)) in broken.into_iter().enumerate() {
-        secret.swap(name, certificate, key);
+        let (certificate, key) = (certificate.to_owned(), key.to_owned());
+        let made = Certificate { certificate, key };
+        secret.swap(name, &made, "").unwrap();
         site.until_metric("tidegate_tls_renewal_failed", number as u64 + 1)
             .await;
-        assert_eq!(shown(&site).await, der(&first), "{name}");
+        assert_eq!(shown(&site).await, der(&first).unwrap(), "{name}");
     }
     fs::remove_file(secret.file("tls.key")).unwrap();
     site.until_metric("tidegate_tls_renewal_failed", 5).await;
-    assert_eq!(shown(&site).await, der(&first));
+    assert_eq!(shown(&site).await, der(&first).unwrap());
     fs::write(secret.file("tls.key"), &third.key).unwrap();
     fs::write(secret.file("tls.crt"), &third.certificate).unwrap();
-    renewed(&site, &der(&third)).await;
+    renewed(&site, &der(&third).unwrap()).await;
     site.stop().await;
 }
 

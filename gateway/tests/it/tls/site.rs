@@ -5,17 +5,20 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use tidegate_testkit::authority::Authority;
+use tidegate_testkit::authority::{Authority, Certificate};
 use tidegate_testkit::deadline::until_some;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
+use tokio_rustls::rustls::client::WantsClientCert;
 use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
-use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
-use tokio_rustls::rustls::{ALL_VERSIONS, ClientConfig, RootCertStore, SupportedProtocolVersion};
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use tokio_rustls::rustls::{
+    ALL_VERSIONS, ClientConfig, ConfigBuilder, RootCertStore, SupportedProtocolVersion,
+};
 
 use crate::client::Client;
 use crate::command::Format;
@@ -96,6 +99,11 @@ impl TlsSite {
             (self.metric("tidegate_connections").await == 0).then_some(())
         });
         deserted.await.unwrap();
+        self.end().await;
+    }
+
+    /// Stops the node.
+    pub(crate) async fn end(self) {
         self.site.end().await;
     }
 }
@@ -122,6 +130,14 @@ impl Trust {
         self
     }
 
+    /// The same client, with a certificate to show.
+    pub(crate) fn showing(&self, own: &Certificate) -> Self {
+        let chain = CertificateDer::from_pem_slice(own.certificate.as_bytes()).unwrap();
+        let key = PrivateKeyDer::from_pem_slice(own.key.as_bytes()).unwrap();
+        let config = builder(&self.1, ALL_VERSIONS).with_client_auth_cert(vec![chain], key);
+        Self(Arc::new(config.unwrap()), self.1.clone())
+    }
+
     pub(crate) fn config(&self) -> &Arc<ClientConfig> {
         &self.0
     }
@@ -141,12 +157,18 @@ impl Trust {
 }
 
 fn config(roots: &RootCertStore, versions: &[&'static SupportedProtocolVersion]) -> ClientConfig {
+    builder(roots, versions).with_no_client_auth()
+}
+
+fn builder(
+    roots: &RootCertStore,
+    versions: &[&'static SupportedProtocolVersion],
+) -> ConfigBuilder<ClientConfig, WantsClientCert> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(versions)
         .unwrap()
         .with_root_certificates(roots.clone())
-        .with_no_client_auth()
 }
 
 /// Fetches a resource, to the end of the connection.

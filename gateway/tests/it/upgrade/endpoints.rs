@@ -33,15 +33,24 @@ async fn paths_can_be_chosen() {
 #[tokio::test]
 async fn health_readiness_and_metrics_are_told() {
     let site = Site::start();
-    for (path, body) in [("/health", "ok\n"), ("/ready", "ready\n")] {
-        let answer = get(site.address(), path).await;
-        assert_eq!((answer.status, answer.body.as_str()), (200, body), "{path}");
-    }
+    let health = get(site.address(), "/health").await;
+    assert_eq!((health.status, health.body.as_str()), (200, "ok\n"));
+    let ready = site.ready().await;
+    assert_eq!(ready["ready"], true);
+    let checks = ready["checks"].as_array().unwrap();
+    let checks = checks.iter().map(|it| (&it["name"], &it["state"]));
+    let expected = ["drain", "backbone", "echo"].map(|name| (json!(name), json!("ok")));
+    assert!(
+        checks.eq(expected.iter().map(|(name, state)| (name, state))),
+        "{ready}"
+    );
     let metrics = get(site.address(), "/metrics").await;
     let kind = metrics.header("Content-Type").unwrap();
     assert!(kind.starts_with("text/plain; version=0.0.4"), "{kind}");
     let client = site.alice().await;
     assert_eq!(site.metric("tidegate_connections").await, 1);
+    assert_eq!(site.metric("tidegate_ready").await, 1);
+    assert_eq!(site.metric("tidegate_check_ok{check=\"echo\"}").await, 1);
     assert_eq!(
         get(site.address(), "/").await.status,
         404,

@@ -86,7 +86,9 @@ impl Appending<'_> {
 
     async fn attempt(&self) -> Result<Taken, StoreError> {
         let stream = &self.batch.stream;
-        let state = self.store.begin(stream).await?;
+        let partition = self.batch.partition;
+        let mut state = self.store.begin(stream, Some(partition)).await?;
+        state.known.place(partition)?;
         let marks = self.marks(&state).await?;
         let floor = state.coverage().floor;
         let is_gone = |it: &&Row<'_>| {
@@ -101,6 +103,7 @@ impl Appending<'_> {
             records: kept.iter().map(|it| (it.sequence, it.size())).collect(),
             passed_over: gone.chain(self.batch.passed_over.iter().copied()).collect(),
             watermark: self.batch.watermark,
+            partition: self.batch.partition,
             removals: state.removals,
         };
         self.store.committer.commit(stream, written).await

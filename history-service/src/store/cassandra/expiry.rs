@@ -7,9 +7,6 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::state::State;
 
-/// How much longer than their time rows stay.
-const MARGIN: Duration = Duration::from_secs(7 * 86_400);
-
 /// The longest expiry that a cluster takes, 20 years; longer is for good.
 const LIMIT: u64 = 630_720_000;
 
@@ -17,17 +14,19 @@ const LIMIT: u64 = 630_720_000;
 #[derive(Debug, Clone, Default)]
 pub(super) struct Expiry {
     ttls: Vec<(Option<String>, Duration)>,
+    /// How much longer than their time rows stay.
+    margin: Duration,
 }
 
 impl Expiry {
-    pub(super) fn new(ttls: Vec<(Option<String>, Duration)>) -> Self {
-        Self { ttls }
+    pub(super) fn new(ttls: Vec<(Option<String>, Duration)>, margin: Duration) -> Self {
+        Self { ttls, margin }
     }
 
     fn of(&self, namespace: Option<&str>) -> Option<Duration> {
         let mut ttls = self.ttls.iter();
         let found = ttls.find(|(name, _)| name.as_deref() == namespace);
-        let stay = found?.1 + MARGIN;
+        let stay = found?.1 + self.margin;
         (stay.as_secs() <= LIMIT).then_some(stay)
     }
 
@@ -43,14 +42,17 @@ impl Expiry {
         };
         let age = now.saturating_sub(time) / 1_000;
         // What comes late stays for the margin all the same, so that whoever trims sees it first.
-        let left = stay.as_secs().saturating_sub(age).max(MARGIN.as_secs());
+        let left = stay
+            .as_secs()
+            .saturating_sub(age)
+            .max(self.margin.as_secs());
         i32::try_from(left.min(LIMIT)).expect("20 years are an i32")
     }
 
     /// Up to which time a stream that begins now needs no trimming: none of its rows expires before the margin is over.
     pub(super) fn swept_at_first(&self, namespace: Option<&str>, now: u64) -> u64 {
         let stay = self.of(namespace).unwrap_or_default();
-        let ttl = stay.saturating_sub(MARGIN).as_millis();
+        let ttl = stay.saturating_sub(self.margin).as_millis();
         now.saturating_sub(u64::try_from(ttl).unwrap_or(u64::MAX))
     }
 
@@ -63,7 +65,7 @@ impl Expiry {
     /// Whether it is time to say how far was trimmed, although nothing was.
     pub(super) fn is_worth_saying(&self, namespace: Option<&str>, swept: u64, time: u64) -> bool {
         let since = u128::from(time.saturating_sub(swept));
-        self.of(namespace).is_some() && since > MARGIN.as_millis() / 8
+        self.of(namespace).is_some() && since > self.margin.as_millis() / 8
     }
 }
 
@@ -81,7 +83,8 @@ mod tests {
 
     fn expiry() -> Expiry {
         let day = Duration::from_millis(DAY);
-        Expiry::new(vec![(Some("kept".to_owned()), day), (None, day * 9_000)])
+        let ttls = vec![(Some("kept".to_owned()), day), (None, day * 9_000)];
+        Expiry::new(ttls, day * 7)
     }
 
     #[test]

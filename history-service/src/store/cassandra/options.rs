@@ -6,6 +6,9 @@ use std::time::Duration;
 /// Sequences of a stream that share a partition, when an operator says nothing else.
 pub const DEFAULT_BUCKET: u64 = 100_000;
 
+/// How much longer than their time rows stay, when an operator says nothing else.
+pub const DEFAULT_MARGIN: Duration = Duration::from_secs(7 * 86_400);
+
 /// How many replicas answer before something counts as written or read. Reads always meet writes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Consistency {
@@ -54,6 +57,8 @@ pub struct Options {
     pub bucket: u64,
     /// How long namespaces are archived; their rows are written to expire some time later.
     pub ttls: Vec<(Option<String>, Duration)>,
+    /// How much later. A namespace has to be trimmed in this time.
+    pub margin: Duration,
 }
 
 impl Options {
@@ -69,6 +74,7 @@ impl Options {
             datacenter: None,
             bucket: DEFAULT_BUCKET,
             ttls: Vec::new(),
+            margin: DEFAULT_MARGIN,
         }
     }
 }

@@ -29,7 +29,7 @@ pub(super) async fn remove(
         return Ok(0);
     }
     let stream = StreamId::of(channel, epoch);
-    store.begin(&stream).await?;
+    store.begin(&stream, None).await?;
     mark(store, channel, epoch, offsets).await?;
     let state = streams::change(&store.cluster, &stream, |state| {
         state.removals += 1;

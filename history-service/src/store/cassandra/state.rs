@@ -3,6 +3,7 @@
 //! Rows are written before the state, and counted by it: what the state has not seen is not there, whoever wrote it.
 
 use prost::Message;
+use tidegate_backbone::Partition;
 use tidegate_proto::archive::SharedStream;
 
 use crate::store::stored::{self, StreamState};
@@ -35,6 +36,7 @@ pub(super) struct Written {
     /// Sequences of what is not archived.
     pub(super) passed_over: Vec<u64>,
     pub(super) watermark: u64,
+    pub(super) partition: Partition,
     /// The removals that were known when the records were written.
     pub(super) removals: u64,
 }
@@ -73,6 +75,7 @@ impl State {
         if written.removals != self.removals && first.is_some_and(|it| it <= self.removed_to) {
             return Taken::Outdated;
         }
+        self.known.partition.get_or_insert(written.partition);
         for (sequence, bytes) in &written.records {
             let is_new = *sequence > self.known.coverage.floor && !self.has(*sequence);
             self.known.coverage.seen.insert(*sequence, *sequence);

@@ -7,6 +7,7 @@ use futures_util::TryStreamExt;
 use scylla::value::CqlVarint;
 
 use super::cluster::Rows;
+use super::expiry::now;
 use super::state::State;
 use super::{Cassandra, streams, value};
 use crate::store::{StoreError, StreamId};
@@ -71,7 +72,8 @@ async fn trim_stream(
     Ok(usize::try_from(found.publications).unwrap_or(usize::MAX))
 }
 
-/// Goes up the log to the first that is not too old.
+/// Goes up the log to the first that is not too old. When rows may have expired that nobody trimmed, those before it are trimmed
+/// too, or their absence would be taken for a proof; how many they were is known only if none is left.
 async fn find(
     store: &Cassandra,
     stream: &StreamId,
@@ -85,6 +87,8 @@ async fn find(
         floor: from,
         ..Trimmed::default()
     };
+    let namespace = stream.namespace.as_deref();
+    let is_overdue = store.expiry.is_overdue(namespace, state, now());
     let Some(first) = from.checked_add(1) else {
         return Ok(trimmed);
     };
@@ -93,11 +97,14 @@ async fn find(
         let mut entries = store.entries(stream, bucket, first).await?;
         while let Some((sequence, _, stored, size)) = entries.try_next().await? {
             let is_old = value::size_of(stored) < time;
+            let sequence = value::number(&sequence)?;
             if !is_old || trimmed.publications >= limit as u64 {
                 trimmed.is_whole = !is_old;
+                if is_overdue {
+                    trimmed.floor = trimmed.floor.max(sequence - 1);
+                }
                 return Ok(trimmed);
             }
-            let sequence = value::number(&sequence)?;
             trimmed.floor = sequence;
             // What is not seen was never counted.
             if state.has(sequence) {
@@ -107,6 +114,11 @@ async fn find(
         }
     }
     trimmed.is_whole = true;
+    if is_overdue {
+        let known = &state.known;
+        trimmed.floor = trimmed.floor.max(known.coverage.watermark);
+        (trimmed.publications, trimmed.bytes) = (known.count.publications, known.count.bytes);
+    }
     Ok(trimmed)
 }
 

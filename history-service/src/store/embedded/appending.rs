@@ -36,6 +36,7 @@ struct Appending<'a> {
 impl Appending<'_> {
     fn add(&mut self, batch: Batch) -> Result<(), StoreError> {
         let state = self.change.stream(&batch.stream)?;
+        state.place(batch.partition)?;
         let coverage = &mut state.coverage;
         let floor = coverage.floor;
         coverage.watermark = coverage.watermark.max(batch.watermark);

@@ -123,6 +123,7 @@ impl Archive {
         });
         let archived = |(stream, state): (StreamId, StreamState)| ArchivedStream {
             stream,
+            partition: state.partition,
             count: state.count,
             watermark: state.coverage.watermark,
         };

@@ -5,7 +5,6 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use tidegate_backbone::Channel;
 use tidegate_history_service::store::cassandra::Options;
 use tidegate_proto::history as proto;
 use tidegate_testkit::cassandra::CassandraNode;
@@ -15,12 +14,15 @@ use tokio::time::Instant;
 use tonic::Code;
 
 use super::{SECOND, keyspace, node};
-use crate::program::{World, archived, everything, publish_all, survive_kills};
+use crate::partitions::is_one_namespace;
+use crate::program::{
+    COUNT as SURVIVORS, World, archived, everything, has_all, publish_all, survive_kills,
+};
 
 /// Publications where nothing is killed.
 const COUNT: usize = 2_000;
 
-fn arguments(options: &Options) -> [&str; 6] {
+pub(super) fn arguments(options: &Options) -> [&str; 6] {
     [
         "--store",
         "cassandra",
@@ -38,6 +40,14 @@ async fn kills_lose_nothing_and_double_nothing() -> Result<()> {
     survive_kills(&mut world, &arguments(&options)).await
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kills_lose_nothing_of_several_streams() -> Result<()> {
+    let options = keyspace(&node().await.node()).await?;
+    let mut world = World::spread().await?;
+    survive_kills(&mut world, &arguments(&options)).await?;
+    is_one_namespace(&world, &arguments(&options), SURVIVORS).await
+}
+
 /// Two services take in the same stream into the same tables.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_services_archive_each_publication_once() -> Result<()> {
@@ -47,12 +57,10 @@ async fn two_services_archive_each_publication_once() -> Result<()> {
     // One after the other: the first makes the tables.
     let (_one, mut first) = world.start_with(&arguments).await?;
     let (_other, mut second) = world.start_with(&arguments).await?;
-    let room = Channel::parse("chat:room")?;
-    publish_all(&world.publisher, &room, COUNT).await;
-    let expected: Vec<_> = (0..COUNT).collect();
+    publish_all(&world.publisher, &world.rooms, COUNT).await;
     for client in [&mut first, &mut second] {
         assert_eq!(archived(client, COUNT).await?, COUNT as u64);
-        assert_eq!(everything(client).await?, expected);
+        has_all(client, &world.rooms, COUNT).await?;
     }
     Ok(())
 }
@@ -65,8 +73,7 @@ async fn an_outage_of_the_cluster_delays_and_loses_nothing() -> Result<()> {
     let options = keyspace(&cluster.node()).await?;
     let world = World::new().await?;
     let (mut program, mut client) = world.start_with(&arguments(&options)).await?;
-    let room = Channel::parse("chat:room")?;
-    publish_all(&world.publisher, &room, COUNT).await;
+    publish_all(&world.publisher, &world.rooms, COUNT).await;
     cluster.kill()?;
     let request = proto::ReadRequest {
         channel: "chat:room".to_owned(),
@@ -76,9 +83,9 @@ async fn an_outage_of_the_cluster_delays_and_loses_nothing() -> Result<()> {
     let status = answer.err().context("there is no archive to read")?;
     assert_eq!(status.code(), Code::Unavailable, "{status:?}");
     cluster.restart().await?;
-    let expected: Vec<_> = (0..COUNT).collect();
-    let numbers = async || everything(&mut client.clone()).await.ok();
-    assert_eq!(until_some("the cluster answers", numbers).await?, expected);
+    let is_back = async || everything(&mut client.clone(), &world.rooms[0]).await.ok();
+    until_some("the cluster answers", is_back).await?;
+    has_all(&mut client, &world.rooms, COUNT).await?;
     assert_eq!(archived(&client, COUNT).await?, COUNT as u64);
     program.terminate()?;
     program.succeeded().await

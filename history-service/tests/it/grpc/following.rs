@@ -40,7 +40,7 @@ async fn take(replay: &mut Replay, count: usize) -> Result<Vec<String>> {
 /// Everything comes, in order, once: from the archive, from the stream, and live; and it goes on where it ended.
 #[tokio::test]
 async fn a_replay_follows_live_and_can_be_resumed() -> Result<()> {
-    let mut world = World::new(None).await?;
+    let mut world = World::new().await?;
     let chat = room("kept:chat");
     let all: Vec<_> = (1..=60).map(|it| it.to_string()).collect();
     let publish = |world: &World, some: &[String]| {
@@ -70,7 +70,7 @@ async fn a_replay_follows_live_and_can_be_resumed() -> Result<()> {
 /// Who is at the end is told so, once.
 #[tokio::test]
 async fn a_replay_tells_when_it_is_live() -> Result<()> {
-    let mut world = World::new(None).await?;
+    let mut world = World::new().await?;
     let mut replay = replay(&mut world, None).await?;
     let first = next(&mut replay).await??.context("a page")?;
     assert!(first.is_live && first.publications.is_empty());
@@ -84,7 +84,7 @@ async fn a_replay_tells_when_it_is_live() -> Result<()> {
 /// A slow reader holds up only itself: what it does not take waits in the log.
 #[tokio::test]
 async fn a_slow_reader_gets_everything() -> Result<()> {
-    let mut world = World::new(None).await?;
+    let mut world = World::new().await?;
     let chat = room("kept:chat");
     let mut slow = replay(&mut world, None).await?;
     assert!(next(&mut slow).await??.is_some());
@@ -110,7 +110,7 @@ async fn a_slow_reader_gets_everything() -> Result<()> {
 /// A new epoch ends a replay, and so does the end of the service.
 #[tokio::test]
 async fn a_replay_ends_with_a_reason() -> Result<()> {
-    let mut world = World::new(None).await?;
+    let mut world = World::new().await?;
     let chat = room("kept:chat");
     world.carrier.put_text(&chat, "1");
     world.ingest(0, 1).await;

@@ -19,7 +19,7 @@ fn at(channel: &str, epoch: &str, offset: u64) -> proto::ReadRequest {
 
 #[tokio::test]
 async fn reads_that_cannot_be_are_refused() -> Result<()> {
-    let mut world = World::new(None).await?;
+    let mut world = World::new().await?;
     for _ in 0..3 {
         world.carrier.put_text(&room("kept:chat"), "x");
     }
@@ -70,7 +70,7 @@ async fn reads_that_cannot_be_are_refused() -> Result<()> {
 
 #[tokio::test]
 async fn a_token_belongs_to_its_question() -> Result<()> {
-    let mut world = World::new(None).await?;
+    let mut world = World::new().await?;
     for name in ["kept:a", "kept:b", "kept:a", "kept:b"] {
         world.carrier.put_text(&room(name), "x");
     }
@@ -114,7 +114,7 @@ async fn a_token_belongs_to_its_question() -> Result<()> {
 
 #[tokio::test]
 async fn single_publications_that_are_not_there_are_not_found() -> Result<()> {
-    let mut world = World::new(None).await?;
+    let mut world = World::new().await?;
     world.carrier.put_text(&room("kept:a"), "x");
     world.carrier.put_text(&room("kept:b"), "x");
     for (position, expected) in [
@@ -137,7 +137,7 @@ async fn single_publications_that_are_not_there_are_not_found() -> Result<()> {
 
 #[tokio::test]
 async fn removals_name_something_and_take_nothing_ahead() -> Result<()> {
-    let mut world = World::new(None).await?;
+    let mut world = World::new().await?;
     let chat = room("kept:chat");
     world.carrier.put_text(&chat, "1");
     world.ingest(0, 1).await;
@@ -171,7 +171,7 @@ async fn removals_name_something_and_take_nothing_ahead() -> Result<()> {
 
 #[tokio::test]
 async fn without_the_stream_nothing_is_told_to_be_the_newest() -> Result<()> {
-    let mut world = World::new(None).await?;
+    let mut world = World::new().await?;
     world.carrier.put_text(&room("kept:chat"), "x");
     world.ingest(0, 1).await;
     world.carrier.set_silent(true);
@@ -181,32 +181,8 @@ async fn without_the_stream_nothing_is_told_to_be_the_newest() -> Result<()> {
 }
 
 #[tokio::test]
-async fn only_who_has_the_key_is_answered() -> Result<()> {
-    let mut world = World::new(Some("0123456789abcdef")).await?;
-    world.carrier.put_text(&room("kept:chat"), "x");
-    for (header, expected) in [
-        (None, Err(Code::Unauthenticated)),
-        (Some("Bearer 0123456789abcdeF"), Err(Code::Unauthenticated)),
-        (Some("Bearer 0123456789abcdef0"), Err(Code::Unauthenticated)),
-        (Some("Bearer "), Err(Code::Unauthenticated)),
-        (Some("0123456789abcdef"), Err(Code::Unauthenticated)),
-        (Some("Bearer 0123456789abcdef"), Ok(1)),
-    ] {
-        let mut request = Request::new(of("kept:chat"));
-        if let Some(header) = header {
-            let metadata = request.metadata_mut();
-            metadata.insert("authorization", header.parse()?);
-        }
-        let answer = world.client.read(request).await;
-        let answer = answer.map(|it| it.into_inner().publications.len());
-        assert_eq!(answer.map_err(|it| it.code()), expected, "{header:?}");
-    }
-    Ok(())
-}
-
-#[tokio::test]
 async fn a_deadline_ends_a_call() -> Result<()> {
-    let mut world = World::new(None).await?;
+    let mut world = World::new().await?;
     let mut request = Request::new(of("kept:chat"));
     request
         .metadata_mut()

@@ -11,7 +11,7 @@ use super::{World, of, position, room, texts};
 /// The stream has it no more either, gateways are told, and while the stream does not answer nothing is half done.
 #[tokio::test]
 async fn what_is_removed_is_out_of_stream_and_archive_and_nodes_are_told() -> Result<()> {
-    let mut world = World::new(None).await?;
+    let mut world = World::new().await?;
     let chat = room("kept:chat");
     let (told, mut heard) = mpsc::channel(16);
     let tell = move |removed| drop(told.try_send(removed));

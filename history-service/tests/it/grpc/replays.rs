@@ -25,7 +25,7 @@ async fn replay(client: &mut HistoryClient<Connection>) -> Result<Replay, tonic:
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn there_is_a_bound_and_who_ends_makes_room() -> Result<()> {
-    let world = World::new(None).await?;
+    let world = World::new().await?;
     world.carrier.put_text(&room("kept:chat"), "x");
     let connect = async || Endpoint::from_shared(world.url.clone())?.connect().await;
     let mut replays = Vec::new();

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use fjall::{Database, KeyspaceCreateOptions};
-use tidegate_backbone::{Channel, From, Publication, Range};
+use tidegate_backbone::{Channel, From, Partition, Publication, Range};
 use tidegate_history_service::store::embedded::{Embedded, OpenError};
 use tidegate_history_service::store::{Batch, Record, Store, StoreError, StreamId};
 
@@ -25,6 +25,7 @@ async fn filled() -> tempfile::TempDir {
         stream: StreamId::of(&room, &"e".into()),
         records: (1..=100).map(|it| (room.clone(), record(it))).collect(),
         passed_over: Vec::new(),
+        partition: Partition::WHOLE,
         watermark: 100,
     };
     archive.append(batch).await.expect("it is stored");

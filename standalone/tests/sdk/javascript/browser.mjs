@@ -25,7 +25,8 @@ async function withPage(use) {
     executablePath: CHROMIUM, args: ['--no-sandbox', '--disable-dev-shm-usage'],
   });
   try {
-    const page = await browser.newPage();
+    // The gateways' certificates are of an authority that Chromium does not know; who trusts whom is for other tests.
+    const page = await browser.newPage({ ignoreHTTPSErrors: true });
     page.setDefaultTimeout(DEADLINE);
     await page.goto(`http://127.0.0.1:${process.env.PAGE_PORT}/`);
     await use(page);
@@ -116,3 +117,50 @@ async function eventSource(mayRepeat) {
 
 export const event_source_stopped = () => eventSource(false);
 export const event_source_killed = () => eventSource(true);
+
+/**
+ * More EventSources to one host than a browser opens sockets over HTTP/1: `live` of them are, and hear everything; the first
+ * of the others follows when one is closed.
+ */
+async function eventSources(live, protocol) {
+  const count = 12;
+  const channel = 'events:many';
+  const connect = JSON.stringify({ token: connectionToken({ sub: 'alice' }), subs: { [channel]: {} } });
+  const speaker = await connected('bob');
+  await withPage(async (page) => {
+    const network = await page.context().newCDPSession(page);
+    const protocols = new Set();
+    network.on('Network.responseReceived', ({ response }) => {
+      if (response.url.includes('/connection/uni_sse')) protocols.add(response.protocol);
+    });
+    await network.send('Network.enable');
+    await page.evaluate(({ address, sources }) => {
+      globalThis.heard = Array.from({ length: sources }, () => []);
+      globalThis.sources = globalThis.heard.map((heard, number) => {
+        const source = new EventSource(`${address}&number=${number}`);
+        source.onmessage = ({ data }) => {
+          const { connect, pub } = JSON.parse(data);
+          heard.push(...(connect ? ['connect'] : []), ...(pub ? [pub.data] : []));
+        };
+        return source;
+      });
+    }, { address: `${base(url)}/connection/uni_sse?cf_connect=${encodeURIComponent(connect)}`, sources: count });
+    const hear = (last, least) => page.waitForFunction(
+      ([value, enough]) => globalThis.heard.filter((it) => it.includes(value)).length >= enough,
+      [last, least], { timeout: DEADLINE },
+    );
+    await hear('connect', live);
+    for (let number = 0; number < 50; number += 1) await speaker.publish(channel, number);
+    await hear(49, live);
+    const heard = await page.evaluate(() => globalThis.heard);
+    const all = ['connect', ...Array.from({ length: 50 }, (_, number) => number)];
+    assert.deepEqual(heard.filter((it) => it.length > 0), Array.from({ length: live }, () => all));
+    assert.deepEqual([...protocols], [protocol]);
+    if (live === count) return;
+    await page.evaluate(() => globalThis.sources[globalThis.heard.findIndex((it) => it.length > 0)].close());
+    await hear('connect', live + 1);
+  });
+}
+
+export const event_sources_over_http_2 = () => eventSources(12, 'h2');
+export const event_sources_over_http_1 = () => eventSources(6, 'http/1.1');

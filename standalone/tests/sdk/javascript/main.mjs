@@ -10,6 +10,7 @@ import * as browser from './browser.mjs';
 import * as channels from './channels.mjs';
 import * as delivery from './delivery.mjs';
 import * as heartbeat from './heartbeat.mjs';
+import * as keys from './keys.mjs';
 import * as outage from './outage.mjs';
 import * as presence from './presence.mjs';
 import * as recovery from './recovery.mjs';
@@ -17,7 +18,8 @@ import { disconnectAll } from './stage.mjs';
 import * as transports from './transports.mjs';
 
 const scenarios = {
-  ...authentication, ...browser, ...channels, ...delivery, ...heartbeat, ...outage, ...presence, ...recovery, ...transports,
+  ...authentication, ...browser, ...channels, ...delivery, ...heartbeat, ...keys, ...outage, ...presence, ...recovery,
+  ...transports,
 };
 const [name] = process.argv.slice(2);
 assert.ok(Object.hasOwn(scenarios, name), `no scenario ${name} among ${Object.keys(scenarios)}`);

@@ -13,11 +13,12 @@ import heartbeat
 import outage
 import presence
 import recovery
+import uni_grpc
 from stage import disconnect_all
 
 
 async def main(name):
-    modules = (authentication, backends, channels, delivery, heartbeat, outage, presence, recovery)
+    modules = (authentication, backends, channels, delivery, heartbeat, outage, presence, recovery, uni_grpc)
     [scenario] = [getattr(module, name) for module in modules if hasattr(module, name)]
     failures = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: failures.append(context))

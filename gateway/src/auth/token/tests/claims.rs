@@ -72,6 +72,7 @@ fn a_subscription_token_grants_all_that_it_says() {
             overrides,
             expiry: Expiry::Never,
         },
+        token: TokenId::default(),
     };
     assert_eq!(claims, expected);
 }

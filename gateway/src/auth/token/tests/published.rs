@@ -1,6 +1,7 @@
 //! Vectors of the specifications, and keys that the configuration must refuse.
 
 use super::*;
+use crate::auth::token::jws::Compact;
 use crate::auth::token::key::KeyRing;
 
 const RSA_KEY: &str = "-----BEGIN RSA PUBLIC KEY-----
@@ -31,9 +32,12 @@ MCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=
 const JOE: &str = "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ";
 
 fn payload_of(config: &TokenConfig, token: &str) -> Result<String, TokenError> {
-    KeyRing::new(config, "client.token")
-        .unwrap()
-        .payload(token, NOW)
+    let token = Compact::parse(token)?;
+    let keys = KeyRing::new(config, "client.token").unwrap();
+    match keys.signed(&token, NOW) {
+        true => token.payload(),
+        false => Err(TokenError::invalid("no key signed it")),
+    }
 }
 
 #[test]

@@ -12,6 +12,7 @@ use aws_lc_rs::signature::{
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use pem::Pem;
+use serde_json::{Value, json};
 
 use super::SECRET;
 use crate::auth::token::jws::Algorithm;
@@ -85,6 +86,44 @@ impl Signer {
             Key::Ed25519(key) => AsDer::as_der(key.public_key()).unwrap(),
         };
         pem::encode(&Pem::new("PUBLIC KEY", der.as_ref()))
+    }
+
+    /// As its issuer publishes it, with these members added or changed.
+    pub(super) fn jwk(&self, members: Value) -> Value {
+        let encode = |part: &[u8]| URL_SAFE_NO_PAD.encode(part);
+        let mut jwk = match &self.key {
+            Key::Secret(secret) => json!({"kty": "oct", "k": encode(secret.as_bytes())}),
+            Key::Rsa(key) => {
+                let der = key.public_key();
+                let (n, e) = (der.modulus(), der.exponent());
+                let number =
+                    |it: aws_lc_rs::io::Positive<'_>| encode(it.big_endian_without_leading_zero());
+                json!({"kty": "RSA", "n": number(n), "e": number(e)})
+            }
+            Key::Ecdsa(key) => {
+                let point = &key.public_key().as_ref()[1..];
+                let (x, y) = point.split_at(point.len() / 2);
+                let curve = match self.algorithm {
+                    Algorithm::Es256 => "P-256",
+                    Algorithm::Es384 => "P-384",
+                    _ => "P-521",
+                };
+                json!({"kty": "EC", "crv": curve, "x": encode(x), "y": encode(y)})
+            }
+            Key::Ed25519(key) => {
+                json!({"kty": "OKP", "crv": "Ed25519", "x": encode(key.public_key().as_ref())})
+            }
+        };
+        for (name, value) in members.as_object().unwrap() {
+            jwk[name] = value.clone();
+        }
+        jwk
+    }
+
+    /// A token that names the key.
+    pub(super) fn token_of(&self, kid: &str, claims: &str) -> String {
+        let header = json!({"alg": self.algorithm.name(), "kid": kid});
+        self.token_with(&header.to_string(), claims)
     }
 
     pub(super) fn token(&self, claims: &str) -> String {
