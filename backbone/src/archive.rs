@@ -226,6 +226,7 @@ fn read(written: WrittenPublication, epoch: &Epoch) -> Result<Publication, serde
             previous: None,
             time: written.time,
         }),
+        trace: None,
     })
 }
 

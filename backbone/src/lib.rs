@@ -23,6 +23,7 @@ pub mod service;
 mod stream;
 mod subject;
 mod topic;
+mod trace;
 
 use std::fmt;
 use std::sync::Arc;
@@ -41,6 +42,7 @@ pub use stream::{
 };
 pub use subject::{DEFAULT_PREFIX, PrefixError, Subjects};
 pub use topic::Topic;
+pub use trace::{TRACE_HEADER, TraceContext};
 
 /// Carries publications between nodes.
 ///

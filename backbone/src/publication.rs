@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
-use crate::Place;
+use crate::{Place, TraceContext};
 
 /// What was published, with its metadata. Cheap to clone but for `tags`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub struct Publication {
     pub id: String,
     /// Where it stands in the channel's stream; `None` when it is being published, or there is no stream.
     pub place: Option<Place>,
+    /// The span that sent it, where somebody says so.
+    pub trace: Option<TraceContext>,
 }
 
 /// The connection that a publication came from, as other clients may see it.

@@ -21,10 +21,12 @@ use std::sync::Arc;
 
 use actix_web::web;
 use futures_util::{StreamExt, stream};
+use tidegate_backbone::TraceContext;
 use tidegate_codec::{ErrorCode, Failure};
 
 use crate::cluster::{Answer, Cluster, Question};
 use crate::node::Node;
+use crate::telemetry;
 pub(crate) use operation::{
     Batch, Broadcast, Connections, HistoryQuery, Operation, Outcome, Publish, Publishing, Target,
 };
@@ -60,8 +62,33 @@ impl Api {
         &self.cluster
     }
 
+    /// Does one thing for a backend, which may have said to which trace that belongs.
+    pub(crate) async fn serve(
+        &self,
+        cause: Option<TraceContext>,
+        operation: Operation,
+    ) -> Result<Outcome, Failure> {
+        let span = telemetry::request(&self.cluster.node, cause, operation.name());
+        let outcome = span.around(self.perform(operation)).await;
+        if let Err(failure) = &outcome {
+            span.set("error.type", i64::from(failure.code));
+            span.fail(&failure.message);
+        }
+        outcome
+    }
+
+    /// The same with many things.
+    pub(crate) async fn serve_batch(
+        &self,
+        cause: Option<TraceContext>,
+        batch: Batch,
+    ) -> Vec<Result<Outcome, Failure>> {
+        let span = telemetry::request(&self.cluster.node, cause, "batch");
+        span.around(self.batch(batch)).await
+    }
+
     /// Does one thing.
-    pub(crate) async fn perform(&self, operation: Operation) -> Result<Outcome, Failure> {
+    async fn perform(&self, operation: Operation) -> Result<Outcome, Failure> {
         match operation {
             Operation::Publish(it) => self.publish(it).await.map(Outcome::Published),
             Operation::Broadcast(it) => self.broadcast(it).await.map(Outcome::Broadcast),
@@ -88,7 +115,7 @@ impl Api {
     }
 
     /// Does many things, one after the other or side by side; the answers are in their order.
-    pub(crate) async fn batch(&self, batch: Batch) -> Vec<Result<Outcome, Failure>> {
+    async fn batch(&self, batch: Batch) -> Vec<Result<Outcome, Failure>> {
         let width = if batch.is_parallel { PARALLEL } else { 1 };
         let operations = stream::iter(batch.operations);
         let outcomes = operations.map(|operation| self.perform_if(operation));

@@ -1,7 +1,10 @@
 //! One publication on its way to the workers, and its forms for clients: as it is, or as a patch of the one before it. So go
 //! joins and leaves, too.
 
+mod journey;
+
 use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
 use bytes::Bytes;
 use tidegate_backbone::{Channel, Place, Publication};
@@ -9,15 +12,18 @@ use tidegate_codec::delta::{self, Alignment};
 use tidegate_codec::{ClientInfo, Encoded, Event, Format, Push};
 
 use crate::counters::Counters;
+use journey::Journey;
 
 /// One publication on its way to the node's workers, encoded once per form for all of them.
 #[derive(Debug, Clone)]
-pub struct Broadcast(Arc<Encodings>);
+pub struct Broadcast(Arc<Encodings>, Option<Arc<Journey>>);
 
 #[derive(Debug)]
 struct Encodings {
     channel: Channel,
     content: Content,
+    /// When it came to this node.
+    since: Instant,
     /// Payload of the channel's publication before it, where that is at hand.
     base: Option<Bytes>,
     /// Offset up to which the channel has nothing but this publication.
@@ -92,14 +98,16 @@ impl Broadcast {
     }
 
     fn of(channel: Channel, content: Content, counters: Arc<Counters>) -> Self {
-        Self(Arc::new(Encodings {
+        let encodings = Encodings {
             channel,
             content,
+            since: Instant::now(),
             base: None,
             after: 0,
             forms: Default::default(),
             counters,
-        }))
+        };
+        Self(Arc::new(encodings), None)
     }
 
     /// The same publication of a kept channel, whose one before it had this payload, if that is at hand, and this offset.
@@ -107,7 +115,32 @@ impl Broadcast {
         let mut encodings = Arc::into_inner(self.0).expect("it was made just now");
         encodings.base = base;
         encodings.after = after;
-        Self(Arc::new(encodings))
+        Self(Arc::new(encodings), None)
+    }
+
+    /// The same on its way to workers, traced if its publisher wants that; `None` if it does not.
+    pub(crate) fn traced(&self) -> Option<Self> {
+        let journey = Journey::begin(self.channel(), self.published()?.trace)?;
+        Some(Self(Arc::clone(&self.0), Some(Arc::new(journey))))
+    }
+
+    /// A worker takes it up.
+    pub(crate) fn taken(&self) {
+        if let Some(journey) = &self.1 {
+            journey.taken();
+        }
+    }
+
+    /// It was queued for so many more subscribers.
+    pub(crate) fn queued(&self, subscribers: usize) {
+        if let Some(journey) = &self.1 {
+            journey.queued(subscribers);
+        }
+    }
+
+    /// When it came to this node.
+    pub(crate) fn since(&self) -> Instant {
+        self.0.since
     }
 
     /// Whether who had the publication at this offset last can be given it, as a patch too. One that was read again, after

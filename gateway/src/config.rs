@@ -52,8 +52,8 @@ pub use proxy::{
 pub use secret::Secret;
 pub use server::{
     GrpcApiConfig, HealthConfig, HttpApiConfig, HttpServerConfig, LogConfig, NatsApiConfig,
-    NodeConfig, PlaygroundConfig, PrometheusConfig, ServerTlsConfig, ShutdownConfig, SwaggerConfig,
-    WebSocketConfig,
+    NodeConfig, OpenTelemetryConfig, PlaygroundConfig, PrometheusConfig, ServerTlsConfig,
+    ShutdownConfig, SwaggerConfig, WebSocketConfig,
 };
 pub use transport::{
     EmulationConfig, HttpStreamConfig, SseConfig, StreamSection, UniGrpcConfig,
@@ -111,6 +111,8 @@ options! {
         pub nats_api: NatsApiConfig,
         /// The description of the server API.
         pub swagger: SwaggerConfig,
+        /// Traces and metrics for a collector of OpenTelemetry.
+        pub opentelemetry: OpenTelemetryConfig,
         /// How the node stops.
         pub shutdown: ShutdownConfig,
         /// The page at `/`.

@@ -236,8 +236,10 @@ impl Connection {
             Finished::Asked(id, result) => {
                 self.step(|session, _, actions| session.presence_answered(id, result, actions));
             }
-            Finished::Sent(id, Ok(confirmation)) => {
-                let confirmed = confirmation.map(move |result| Finished::Published(id, result));
+            Finished::Sent(id, Ok(sent)) => {
+                let confirmed = sent
+                    .confirmed()
+                    .map(move |result| Finished::Published(id, result));
                 self.work().begin(confirmed);
             }
             Finished::Sent(id, Err(error)) => self.published(id, Err(error)),
@@ -308,8 +310,11 @@ impl Connection {
     fn advance(&mut self) {
         while let Some(command) = self.next_command() {
             self.node().counters.commands.add(1);
-            self.step(|session, now, actions| {
-                session.handle(Frame::Command(command), now, actions)
+            let scope = self.work().trace(&command);
+            scope.during(|| {
+                self.step(|session, now, actions| {
+                    session.handle(Frame::Command(command), now, actions)
+                });
             });
         }
     }

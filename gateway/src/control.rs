@@ -55,6 +55,18 @@ pub(crate) enum Order {
     Refresh(Refreshing),
 }
 
+impl Order {
+    /// As its method is called.
+    pub(crate) const fn name(&self) -> &'static str {
+        match self {
+            Self::Subscribe(_) => "subscribe",
+            Self::Unsubscribe { .. } => "unsubscribe",
+            Self::Disconnect { .. } => "disconnect",
+            Self::Refresh(_) => "refresh",
+        }
+    }
+}
+
 /// A subscription that a backend begins.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Subscribing {

@@ -1,9 +1,17 @@
-//! What happened on this node, as numbers that only grow (or gauges where said), and their text form for Prometheus.
+//! What happened on this node, as numbers that only grow (or gauges where said), and as metrics for whoever reads them.
 
-use std::fmt::Write;
+mod closes;
+mod times;
+mod traffic;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tidegate_backbone::{Count, Durability, DurabilityReport};
+use tidegate_telemetry::metrics::{Family, Shape};
+
+pub use closes::Closes;
+pub use times::Times;
+pub use traffic::{Namespace, Origin, Traffic};
 
 /// One number.
 #[derive(Debug, Default)]
@@ -29,111 +37,136 @@ impl Counter {
 
 /// Declares the counters, each with its Prometheus kind and help text.
 macro_rules! counters {
-    ($($(#[$meta:meta])* $name:ident: $kind:literal, $help:literal;)+) => {
+    ($($(#[$meta:meta])* $name:ident: $kind:ident, $help:literal;)+) => {
         /// The counters of one node.
         #[derive(Debug, Default)]
-        pub struct Counters { $(#[doc = $help] pub $name: Counter,)+ }
+        pub struct Counters {
+            $(#[doc = $help] pub $name: Counter,)+
+            /// By disconnect code.
+            pub closes: Closes,
+            /// How long things took.
+            pub times: Times,
+            /// By namespace.
+            pub traffic: Traffic,
+        }
 
         impl Counters {
-            /// All counters, `others`, and what its streams are, in Prometheus' text format.
-            #[must_use]
-            pub fn render(&self, others: &[Count], streams: &[DurabilityReport]) -> String {
-                let mut text = String::new();
-                $(render(&mut text, concat!("tidegate_", stringify!($name)), $kind, $help, self.$name.get());)+
-                for count in others {
-                    render(&mut text, &format!("tidegate_{}", count.name), "counter", count.help, count.value);
-                }
-                render_durability(&mut text, streams);
-                text
+            /// Each with its value.
+            fn numbers(&self) -> Vec<Family> {
+                vec![$(Family::new(
+                    Shape::$kind,
+                    concat!("tidegate_", stringify!($name)),
+                    $help,
+                ).of(self.$name.get()),)+]
             }
         }
     };
 }
 
 counters! {
-    connections: "gauge", "Connections open now.";
-    connections_accepted: "counter", "Connections accepted.";
-    connections_refused: "counter", "Upgrades refused by the limits on connections.";
-    origins_refused: "counter", "Upgrades refused because of their origin.";
-    jwks_fetched: "counter", "Sets of keys of tokens fetched from their issuers.";
-    jwks_fetch_failed: "counter", "Fetches of such sets that failed.";
-    revocations: "gauge", "Blocked users and revoked tokens in the list now.";
-    position_checks: "counter", "Positions of kept channels compared with the stream.";
-    position_repairs: "counter", "Channels whose missing publications were read from the stream.";
-    positions_lost: "counter", "Channels whose subscribers had to recover, because something was gone from the stream.";
-    recovery_reads: "counter", "Reads of the stream for clients that came back.";
-    recovered_from_archive: "counter", "Reads of the archive for clients that came back later than the stream keeps.";
-    recovered: "counter", "Subscribers that were given everything they had missed.";
-    not_recovered: "counter", "Subscribers that asked for what they had missed and could not be given all of it.";
-    subscriptions: "gauge", "Subscriptions of connections now.";
-    channels: "gauge", "Channels that this node listens to now.";
-    rate_limited: "counter", "Commands refused with error 111, for they came too often.";
-    emulation_frames: "counter", "Frames of clients that came as requests of their own.";
-    emulation_passed_on: "counter", "Of these, passed on to the node that has the connection.";
-    echoes_lost: "counter", "Times that what the node tells itself did not come back in time.";
-    commands: "counter", "Commands taken from clients.";
-    publications_in: "counter", "Publications accepted from clients.";
-    publications_out: "counter", "Publications put into connections' outboxes.";
-    events_out: "counter", "Joins and leaves put into connections' outboxes.";
-    events_dropped: "counter", "Joins and leaves that other nodes could not be told.";
-    presence_ignored: "counter", "Messages of other nodes and of the presence service that this node cannot read.";
-    presence_reports: "counter", "Reports to the presence service.";
-    presence_snapshots: "counter", "Of these, parts of snapshots that it asked for.";
-    presence_unanswered: "counter", "Questions that the presence service did not answer in time.";
-    not_json: "counter", "Publications kept from JSON clients because they are not valid JSON.";
-    worker_queue_full: "counter", "Publications dropped because a worker's queue was full.";
-    closed_by_server: "counter", "Connections closed by the server with a disconnect code.";
-    given_away: "counter", "Of these, asked to connect again (3011) because other nodes have far fewer.";
-    closed_slow: "counter", "Of these, closed because their outbox was full (3008).";
-    protocol_errors: "counter", "Connections ended for breaking the WebSocket protocol or its limits.";
+    connections: Gauge, "Connections open now.";
+    connections_accepted: Counter, "Connections accepted.";
+    connections_refused: Counter, "Upgrades refused by the limits on connections.";
+    origins_refused: Counter, "Upgrades refused because of their origin.";
+    jwks_fetched: Counter, "Sets of keys of tokens fetched from their issuers.";
+    jwks_fetch_failed: Counter, "Fetches of such sets that failed.";
+    revocations: Gauge, "Blocked users and revoked tokens in the list now.";
+    position_checks: Counter, "Positions of kept channels compared with the stream.";
+    position_repairs: Counter, "Channels whose missing publications were read from the stream.";
+    positions_lost: Counter, "Channels whose subscribers had to recover, because something was gone from the stream.";
+    recovered_from_ring: Counter, "Looks for what clients missed that found it at hand.";
+    recovery_reads: Counter, "Reads of the stream for clients that came back.";
+    recovered_from_archive: Counter, "Reads of the archive for clients that came back later than the stream keeps.";
+    recovered: Counter, "Subscribers that were given everything they had missed.";
+    not_recovered: Counter, "Subscribers that asked for what they had missed and could not be given all of it.";
+    subscriptions: Gauge, "Subscriptions of connections now.";
+    channels: Gauge, "Channels that this node listens to now.";
+    rate_limited: Counter, "Commands refused with error 111, for they came too often.";
+    emulation_frames: Counter, "Frames of clients that came as requests of their own.";
+    emulation_passed_on: Counter, "Of these, passed on to the node that has the connection.";
+    echoes_lost: Counter, "Times that what the node tells itself did not come back in time.";
+    commands: Counter, "Commands taken from clients.";
+    publications_in: Counter, "Publications accepted from clients.";
+    publications_out: Counter, "Publications put into connections' outboxes.";
+    events_out: Counter, "Joins and leaves put into connections' outboxes.";
+    events_dropped: Counter, "Joins and leaves that other nodes could not be told.";
+    presence_ignored: Counter, "Messages of other nodes and of the presence service that this node cannot read.";
+    presence_reports: Counter, "Reports to the presence service.";
+    presence_snapshots: Counter, "Of these, parts of snapshots that it asked for.";
+    presence_unanswered: Counter, "Questions that the presence service did not answer in time.";
+    not_json: Counter, "Publications kept from JSON clients because they are not valid JSON.";
+    worker_queue_full: Counter, "Publications dropped because a worker's queue was full.";
+    closed_by_server: Counter, "Connections closed by the server with a disconnect code.";
+    given_away: Counter, "Of these, asked to connect again (3011) because other nodes have far fewer.";
+    closed_slow: Counter, "Of these, closed because their outbox was full (3008).";
+    protocol_errors: Counter, "Connections ended for breaking the WebSocket protocol or its limits.";
 }
 
-fn render(text: &mut String, name: &str, kind: &str, help: &str, value: u64) {
-    // Writing to a String cannot fail.
-    let _ = writeln!(
-        text,
-        "# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}"
-    );
-}
-
-/// One line for each stream, named as its namespace is; channels without one have the empty name.
-fn render_durability(text: &mut String, streams: &[DurabilityReport]) {
-    const LEVELS: &str = "0 accepted, 1 replicated, 2 synced";
-    for (name, what, of) in [
-        (
-            "stream_durability",
-            "means",
-            (|it| it.level) as fn(&DurabilityReport) -> Durability,
-        ),
-        ("stream_durability_required", "has to mean", |it| {
-            it.required
-        }),
-    ] {
-        let _ = writeln!(
-            text,
-            "# HELP tidegate_{name} What a confirmation {what}: {LEVELS}.\n# TYPE tidegate_{name} gauge"
-        );
-        for report in streams {
-            let namespace = report.namespace.as_deref().unwrap_or_default();
-            let level = of(report) as u8;
-            let _ = writeln!(text, "tidegate_{name}{{namespace=\"{namespace}\"}} {level}");
+impl Counters {
+    /// Counters of a node whose configuration names these namespaces.
+    #[must_use]
+    pub fn new<'a>(namespaces: impl IntoIterator<Item = &'a str>) -> Self {
+        Self {
+            traffic: Traffic::new(namespaces),
+            ..Self::default()
         }
     }
+
+    /// All counters, those of the backbone, and what its streams are.
+    #[must_use]
+    pub fn families(&self, backbone: &[Count], streams: &[DurabilityReport]) -> Vec<Family> {
+        let mut families = self.numbers();
+        families.extend(backbone.iter().map(|count| {
+            let name = format!("tidegate_{}", count.name);
+            Family::new(Shape::Counter, name, count.help).of(count.value)
+        }));
+        families.extend(durability(streams));
+        families.push(self.closes.family());
+        families.extend(self.times.families());
+        families.extend(self.traffic.families());
+        families
+    }
+}
+
+/// A value for each stream, named as its namespace is; channels without one have the empty name.
+fn durability(streams: &[DurabilityReport]) -> [Family; 2] {
+    let family = |name, help, level: fn(&DurabilityReport) -> Durability| {
+        let mut family = Family::gauge(name, help);
+        for report in streams {
+            let namespace = report.namespace.as_deref().unwrap_or_default();
+            family.add(&[("namespace", namespace)], level(report) as u64);
+        }
+        family
+    };
+    [
+        family(
+            "tidegate_stream_durability",
+            "What a confirmation means: 0 accepted, 1 replicated, 2 synced.",
+            |it| it.level,
+        ),
+        family(
+            "tidegate_stream_durability_required",
+            "What a confirmation has to mean: 0 accepted, 1 replicated, 2 synced.",
+            |it| it.required,
+        ),
+    ]
 }
 
 #[cfg(test)]
 mod tests {
+    use tidegate_telemetry::metrics::page;
+
     use super::*;
 
     #[test]
-    fn a_stream_is_rendered_with_what_it_is_and_what_it_should_be() {
+    fn a_stream_is_shown_with_what_it_is_and_what_it_should_be() {
         let report = DurabilityReport {
             namespace: Some("chat".to_owned()),
             level: Durability::Synced,
             required: Durability::Replicated,
             reason: String::new(),
         };
-        let text = Counters::default().render(&[], &[report]);
+        let text = page(&Counters::default().families(&[], &[report]));
         for line in [
             "tidegate_stream_durability{namespace=\"chat\"} 2",
             "tidegate_stream_durability_required{namespace=\"chat\"} 1",
@@ -143,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn every_counter_is_rendered_with_its_value() {
+    fn every_counter_is_shown_with_its_value() {
         let counters = Counters::default();
         counters.not_json.add(3);
         let count = Count {
@@ -151,7 +184,7 @@ mod tests {
             help: "Refusals.",
             value: 7,
         };
-        let text = counters.render(&[count], &[]);
+        let text = page(&counters.families(&[count], &[]));
         assert!(text.contains("\ntidegate_nats_refused 7\n"), "{text}");
         assert!(text.contains("\ntidegate_not_json 3\n"), "{text}");
         assert!(text.starts_with("# HELP tidegate_connections "), "{text}");

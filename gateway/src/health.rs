@@ -8,11 +8,11 @@ mod pulse;
 mod services;
 
 use std::convert::Infallible;
-use std::fmt::Write;
 use std::sync::Arc;
 
 use serde::Serialize;
 use tidegate_backbone::{Bus, DurabilityReport, Error, Subscription};
+use tidegate_telemetry::metrics::Family;
 
 use crate::config::HealthConfig;
 use crate::node::Node;
@@ -139,34 +139,25 @@ impl Report {
         self.ready
     }
 
-    /// For Prometheus, with what the newest echo took.
-    pub(crate) fn render(&self, health: &Health) -> String {
-        let mut text = String::new();
-        // Writing to a String cannot fail.
-        let _ = writeln!(
-            text,
-            "# HELP tidegate_ready Whether the node is of use to new clients.\n# TYPE tidegate_ready gauge\n\
-             tidegate_ready {}\n\
-             # HELP tidegate_check_ok Whether a check of /ready is passed.\n# TYPE tidegate_check_ok gauge",
-            u8::from(self.ready)
+    /// As metrics, with what the newest echo took.
+    pub(crate) fn families(&self, health: &Health) -> [Family; 3] {
+        let ready = Family::gauge(
+            "tidegate_ready",
+            "Whether the node is of use to new clients.",
         );
+        let mut checks = Family::gauge("tidegate_check_ok", "Whether a check of /ready is passed.");
         for check in &self.checks {
-            let is_ok = u8::from(check.state == State::Ok);
-            let _ = writeln!(
-                text,
-                "tidegate_check_ok{{check=\"{}\"}} {is_ok}",
-                check.name
-            );
+            let is_ok = check.state == State::Ok;
+            checks.add(&[("check", &check.name)], u64::from(is_ok));
         }
+        let mut echo = Family::gauge(
+            "tidegate_echo_seconds",
+            "How long the newest message of the node to itself was on its way.",
+        );
         if let Some(round_trip) = health.echo.round_trip() {
-            let seconds = round_trip.as_secs_f64();
-            let _ = writeln!(
-                text,
-                "# HELP tidegate_echo_seconds How long the newest message of the node to itself was on its way.\n\
-                 # TYPE tidegate_echo_seconds gauge\ntidegate_echo_seconds {seconds}"
-            );
+            echo.add_time(&[], round_trip);
         }
-        text
+        [ready.of(u64::from(self.ready)), checks, echo]
     }
 }
 

@@ -34,6 +34,8 @@ use std::thread;
 use std::time::Duration;
 
 use tidegate_backbone::Backbone;
+use tidegate_telemetry::metrics::Family;
+use tidegate_telemetry::{Kind, Span};
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::watch;
 
@@ -109,15 +111,16 @@ impl Hooks {
         }))
     }
 
-    /// Asks a backend.
+    /// Asks a backend, as work of a [`span`].
     pub(crate) async fn ask(
         &self,
         question: Question,
         via: Via<'static>,
+        span: Span,
     ) -> Result<Answer, Unanswered> {
         let target = self.targets.get(&question.target);
         let target = Arc::clone(target.expect("rules name backends that are planned"));
-        let asked = async move { target.ask(&question, via).await };
+        let asked = async move { span.around(target.ask(&question, via, &span)).await };
         let answer = self.runtime.spawn(asked).await;
         answer.unwrap_or(Err(Unanswered::Stopping))
     }
@@ -149,12 +152,18 @@ impl Hooks {
         self.pending.drained(PATIENCE).await;
     }
 
-    /// Their figures, in Prometheus' text format.
-    pub(crate) fn render(&self) -> String {
+    /// Their figures.
+    pub(crate) fn families(&self) -> [Family; 4] {
         let mut meters: Vec<&Meter> = self.targets.values().map(|it| &it.meter).collect();
         meters.sort_by(|one, other| one.name().cmp(other.name()));
-        meter::render(meters.into_iter())
+        meter::families(meters.into_iter())
     }
+}
+
+/// The span of a question, inside of what this task works for.
+pub(crate) fn span(question: &Question) -> Span {
+    let event = question.subject.event().name();
+    Span::begin(Kind::Client, || format!("hook {event}").into())
 }
 
 /// Starts the thread that asks, until the sender of `stopped` is dropped.

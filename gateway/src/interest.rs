@@ -26,7 +26,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::archive::Archive;
 use crate::broadcast::Broadcast;
-use crate::counters::Counters;
+use crate::counters::{Counters, Namespace};
 use crate::occupancy::Occupancy;
 use kept::{Kept, Reach};
 pub(crate) use removals::heed;
@@ -163,6 +163,7 @@ impl Interest {
             workers: AtomicU64::new(0),
             queues: Arc::clone(&self.queues),
             counters: Arc::clone(&self.counters),
+            traffic: Arc::clone(self.counters.traffic.of(channel)),
             repairs: Arc::clone(&self.repairs),
             kept,
         };
@@ -202,6 +203,19 @@ impl Interest {
     pub(crate) fn waiting(&self, worker: usize) -> u64 {
         let queue = &self.queues[worker].sender;
         (queue.max_capacity() - queue.capacity()) as u64
+    }
+
+    /// Publications that wait for workers, and their bytes.
+    pub(crate) fn waiting_for_all(&self) -> (u64, u64) {
+        let workers = 0..self.queues.len();
+        let bytes = self
+            .queues
+            .iter()
+            .map(|it| it.bytes.load(Ordering::Relaxed));
+        (
+            workers.map(|it| self.waiting(it)).sum(),
+            bytes.sum::<usize>() as u64,
+        )
     }
 
     /// Says that worker number `worker` has taken a publication of this size off its queue.
@@ -350,6 +364,11 @@ impl Topic {
 
     pub(crate) fn route(&self) -> &Arc<Route> {
         &self.route
+    }
+
+    /// Publications of its namespace.
+    pub(crate) fn traffic(&self) -> &Namespace {
+        &self.route.traffic
     }
 
     pub(crate) fn is_by(&self, route: &Arc<Route>) -> bool {

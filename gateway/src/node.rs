@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use tidegate_backbone::{Backbone, Count};
 use tidegate_service::{Access, ApiKey, TlsError};
+use tidegate_telemetry::metrics::Family;
 use tokio::sync::{Notify, watch};
 use uuid::Uuid;
 
@@ -164,8 +165,28 @@ impl Node {
         self.drain.subscribe()
     }
 
+    /// All metrics, as they are now.
+    pub(crate) fn metrics(&self) -> Vec<Family> {
+        let mut counts = self.backbone.counts();
+        counts.extend(self.tls_counts());
+        let mut families = self.counters.families(&counts, &self.backbone.durability());
+        let (waiting, bytes) = self.interest.waiting_for_all();
+        families.extend([
+            Family::gauge(
+                "tidegate_worker_queue_length",
+                "Publications that wait for workers now.",
+            )
+            .of(waiting),
+            Family::gauge("tidegate_worker_queue_bytes", "Bytes of these.").of(bytes),
+        ]);
+        families.extend(Report::of(self).families(&self.health));
+        families.extend(self.hooks.iter().flat_map(Hooks::families));
+        families.extend(tidegate_telemetry::counts());
+        families
+    }
+
     /// What became of TLS on all ports.
-    pub(crate) fn tls_counts(&self) -> [Count; 3] {
+    fn tls_counts(&self) -> [Count; 3] {
         let clients = self.tls.all().map(|tls| &*tls.port);
         tidegate_service::Tls::counts(clients.chain(self.grpc.tls.as_deref()))
     }
@@ -183,7 +204,8 @@ fn grpc(config: &Config) -> Result<Access, Vec<String>> {
     Access::new(ApiKey::configured(&grpc.key), tls).map_err(|TlsError(faults)| faults)
 }
 
-fn default_name() -> String {
+/// The machine and the process.
+pub(crate) fn default_name() -> String {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     format!("{}_{}", host.trim(), std::process::id())
 }

@@ -10,13 +10,15 @@ use clap::Parser;
 use tidegate_backbone::embedded::{Embedded, OpenError};
 use tidegate_backbone::nats::{ConnectError, Nats};
 use tidegate_backbone::{Backbone, Storage, StreamOptions};
+use tidegate_telemetry::{Fault, logging};
 
 use crate::auth::mint;
 use crate::cli::{Action, Cli, ProbeArgs, TokenArgs};
 use crate::config::{Config, Loaded};
+use crate::node::default_name;
 use crate::probe::Question;
 use crate::server::{Server, StartError};
-use crate::{logging, probe, run};
+use crate::{probe, run, telemetry};
 
 /// What a node uses when no NATS is configured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +46,9 @@ pub enum ServeError {
     /// What is to run beside the node did not start.
     #[error("{0}")]
     Beside(String),
+    /// An option or variable of OpenTelemetry.
+    #[error("opentelemetry: {0}")]
+    Telemetry(#[from] Fault),
     /// The node did not start.
     #[error(transparent)]
     Start(#[from] StartError),
@@ -102,7 +107,12 @@ pub fn serve<Beside>(
     let Loaded {
         config, warnings, ..
     } = loaded;
-    logging::start(&config.log);
+    logging::start(&config.log.level, config.log.style());
+    let instance = match config.node.name.as_str() {
+        "" => default_name(),
+        name => name.to_owned(),
+    };
+    let telemetry = telemetry::settings(&config.opentelemetry, instance, telemetry::environment())?;
     for warning in warnings.into_iter().chain(advice(&config)) {
         tracing::warn!("{warning}");
     }
@@ -110,7 +120,7 @@ pub fn serve<Beside>(
     system.block_on(async {
         let backbone = backbone(&config, without_nats).await?;
         let _beside = beside(&config, &backbone).map_err(ServeError::Beside)?;
-        run(config, backbone, started)
+        run(config, backbone, telemetry, started)
             .await
             .map_err(ServeError::from)
     })

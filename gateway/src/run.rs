@@ -3,10 +3,13 @@
 use std::sync::Arc;
 
 use tidegate_backbone::Backbone;
+use tidegate_telemetry::{Exporting, Settings};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::spawn_blocking;
 
 use crate::config::Config;
 use crate::server::{Server, StartError};
+use crate::telemetry::Metrics;
 
 /// Serves until SIGTERM or SIGINT, then stops gracefully; a second signal ends the process at once, with status 1.
 /// Calls `started` once clients can connect.
@@ -16,20 +19,33 @@ use crate::server::{Server, StartError};
 pub async fn run(
     config: Config,
     backbone: Arc<dyn Backbone>,
+    telemetry: Option<Settings>,
     started: impl FnOnce(&Server),
 ) -> Result<(), StartError> {
     let mut signals = Signals::new().map_err(StartError::Signals)?;
     let server = Server::start(config, backbone)?;
+    let metrics = Arc::new(Metrics(Arc::clone(server.node())));
+    let exporting = telemetry.map(|it| tidegate_telemetry::start(it, Some(metrics)));
+    let exporting = exporting.transpose()?;
     let (address, node) = (server.address(), server.node().id);
     tracing::info!(%address, %node, version = crate::session::VERSION, "serving");
     started(&server);
     signals.next().await;
     tokio::select! {
-        () = server.stop() => Ok(()),
+        () = stop(server, exporting) => Ok(()),
         () = signals.next() => {
             tracing::warn!("second signal, exiting at once");
             std::process::exit(1)
         }
+    }
+}
+
+/// Stops, and sends what the node has told of itself until then.
+async fn stop(server: Server, exporting: Option<Exporting>) {
+    server.stop().await;
+    if let Some(exporting) = exporting {
+        // A panic in there is told, and nothing is left to be done.
+        let _finished = spawn_blocking(|| exporting.finish()).await;
     }
 }
 

@@ -57,6 +57,9 @@ pub enum StartError {
     /// A worker cannot be set up.
     #[error("cannot start a worker: {0}")]
     Worker(io::Error),
+    /// Telemetry cannot be sent.
+    #[error("opentelemetry: {0}")]
+    Telemetry(#[from] tidegate_telemetry::StartError),
     /// The process cannot listen for signals.
     #[error("cannot listen for signals: {0}")]
     Signals(io::Error),
@@ -85,7 +88,9 @@ impl Server {
             workers => workers,
         };
         let workers = workers.min(MAX_WORKERS);
-        let counters = Arc::new(Counters::default());
+        let counters = Arc::new(Counters::new(
+            config.channel.sets().filter_map(|(name, _)| name),
+        ));
         let (interest, queues) = Interest::new(
             Arc::clone(&backbone),
             workers,
@@ -143,7 +148,7 @@ impl Server {
 
     /// The node.
     #[must_use]
-    pub fn node(&self) -> &Node {
+    pub fn node(&self) -> &Arc<Node> {
         &self.node
     }
 

@@ -1,6 +1,7 @@
 //! What is served besides the clients' transports: whether the node lives and is of use, its metrics, the playground.
 
 use actix_web::{HttpResponse, web};
+use tidegate_telemetry::metrics::{CONTENT_TYPE, page};
 
 use crate::health::Report;
 use crate::node::Node;
@@ -62,14 +63,7 @@ async fn ready(node: web::Data<Node>) -> HttpResponse {
 }
 
 async fn metrics(node: web::Data<Node>) -> HttpResponse {
-    let mut counts = node.backbone.counts();
-    counts.extend(node.tls_counts());
-    let mut text = node.counters.render(&counts, &node.backbone.durability());
-    text += &Report::of(&node).render(&node.health);
-    if let Some(hooks) = &node.hooks {
-        text += &hooks.render();
-    }
     HttpResponse::Ok()
-        .content_type("text/plain; version=0.0.4; charset=utf-8")
-        .body(text)
+        .content_type(CONTENT_TYPE)
+        .body(page(&node.metrics()))
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tidegate_backbone::{Channel, Delivery, Feed, Publication};
+use tidegate_telemetry::{Kind, Span, is_on};
 use tokio::time::sleep;
 
 use crate::lag::Lags;
@@ -31,14 +32,39 @@ pub async fn ingest(feed: &mut dyn Feed, store: &Arc<dyn Store>, lags: &Lags) ->
         };
         let batch = batch(&delivery);
         let (stream, partition) = (batch.stream.clone(), batch.partition);
-        if let Err(error) = store.append(batch).await {
+        let span = span(&delivery);
+        if let Err(error) = span.around(store.append(batch)).await {
+            span.fail(&error);
             return error;
         }
+        drop(span);
         lags.set(&stream, partition, delivery.lag);
         if let Err(error) = feed.acknowledge(&delivery).await {
             tracing::warn!(%error, "what was archived will be delivered again");
         }
     }
+}
+
+/// The span of a batch, which many may have given cause to; none if nobody wants it recorded.
+fn span(delivery: &Delivery) -> Span {
+    let publications = delivery.publications.iter();
+    let mut causes = publications
+        .filter_map(|(_, it)| it.trace)
+        .filter(|it| it.is_sampled)
+        .peekable();
+    if !is_on() || causes.peek().is_none() {
+        return Span::default();
+    }
+    let span = Span::gather(Kind::Consumer, causes, || {
+        let namespace = delivery.namespace.as_deref();
+        format!("ingest {}", namespace.unwrap_or("_")).into()
+    });
+    let count = delivery.publications.len();
+    span.set(
+        "messaging.batch.message_count",
+        i64::try_from(count).unwrap_or(i64::MAX),
+    );
+    span
 }
 
 fn batch(delivery: &Delivery) -> Batch {

@@ -3,7 +3,6 @@
 mod options;
 mod program;
 
-use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -12,12 +11,7 @@ use options::Options;
 #[tokio::main]
 async fn main() -> ExitCode {
     let options = Options::parse();
-    tracing_subscriber::fmt()
-        .with_env_filter("warn,tidegate_history_service=info,tidegate_backbone=info")
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_target(false)
-        .init();
+    options.telemetry.log();
     match program::run(options).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

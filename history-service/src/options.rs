@@ -8,7 +8,9 @@ use std::path::PathBuf;
 use clap::{Parser, ValueEnum};
 use tidegate_backbone::is_namespace_name;
 use tidegate_history_service::service::Archived;
-use tidegate_service::{AccessArguments, Command, NatsArguments, TimeError, duration};
+use tidegate_service::{
+    AccessArguments, Command, NatsArguments, TelemetryArguments, TimeError, duration,
+};
 
 /// Archives the channels of namespaces with history, and answers what was published in them, over gRPC.
 #[derive(Debug, Clone, Parser)]
@@ -21,6 +23,10 @@ pub(crate) struct Options {
     /// How NATS is reached.
     #[command(flatten)]
     pub(crate) nats: NatsArguments,
+
+    /// What it tells of itself.
+    #[command(flatten)]
+    pub(crate) telemetry: TelemetryArguments,
 
     /// A namespace to archive, and for how long: `chat=90d`, or `chat` for good; `_` stands for channels without a
     /// namespace. May be given several times. Gateways make its stream; this only reads it.

@@ -43,9 +43,11 @@ pub(crate) async fn run(options: Options) -> Result<()> {
         namespaces: options.namespaces,
         access,
     };
+    let telemetry = options.telemetry.send("tidegate-history", None)?;
     writeln!(std::io::stdout(), "listening on {address}")?;
     let ended = service.run(listener, asked_to_end()).await;
     nats.shutdown().await;
+    telemetry.finish().await;
     Ok(ended?)
 }
 

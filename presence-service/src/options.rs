@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use tidegate_proto::node::{DEFAULT_PARTITIONS, MAX_PARTITIONS};
-use tidegate_service::{AccessArguments, Command, NatsArguments, duration};
+use tidegate_service::{AccessArguments, Command, NatsArguments, TelemetryArguments, duration};
 
 /// Says who is in which channel and who is connected, over all gateways, to them over NATS and to backends over gRPC.
 ///
@@ -21,6 +21,10 @@ pub(crate) struct Options {
     /// How NATS is reached.
     #[command(flatten)]
     pub(crate) nats: NatsArguments,
+
+    /// What it tells of itself.
+    #[command(flatten)]
+    pub(crate) telemetry: TelemetryArguments,
 
     /// The name of this replica, unlike every other's; a random one if it is not given.
     #[arg(long, value_name = "NAME", value_parser = replica)]

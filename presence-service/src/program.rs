@@ -43,8 +43,10 @@ pub(crate) async fn run(options: Options) -> Result<()> {
         },
         access,
     };
+    let telemetry = options.telemetry.send("tidegate-presence", None)?;
     writeln!(std::io::stdout(), "listening on {address}")?;
     let ended = service.run(Some(listener), asked_to_end()).await;
     nats.shutdown().await;
+    telemetry.finish().await;
     Ok(ended?)
 }

@@ -1,5 +1,5 @@
 //! What the programs have in common: the port of gRPC and who may call on it, TLS on any port, and what command lines say of
-//! NATS; and the signals that end services. Nothing here knows what is asked of them.
+//! NATS and of telemetry; and the signals that end services. Nothing here knows what is asked of them.
 
 mod access;
 mod deadline;
@@ -8,6 +8,7 @@ mod nats;
 mod port;
 mod probe;
 mod signals;
+mod telemetry;
 mod time;
 mod tls;
 
@@ -18,5 +19,6 @@ pub use nats::{NatsArguments, PasswordError};
 pub use port::{Port, ServeError, Stopper};
 pub use probe::{Command, ProbeArguments, ProbeError};
 pub use signals::asked_to_end;
+pub use telemetry::{Sending, TelemetryArguments, TelemetryError};
 pub use time::{TimeError, duration};
 pub use tls::{Tls, TlsError, TlsFile, TlsFiles, TlsOptions, TlsVersion};

@@ -21,6 +21,7 @@ pub struct Gateway {
     executable: PathBuf,
     folder: TempDir,
     nats: Option<String>,
+    environment: Vec<(String, String)>,
     program: Program,
     address: String,
     websocket: String,
@@ -32,15 +33,33 @@ impl Gateway {
     /// # Errors
     /// When it does not come up; then with its log.
     pub async fn start(executable: &str, config: &Value, nats: Option<&str>) -> Result<Self> {
+        Self::start_in(executable, config, nats, &[]).await
+    }
+
+    /// The same with these variables in its environment, and no others.
+    ///
+    /// # Errors
+    /// When it does not come up; then with its log.
+    pub async fn start_in(
+        executable: &str,
+        config: &Value,
+        nats: Option<&str>,
+        environment: &[(&str, &str)],
+    ) -> Result<Self> {
         let folder = tempfile::tempdir().context("cannot make a folder for a gateway")?;
         fs::write(folder.path().join("config.json"), config.to_string())?;
         let (executable, nats) = (PathBuf::from(executable), nats.map(str::to_owned));
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        let environment: Vec<_> = environment.iter().map(owned).collect();
         let words = [executable.as_os_str()];
-        let program = Program::start(command(&words, &folder, nats.as_deref(), "0"))?;
+        let mut command = command(&words, &folder, nats.as_deref(), "0");
+        command.envs(environment.iter().cloned());
+        let program = Program::start(command)?;
         let mut gateway = Self {
             executable,
             folder,
             nats,
+            environment,
             program,
             address: String::new(),
             websocket: String::new(),
@@ -117,7 +136,9 @@ impl Gateway {
         let (_, port) = before.rsplit_once(':').context("an address without port")?;
         let nats = self.nats.as_deref();
         let words = [wrapper, &[self.executable.as_os_str()]].concat();
-        self.program = Program::start(command(&words, &self.folder, nats, port))?;
+        let mut command = command(&words, &self.folder, nats, port);
+        command.envs(self.environment.iter().cloned());
+        self.program = Program::start(command)?;
         self.listening().await?;
         if self.address != before {
             bail!(

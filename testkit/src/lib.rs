@@ -7,6 +7,7 @@
 
 pub mod authority;
 pub mod autobahn;
+pub mod binaries;
 pub mod cassandra;
 pub mod chromium;
 pub mod deadline;

@@ -11,18 +11,22 @@ use std::time::Duration;
 use bytes::BytesMut;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf, split};
 use tokio::task::yield_now;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::connector::{Accepted, Connector, Socket};
 use super::link::Link;
 use super::node::{Node, Received};
 use super::wire::{Decoder, Operation, WireError, encoder};
 
-/// A server that says nothing for this long is asked.
+/// Between two questions whether the server hears.
 const PING_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Questions without any answer after which it is given up.
-const MAX_QUESTIONS: u32 = 2;
+/// A server that says nothing at all for this long is given up.
+const SILENCE: Duration = Duration::from_secs(15);
+
+/// So is one that talks and answers no question: what is sent does not arrive. Answers wait behind what it has to deliver, so
+/// this is longer.
+const DEAFNESS: Duration = Duration::from_secs(30);
 
 /// What was read at once is so much that others should have a turn.
 const LONG_READ: usize = 16 * 1024;
@@ -44,6 +48,8 @@ enum Lost {
     Closed,
     #[error("the server says nothing any more")]
     Silent,
+    #[error("the server does not hear any more")]
+    Deaf,
 }
 
 /// A connection in use.
@@ -78,6 +84,7 @@ impl Life {
         let ended = tokio::select! {
             ended = write(&self.link, writer) => ended,
             ended = reading.run(reader) => ended,
+            lost = ask(&self.link) => Err(lost),
         };
         node.close();
         self.link.end();
@@ -113,6 +120,17 @@ async fn write(link: &Link, mut writer: WriteHalf<Box<dyn Socket>>) -> Result<()
     Ok(())
 }
 
+/// Asks again and again whether the server hears, until it is deaf.
+async fn ask(link: &Link) -> Lost {
+    loop {
+        sleep(PING_INTERVAL).await;
+        if link.unanswered() >= DEAFNESS {
+            return Lost::Deaf;
+        }
+        link.ping();
+    }
+}
+
 /// What is read, and who is to know.
 struct Reading<'a> {
     node: &'a Node,
@@ -123,26 +141,17 @@ struct Reading<'a> {
 
 impl Reading<'_> {
     async fn run(&mut self, mut reader: ReadHalf<Box<dyn Socket>>) -> Result<(), Lost> {
-        let (mut questions, mut size) = (0, 0);
+        let mut size = 0;
         loop {
             self.handle()?;
             if size >= LONG_READ {
                 yield_now().await;
             }
-            size = match timeout(PING_INTERVAL, reader.read_buf(self.decoder.room())).await {
-                Ok(Ok(0)) => return Err(Lost::Closed),
-                Ok(Ok(size)) => {
-                    questions = 0;
-                    size
-                }
-                Ok(Err(error)) => return Err(error.into()),
-                Err(_) if questions == MAX_QUESTIONS => return Err(Lost::Silent),
-                Err(_) => {
-                    questions += 1;
-                    self.link.ping();
-                    0
-                }
-            };
+            let read = timeout(SILENCE, reader.read_buf(self.decoder.room())).await;
+            size = read.map_err(|_| Lost::Silent)??;
+            if size == 0 {
+                return Err(Lost::Closed);
+            }
         }
     }
 
@@ -190,4 +199,38 @@ fn forbidden_subject(error: &str) -> Option<&str> {
     let (_, rest) = error.split_once("Violation for Subscription to \"")?;
     let (subject, _) = rest.split_once('"')?;
     Some(subject)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Takes what is written, and answers the first pings of it.
+    async fn server(link: &Link, answered: usize) {
+        let mut buffer = BytesMut::new();
+        let mut asked = 0;
+        while link.take(&mut buffer).await.is_some() {
+            asked += 1;
+            if asked <= answered {
+                link.pong();
+            }
+        }
+    }
+
+    async fn life(answered: usize) -> Option<Duration> {
+        let link = Link::new(1_024);
+        let start = Instant::now();
+        tokio::select! {
+            () = server(&link, answered) => None,
+            _lost = ask(&link) => Some(start.elapsed()),
+            () = sleep(Duration::from_secs(3_600)) => None,
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_answers_no_question_is_deaf() {
+        assert_eq!(life(0).await, Some(PING_INTERVAL + DEAFNESS));
+        assert_eq!(life(4).await, Some(PING_INTERVAL * 5 + DEAFNESS));
+        assert_eq!(life(usize::MAX).await, None);
+    }
 }

@@ -7,9 +7,11 @@
 use std::collections::{HashSet, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use bytes::BytesMut;
 use tokio::sync::{Notify, oneshot};
+use tokio::time::Instant;
 
 use super::wire::encoder;
 use crate::Error;
@@ -45,6 +47,8 @@ struct Outgoing {
     /// Pings that were answered so far.
     pongs: u64,
     wants_ping: bool,
+    /// When the server answered last, or was asked after it had answered everything.
+    asked: Option<Instant>,
     /// In the order of the pings whose answers they wait for.
     waiters: VecDeque<Waiter>,
     has_ended: bool,
@@ -176,10 +180,20 @@ impl Link {
         self.written.notify_one();
     }
 
+    /// For how long the server has answered nothing that it was asked.
+    pub(super) fn unanswered(&self) -> Duration {
+        let outgoing = self.outgoing();
+        match outgoing.asked {
+            Some(asked) if outgoing.pings > outgoing.pongs => asked.elapsed(),
+            _ => Duration::ZERO,
+        }
+    }
+
     /// The server answered a ping.
     pub(super) fn pong(&self) {
         let mut outgoing = self.outgoing();
         outgoing.pongs += 1;
+        outgoing.asked = Some(Instant::now());
         let pongs = outgoing.pongs;
         while let Some(waiter) = outgoing.waiters.pop_front_if(|waiter| waiter.ping <= pongs) {
             // One that no longer listens has answered its own time-out.
@@ -200,6 +214,9 @@ impl Link {
                     return None;
                 }
                 if std::mem::take(&mut outgoing.wants_ping) {
+                    if outgoing.pings == outgoing.pongs {
+                        outgoing.asked = Some(Instant::now());
+                    }
                     outgoing.pings += 1;
                     outgoing.buffer.extend_from_slice(encoder::PING);
                 }

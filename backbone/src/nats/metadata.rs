@@ -9,7 +9,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::streams::milliseconds;
-use crate::{ClientInfo, Epoch, Error, Place, Publication};
+use crate::{ClientInfo, Epoch, Error, Place, Publication, TRACE_HEADER, TraceContext};
 
 /// The longest `Tide-Info` header, in bytes.
 pub const MAX_INFO_BYTES: usize = 64 * 1024;
@@ -76,6 +76,11 @@ pub(super) fn encode(publication: &Publication) -> Result<Vec<u8>, Error> {
     }
     if !publication.tags.is_empty() {
         push_line(&mut block, TAGS, &publication.tags, MAX_TAGS_BYTES)?;
+    }
+    if let Some(trace) = &publication.trace {
+        begin_line(&mut block, TRACE_HEADER);
+        block.extend_from_slice(trace.to_string().as_bytes());
+        block.extend_from_slice(b"\r\n");
     }
     if !block.is_empty() {
         block.extend_from_slice(b"\r\n");
@@ -149,6 +154,9 @@ pub(super) fn decode(block: &[u8], payload: &[u8]) -> Result<Publication, Malfor
                 &mut tags,
                 serde_json::from_slice(value).map_err(|_| Malformed::Json)?,
             )?;
+        } else if name.eq_ignore_ascii_case(TRACE_HEADER.as_bytes()) {
+            // Libraries of others write it in their own case. One that is wrong is none.
+            publication.trace = TraceContext::parse(value);
         }
     }
     publication.tags = tags.unwrap_or_default();
@@ -231,18 +239,23 @@ fn once<T>(place: &mut Option<T>, value: T) -> Result<(), Malformed> {
 }
 
 /// Adds one header. Its value is one line, because JSON escapes every line break inside a text.
-fn push_line(
-    block: &mut Vec<u8>,
-    name: &str,
-    value: &impl Serialize,
-    limit: usize,
-) -> Result<(), Error> {
+/// Begins a header, and the block if there is none yet.
+fn begin_line(block: &mut Vec<u8>, name: &str) {
     if block.is_empty() {
         block.extend_from_slice(VERSION);
         block.extend_from_slice(b"\r\n");
     }
     block.extend_from_slice(name.as_bytes());
     block.extend_from_slice(b": ");
+}
+
+fn push_line(
+    block: &mut Vec<u8>,
+    name: &str,
+    value: &impl Serialize,
+    limit: usize,
+) -> Result<(), Error> {
+    begin_line(block, name);
     let start = block.len();
     serde_json::to_writer(&mut *block, value).expect("texts and maps of texts are JSON");
     let size = block.len() - start;
@@ -258,6 +271,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    const TRACE: &[u8] = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
     fn with(name: &str, values: &[&str]) -> Result<Publication, Malformed> {
         let lines = values.iter().map(|value| format!("{name}: {value}\r\n"));
@@ -276,6 +291,7 @@ mod tests {
                 chan_info: Bytes::new(),
             }),
             tags: [("k\n".to_owned(), " v: \u{2028}".to_owned())].into(),
+            trace: TraceContext::parse(TRACE),
             ..Publication::default()
         };
         let block = encode(&publication).unwrap();
@@ -291,6 +307,19 @@ mod tests {
         assert_eq!(encode(&publication), Ok(Vec::new()));
         assert_eq!(decode(b"", b"data"), Ok(publication.clone()));
         assert_eq!(with("Other", &["x", "y"]), Ok(publication));
+    }
+
+    #[test]
+    fn a_trace_is_read_however_its_name_is_written_and_a_wrong_one_is_none() {
+        let trace = TraceContext::parse(TRACE);
+        let value = str::from_utf8(TRACE).unwrap();
+        for (name, value, expected) in [
+            (TRACE_HEADER, value, trace),
+            ("Traceparent", value, trace),
+            (TRACE_HEADER, "00-1-2-3", None),
+        ] {
+            assert_eq!(with(name, &[value]).unwrap().trace, expected, "{name}");
+        }
     }
 
     #[test]

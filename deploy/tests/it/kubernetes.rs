@@ -3,12 +3,13 @@
 use std::fs;
 
 use anyhow::Result;
+use tidegate_testkit::authority::Authority;
 
-use super::binaries::binary;
 use super::documents::{Documents, file};
 use super::metrics;
 use super::pod::{Container, Secrets, list};
 use super::site::Site;
+use tidegate_testkit::binaries::binary;
 
 fn overlay(name: &str) -> Documents {
     Documents::render(&file("kubernetes/overlays").join(name)).expect("an overlay")
@@ -76,11 +77,14 @@ fn the_archive_goes_into_a_cluster() {
 #[test]
 fn the_history_service_takes_its_options_of_the_cluster() {
     let (documents, root) = (with_cassandra(), tempfile::tempdir().unwrap());
+    let made = Authority::new().unwrap().certificate("localhost").unwrap();
     let secrets: Secrets = [
         ("nats-users/history", "a password"),
         ("history/api-key", "an-api-key-for-tests"),
         ("nats-tls/ca.crt", "an authority"),
         ("cassandra/password", "a password"),
+        ("grpc-tls/tls.crt", &made.certificate),
+        ("grpc-tls/tls.key", &made.key),
     ]
     .map(|(name, value)| (name.to_owned(), value.to_owned()))
     .into();

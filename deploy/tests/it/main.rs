@@ -2,7 +2,6 @@
 //! what the binaries have. In: the files of this folder, rendered as an operator renders them. Nothing here needs a cluster
 //! or a container engine.
 
-mod binaries;
 mod compose;
 mod documents;
 mod images;

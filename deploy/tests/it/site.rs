@@ -15,9 +15,9 @@ use tidegate_testkit::tools::{nats_server, run};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::binaries::binary;
 use super::documents::Documents;
 use super::pod::{Container, Secrets};
+use tidegate_testkit::binaries::binary;
 
 /// Ports of this machine, one for each server or program.
 #[derive(Debug)]
@@ -137,11 +137,12 @@ impl<'a> Site<'a> {
         }
         let gateway = format!("127.0.0.1:{}", self.ports.gateway);
         says_yes("tidegate-gateway", &["--ready", "--at", &gateway]).await?;
-        for (name, address) in ["tidegate-history", "tidegate-presence"]
-            .iter()
-            .zip(&self.grpc)
-        {
-            says_yes(name, &["--at", address]).await?;
+        // The programs' own probe speaks no TLS.
+        if !self.is_grpc_secure().await? {
+            let services = ["tidegate-history", "tidegate-presence"];
+            for (name, address) in services.iter().zip(&self.grpc) {
+                says_yes(name, &["--at", address]).await?;
+            }
         }
         Ok(())
     }

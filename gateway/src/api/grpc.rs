@@ -7,6 +7,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use tidegate_backbone::{TRACE_HEADER, TraceContext};
 use tidegate_codec::Failure;
 use tidegate_proto::gateway as proto;
 use tidegate_proto::gateway::gateway_server::{Gateway, GatewayServer};
@@ -54,9 +55,10 @@ struct Face(Api);
 impl Face {
     async fn perform<T: From<Outcome>>(
         &self,
+        trace: Option<TraceContext>,
         operation: Result<Operation, Failure>,
     ) -> Result<Response<T>, Status> {
-        let outcome = async { self.0.perform(operation?).await }.await;
+        let outcome = async { self.0.serve(trace, operation?).await }.await;
         let outcome = outcome.map_err(|failure| status(&failure))?;
         Ok(Response::new(outcome.into()))
     }
@@ -71,16 +73,17 @@ macro_rules! methods {
                 &self,
                 request: Request<proto::$request>,
             ) -> Result<Response<proto::$response>, Status> {
-                self.perform(request::$method(request.into_inner())).await
+                self.perform(trace(&request), request::$method(request.into_inner())).await
             })+
 
             async fn batch(
                 &self,
                 request: Request<proto::BatchRequest>,
             ) -> Result<Response<proto::BatchResponse>, Status> {
+                let trace = trace(&request);
                 let batch = request::batch(request.into_inner());
                 let batch = batch.map_err(|failure| status(&failure))?;
-                let outcomes = self.0.batch(batch).await;
+                let outcomes = self.0.serve_batch(trace, batch).await;
                 Ok(Response::new(reply::batch(outcomes)))
             }
         }
@@ -106,6 +109,12 @@ methods! {
     revoke_token: RevokeTokenRequest -> RevocationResponse;
     invalidate_user_tokens: InvalidateUserTokensRequest -> RevocationResponse;
     revocations: RevocationsRequest -> RevocationsResponse;
+}
+
+/// The trace that the backend says.
+fn trace<T>(request: &Request<T>) -> Option<TraceContext> {
+    let value = request.metadata().get(TRACE_HEADER)?;
+    TraceContext::parse(value.as_bytes())
 }
 
 /// The status that says the same as a failure's code.

@@ -7,6 +7,7 @@ use actix_web::http::StatusCode;
 use actix_web::{FromRequest, HttpRequest, HttpResponse, web};
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use tidegate_backbone::{TRACE_HEADER, TraceContext};
 use tidegate_codec::Failure;
 
 use super::Api;
@@ -84,7 +85,7 @@ async fn envelope(
 
 async fn perform(api: &Api, request: &HttpRequest, method: &str, body: &[u8]) -> HttpResponse {
     let outcome = match json::operation(method, body) {
-        Ok(operation) => api.perform(operation).await,
+        Ok(operation) => api.serve(trace(request), operation).await,
         Err(Fault::Failed(failure)) if !json::METHODS.contains(&method) => {
             return answer(StatusCode::NOT_FOUND, json::outcome(Err(failure)));
         }
@@ -105,7 +106,7 @@ async fn batch(api: web::Data<Api>, request: HttpRequest, payload: web::Payload)
     };
     match json::operations(&body) {
         Ok((methods, batch)) => {
-            let outcomes = api.batch(batch).await;
+            let outcomes = api.serve_batch(trace(&request), batch).await;
             answer(StatusCode::OK, json::batch(methods, outcomes))
         }
         Err(Fault::Failed(failure)) => answer(StatusCode::OK, json::outcome(Err(failure))),
@@ -127,6 +128,12 @@ async fn admit(
         return Err(ErrorServiceUnavailable("stopping\n"));
     }
     web::Bytes::from_request(request, &mut payload.into_inner()).await
+}
+
+/// The trace that the backend says.
+fn trace(request: &HttpRequest) -> Option<TraceContext> {
+    let header = request.headers().get(TRACE_HEADER)?;
+    TraceContext::parse(header.as_bytes())
 }
 
 fn malformed(request: &HttpRequest, reason: &str) -> HttpResponse {

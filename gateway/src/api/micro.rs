@@ -7,7 +7,7 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tidegate_backbone::service::{Endpoint, Handler, Refusal, Served, Service, serve};
-use tidegate_backbone::{Bus, Error, Message, Topic};
+use tidegate_backbone::{Bus, Error, Message, TRACE_HEADER, Topic, TraceContext};
 
 use super::Api;
 use super::json::{self, Fault, METHODS};
@@ -53,9 +53,11 @@ impl Handler for Method {
                 true => b"{}",
                 false => &*request.data,
             };
+            let header = request.header(TRACE_HEADER);
+            let trace = header.and_then(|it| TraceContext::parse(it.as_bytes()));
             let answer = match method {
-                BATCH => batch(&api, body).await,
-                method => perform(&api, method, body).await,
+                BATCH => batch(&api, trace, body).await,
+                method => perform(&api, trace, method, body).await,
             };
             answer.map(Message::new)
         }
@@ -63,16 +65,21 @@ impl Handler for Method {
     }
 }
 
-async fn perform(api: &Api, method: &str, body: &[u8]) -> Result<Vec<u8>, Refusal> {
+async fn perform(
+    api: &Api,
+    trace: Option<TraceContext>,
+    method: &str,
+    body: &[u8],
+) -> Result<Vec<u8>, Refusal> {
     match json::operation(method, body) {
-        Ok(operation) => Ok(json::outcome(api.perform(operation).await)),
+        Ok(operation) => Ok(json::outcome(api.serve(trace, operation).await)),
         Err(fault) => refuse(fault),
     }
 }
 
-async fn batch(api: &Api, body: &[u8]) -> Result<Vec<u8>, Refusal> {
+async fn batch(api: &Api, trace: Option<TraceContext>, body: &[u8]) -> Result<Vec<u8>, Refusal> {
     match json::operations(body) {
-        Ok((methods, batch)) => Ok(json::batch(methods, api.batch(batch).await)),
+        Ok((methods, batch)) => Ok(json::batch(methods, api.serve_batch(trace, batch).await)),
         Err(fault) => refuse(fault),
     }
 }

@@ -49,6 +49,28 @@ pub(crate) enum Operation {
     },
 }
 
+impl Operation {
+    /// As its method is called.
+    pub(crate) const fn name(&self) -> &'static str {
+        match self {
+            Self::Publish(_) => "publish",
+            Self::Broadcast(_) => "broadcast",
+            Self::Control(_, order) => order.name(),
+            Self::Connections(_) => "connections",
+            Self::Presence { .. } => "presence",
+            Self::PresenceStats { .. } => "presence_stats",
+            Self::History(_) => "history",
+            Self::HistoryRemove { .. } => "history_remove",
+            Self::Channels { .. } => "channels",
+            Self::Info => "info",
+            Self::Revoke(_) => "revoke",
+            Self::Unblock { .. } => "unblock",
+            Self::Revocations { .. } => "revocations",
+            Self::Rpc { .. } => "rpc",
+        }
+    }
+}
+
 /// Many of them.
 #[derive(Debug)]
 pub(crate) struct Batch {

@@ -7,6 +7,8 @@ use tidegate_codec::{ErrorCode, Failure};
 
 use super::operation::not_available;
 use super::{Api, Broadcast, MAX_OPERATIONS, Publish, Publishing};
+use crate::counters::Origin;
+use crate::publishing;
 
 /// Publications of one broadcast under way at a time.
 const WIDTH: usize = 256;
@@ -69,13 +71,13 @@ impl Api {
         channel: &Channel,
         publication: Publication,
     ) -> Result<Option<Position>, Failure> {
-        let sent = self
-            .cluster
-            .node
-            .backbone
-            .publish(channel, publication)
-            .await;
-        sent.map_err(|error| {
+        let node = &self.cluster.node;
+        let sent = publishing::send(node, channel, publication, Origin::Backend).await;
+        let confirmed = match sent {
+            Ok(sent) => sent.confirmed().await,
+            Err(error) => Err(error),
+        };
+        confirmed.map_err(|error| {
             tracing::debug!(channel = channel.as_str(), %error, "publish of a backend failed");
             failure(&error)
         })

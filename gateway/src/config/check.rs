@@ -15,6 +15,7 @@ use std::time::Duration;
 use regex::Regex;
 
 use super::{Config, StreamSection};
+use crate::telemetry;
 
 /// One thing that is wrong with a configuration as a whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,7 +112,18 @@ impl Config {
         findings.nats(&self.nats);
         self.embedded(&mut findings);
         self.proxies(&mut findings);
+        self.opentelemetry(&mut findings);
         findings.0
+    }
+
+    /// What the environment says beside it is looked at when the node starts.
+    fn opentelemetry(&self, findings: &mut Findings) {
+        let environment = std::iter::empty();
+        let settings = telemetry::settings(&self.opentelemetry, String::new(), environment);
+        if let Err(fault) = settings {
+            let option = format!("opentelemetry.{}", fault.name());
+            findings.when(true, &option, fault.what());
+        }
     }
 
     fn server(&self, findings: &mut Findings) {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use tidegate_service::{TlsFile, TlsFiles, TlsOptions, TlsVersion};
+use tidegate_telemetry::logging::Style;
 
 use super::duration;
 use super::schema::options;
@@ -163,6 +164,35 @@ options! {
         pub level: String = "info".to_owned(),
         /// `text` or `json`.
         pub format: String = "text".to_owned(),
+    }
+}
+
+impl LogConfig {
+    /// How lines look.
+    pub(crate) fn style(&self) -> Style {
+        match self.format.as_str() {
+            "json" => Style::Json,
+            _ => Style::Text,
+        }
+    }
+}
+
+options! {
+    /// `opentelemetry.*`
+    pub struct OpenTelemetryConfig {
+        /// Whether traces and metrics are sent to a collector, by OTLP. OpenTelemetry's variables of the environment
+        /// (`OTEL_EXPORTER_OTLP_ENDPOINT`, `OTEL_TRACES_SAMPLER`, ...) win over these options.
+        pub enabled: bool,
+        /// Whether requests of backends to the server API are traced.
+        pub api: bool,
+        /// URL of the collector; empty for the standard port of this machine.
+        pub endpoint: String,
+        /// `grpc` or `http/protobuf`.
+        pub protocol: String = "grpc".to_owned(),
+        /// Which traces are recorded that begin here, and whether those are that others began: one of OpenTelemetry's samplers.
+        pub sampler: String = "parentbased_always_on".to_owned(),
+        /// The share that samplers with `traceidratio` record, from 0 to 1.
+        pub sampler_arg: String,
     }
 }
 

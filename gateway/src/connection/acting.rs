@@ -10,7 +10,7 @@ use tidegate_websocket::{Opcode, write_frame};
 
 use super::{Connection, operation};
 use crate::by_channel::ByChannel;
-use crate::hooks::{Question, Via};
+use crate::hooks::{self, Question, Via};
 use crate::session::{Action, Join, PingStyle, PresenceQuestion};
 use crate::wire::Envelope;
 
@@ -91,7 +91,8 @@ impl Connection {
     fn ask(&mut self, ticket: u32, question: Box<Question>) {
         let keeps_order = question.subject.keeps_order();
         let (node, via) = (Arc::clone(self.node()), self.via());
-        let asked = operation::ask(node, ticket, question, via);
+        let span = hooks::span(&question);
+        let asked = operation::ask(node, ticket, question, via, span);
         match keeps_order {
             true => self.work().wait_for(asked),
             false => self.work().begin(asked),
@@ -99,7 +100,8 @@ impl Connection {
     }
 
     fn publish(&mut self, id: u32, channel: Channel, publication: Publication) {
-        let send = operation::send(Arc::clone(self.node()), id, channel, publication);
+        let (node, scope) = (Arc::clone(self.node()), self.work().scope(id));
+        let send = operation::send(node, id, channel, publication, scope);
         self.work().wait_for(send);
     }
 
@@ -120,6 +122,9 @@ impl Connection {
     }
 
     fn send_reply(&mut self, reply: Reply) {
+        if let Some(work) = &mut self.work {
+            work.answered(&reply);
+        }
         let code = reply.outcome.as_ref().err().map(|failure| failure.code);
         if code == Some(ErrorCode::TooManyRequests.code()) {
             self.node().counters.rate_limited.add(1);

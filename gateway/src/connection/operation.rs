@@ -4,17 +4,20 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 
 use futures_util::future::try_join_all;
-use tidegate_backbone::{Channel, Confirmation, Error, From, Page, Position, Publication, Range};
+use tidegate_backbone::{Channel, Error, From, Page, Position, Publication, Range};
 use tidegate_codec::Format;
+use tidegate_telemetry::{Scope, Span};
 use tokio::time::{Duration, Instant, sleep};
 
 use crate::admission::AdmittedUser;
 use crate::auth::EndpointId;
+use crate::counters::Origin;
 use crate::hooks::{Answer, Question, Unanswered, Via};
 use crate::hub::Hub;
 use crate::interest::{Topic, Wish};
 use crate::node::Node;
 use crate::presence::Hearing;
+use crate::publishing::{self, Sent};
 use crate::quota::Quota;
 use crate::session::{Join, OpenError, PresenceAnswer, PresenceError, PresenceQuestion};
 
@@ -36,7 +39,7 @@ pub(super) enum Finished {
     /// A history was read for the command with this id.
     Read(u32, Result<Page, Error>),
     /// The publication of the command with this id was handed over.
-    Sent(u32, Result<Confirmation, Error>),
+    Sent(u32, Result<Sent, Error>),
     /// It was confirmed.
     Published(u32, Result<Option<Position>, Error>),
     /// The presence service was asked for the command with this id.
@@ -141,10 +144,11 @@ pub(super) async fn ask(
     ticket: u32,
     question: Box<Question>,
     via: Via<'static>,
+    span: Span,
 ) -> Finished {
     let hooks = node.hooks.as_ref();
     let hooks = hooks.expect("who has somebody to ask has hooks");
-    Finished::Answered(ticket, hooks.ask(*question, via).await)
+    Finished::Answered(ticket, hooks.ask(*question, via, span).await)
 }
 
 /// Fetches keys that a token needs.
@@ -181,8 +185,10 @@ pub(super) async fn send(
     id: u32,
     channel: Channel,
     publication: Publication,
+    scope: Scope,
 ) -> Finished {
-    Finished::Sent(id, node.backbone.send(&channel, publication).await)
+    let sent = publishing::send(&node, &channel, publication, Origin::Client);
+    Finished::Sent(id, scope.around(sent).await)
 }
 
 /// Asks who is in a channel.

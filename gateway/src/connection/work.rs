@@ -7,10 +7,12 @@ use futures_util::future::LocalBoxFuture;
 use futures_util::stream::FuturesOrdered;
 use futures_util::{FutureExt, StreamExt};
 use tidegate_backbone::Channel;
-use tidegate_codec::Command;
+use tidegate_codec::{Command, Reply};
+use tidegate_telemetry::{Scope, Span, is_on};
 
 use super::operation::Finished;
 use crate::hub::Membership;
+use crate::telemetry;
 
 /// Joins and publications of one connection that may be under way; its further commands wait.
 const UNDER_WAY_LIMIT: usize = 128;
@@ -27,11 +29,44 @@ pub(super) struct Work {
     pub(super) landed: Vec<Membership>,
     /// What the next command waits for.
     turn: Option<LocalBoxFuture<'static, Finished>>,
+    /// Of commands that are not answered yet, by their ids; empty while nothing is traced.
+    spans: Vec<(u32, Span)>,
     /// Joins and confirmations of publications, in the order of their commands; at most [`UNDER_WAY_LIMIT`].
     under_way: Option<FuturesOrdered<LocalBoxFuture<'static, Finished>>>,
 }
 
 impl Work {
+    /// Keeps the span of a command until it is answered; gives what is work of it.
+    pub(super) fn trace(&mut self, command: &Command) -> Scope {
+        // Nobody answers what has no id.
+        if !is_on() || command.id == 0 {
+            return Scope::default();
+        }
+        let span = telemetry::command(&command.request);
+        let scope = span.scope();
+        self.spans.push((command.id, span));
+        scope
+    }
+
+    /// What is work of the command with this id.
+    pub(super) fn scope(&self, id: u32) -> Scope {
+        let mut spans = self.spans.iter();
+        let found = spans.find(|(it, _)| *it == id);
+        found.map_or_else(Scope::default, |(_, span)| span.scope())
+    }
+
+    /// The command with this id is answered.
+    pub(super) fn answered(&mut self, reply: &Reply) {
+        let mut spans = self.spans.iter();
+        if let Some(index) = spans.position(|(it, _)| *it == reply.id) {
+            let (_, span) = self.spans.swap_remove(index);
+            if let Err(failure) = &reply.outcome {
+                span.set("error.type", i64::from(failure.code));
+                span.fail(&failure.message);
+            }
+        }
+    }
+
     /// Begins what the commands behind it need not wait for.
     pub(super) fn begin(&mut self, operation: impl Future<Output = Finished> + 'static) {
         let under_way = self.under_way.get_or_insert_default();

@@ -1,15 +1,13 @@
-//! How often a backend was asked, what came of it, and how long it took; in Prometheus' text format.
+//! How often a backend was asked, what came of it, and how long it took.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use tidegate_telemetry::metrics::{Family, Histogram};
+
 use super::answer::Outcome;
 use super::question::Event;
-
-/// Upper ends of the buckets, in milliseconds.
-const BUCKETS: [u64; 11] = [1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000, 5_000];
 
 /// The figures of one backend.
 #[derive(Debug)]
@@ -22,9 +20,7 @@ pub(super) struct Meter {
 #[derive(Debug, Default)]
 struct Figures {
     outcomes: [AtomicU64; Outcome::ALL.len()],
-    buckets: [AtomicU64; BUCKETS.len()],
-    count: AtomicU64,
-    micros: AtomicU64,
+    times: Histogram,
     under_way: AtomicU64,
 }
 
@@ -71,16 +67,11 @@ impl Meter {
             // Nothing was asked, so there is no time to tell of.
             return;
         }
-        let millis = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-        if let Some(index) = BUCKETS.iter().position(|end| millis < *end) {
-            figures.buckets[index].fetch_add(1, Ordering::Relaxed);
-        }
-        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        figures.micros.fetch_add(micros, Ordering::Relaxed);
-        figures.count.fetch_add(1, Ordering::Relaxed);
+        figures.times.record(took);
     }
 
-    fn used(&self) -> impl Iterator<Item = (String, &Figures)> {
+    /// Events that the backend was asked about.
+    fn used(&self) -> impl Iterator<Item = ([Label<'_>; 2], &Figures)> {
         let events = Event::ALL.iter().zip(&self.events);
         let used = events.filter(|(_, figures)| {
             let asked = figures.outcomes.iter();
@@ -89,106 +80,58 @@ impl Meter {
                 > 0
         });
         used.map(|(event, figures)| {
-            let labels = format!("target=\"{}\",event=\"{}\"", self.target, event.name());
+            let labels = [("target", &*self.target), ("event", event.name())];
             (labels, figures)
         })
     }
 }
 
+type Label<'a> = (&'static str, &'a str);
+
 /// The figures of all backends.
-pub(super) fn render<'a>(meters: impl Iterator<Item = &'a Meter> + Clone) -> String {
-    let mut text = String::new();
-    let all = || meters.clone().flat_map(Meter::used);
-    head(
-        &mut text,
-        "hook_outcomes",
-        "counter",
+pub(super) fn families<'a>(meters: impl Iterator<Item = &'a Meter> + Clone) -> [Family; 4] {
+    let mut outcomes = Family::counter(
+        "tidegate_hook_outcomes",
         "What came of asking the application's backend.",
     );
-    for (labels, figures) in all() {
+    let mut under_way = Family::gauge(
+        "tidegate_hook_under_way",
+        "Questions that the backend has not answered yet.",
+    );
+    let mut seconds = Family::histogram("tidegate_hook_seconds", "How long the backend took.");
+    for ([target, event], figures) in meters.clone().flat_map(Meter::used) {
         for (outcome, value) in Outcome::ALL.iter().zip(&figures.outcomes) {
             let value = value.load(Ordering::Relaxed);
             if value > 0 {
-                let labels = format!("{labels},outcome=\"{}\"", outcome.name());
-                line(&mut text, "hook_outcomes", &labels, value);
+                outcomes.add(&[target, event, ("outcome", outcome.name())], value);
             }
         }
+        under_way.add(&[target, event], figures.under_way.load(Ordering::Relaxed));
+        seconds.add_histogram(&[target, event], figures.times.snapshot());
     }
-    head(
-        &mut text,
-        "hook_under_way",
-        "gauge",
-        "Questions that the backend has not answered yet.",
-    );
-    for (labels, figures) in all() {
-        let value = figures.under_way.load(Ordering::Relaxed);
-        line(&mut text, "hook_under_way", &labels, value);
-    }
-    head(
-        &mut text,
-        "hook_seconds",
-        "histogram",
-        "How long the backend took.",
-    );
-    for (labels, figures) in all() {
-        histogram(&mut text, &labels, figures);
-    }
-    lost(&mut text, meters);
-    text
+    [outcomes, under_way, seconds, lost(meters)]
 }
 
-/// One line for each name: backends of different events are called `default`.
-fn lost<'a>(text: &mut String, meters: impl Iterator<Item = &'a Meter>) {
+/// One value for each name: backends of different events are called `default`.
+fn lost<'a>(meters: impl Iterator<Item = &'a Meter>) -> Family {
     let mut lost = BTreeMap::<&str, u64>::new();
     for meter in meters {
         *lost.entry(&meter.target).or_default() += meter.lost.load(Ordering::Relaxed);
     }
-    let help = "Notices that the backend will not hear.";
-    head(text, "hook_notices_lost", "counter", help);
+    let mut family = Family::counter(
+        "tidegate_hook_notices_lost",
+        "Notices that the backend will not hear.",
+    );
     for (target, value) in lost {
-        let labels = format!("target=\"{target}\"");
-        line(text, "hook_notices_lost", &labels, value);
+        family.add(&[("target", target)], value);
     }
-}
-
-fn histogram(text: &mut String, labels: &str, figures: &Figures) {
-    let mut below = 0;
-    for (end, count) in BUCKETS.iter().zip(&figures.buckets) {
-        below += count.load(Ordering::Relaxed);
-        let end = *end as f64 / 1_000.0;
-        line(
-            text,
-            "hook_seconds_bucket",
-            &format!("{labels},le=\"{end}\""),
-            below,
-        );
-    }
-    let count = figures.count.load(Ordering::Relaxed);
-    line(
-        text,
-        "hook_seconds_bucket",
-        &format!("{labels},le=\"+Inf\""),
-        count,
-    );
-    let seconds = Duration::from_micros(figures.micros.load(Ordering::Relaxed)).as_secs_f64();
-    line(text, "hook_seconds_sum", labels, seconds);
-    line(text, "hook_seconds_count", labels, count);
-}
-
-fn head(text: &mut String, name: &str, kind: &str, help: &str) {
-    // Writing to a String cannot fail.
-    let _ = writeln!(
-        text,
-        "# HELP tidegate_{name} {help}\n# TYPE tidegate_{name} {kind}"
-    );
-}
-
-fn line(text: &mut String, name: &str, labels: &str, value: impl std::fmt::Display) {
-    let _ = writeln!(text, "tidegate_{name}{{{labels}}} {value}");
+    family
 }
 
 #[cfg(test)]
 mod tests {
+    use tidegate_telemetry::metrics::page;
+
     use super::*;
 
     #[test]
@@ -198,12 +141,12 @@ mod tests {
         one.end(Event::Rpc, Outcome::Late, Duration::from_secs(9));
         one.end(Event::Rpc, Outcome::Busy, Duration::ZERO);
         let _under_way = other.begin(Event::Publish);
-        let text = render([&one, &other].into_iter());
+        let text = page(&families([&one, &other].into_iter()));
         for line in [
             "tidegate_hook_outcomes{target=\"default\",event=\"rpc\",outcome=\"granted\"} 1",
             "tidegate_hook_outcomes{target=\"default\",event=\"rpc\",outcome=\"busy\"} 1",
             "tidegate_hook_under_way{target=\"other\",event=\"publish\"} 1",
-            "tidegate_hook_seconds_bucket{target=\"default\",event=\"rpc\",le=\"0.002\"} 0",
+            "tidegate_hook_seconds_bucket{target=\"default\",event=\"rpc\",le=\"0.0025\"} 0",
             "tidegate_hook_seconds_bucket{target=\"default\",event=\"rpc\",le=\"0.005\"} 1",
             "tidegate_hook_seconds_bucket{target=\"default\",event=\"rpc\",le=\"+Inf\"} 2",
             "tidegate_hook_seconds_sum{target=\"default\",event=\"rpc\"} 9.003",

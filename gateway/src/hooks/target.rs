@@ -4,7 +4,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tidegate_backbone::Backbone;
+use tidegate_backbone::{Backbone, TRACE_HEADER};
+use tidegate_telemetry::Span;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
@@ -100,12 +101,14 @@ impl Target {
         &self,
         question: &Question,
         via: Via<'_>,
+        span: &Span,
     ) -> Result<Answer, Unanswered> {
         let event = question.subject.event();
         let start = Instant::now();
         let result = self.ask_within(question, via, start).await;
         self.meter.end(event, Outcome::of(&result), start.elapsed());
         if let Err(unanswered) = &result {
+            span.fail(unanswered);
             self.log(event, &question.caller.client, unanswered);
         }
         result
@@ -166,7 +169,7 @@ impl Target {
         let (question, stamp) = (&notice.question, &notice.stamp);
         let event = question.subject.event();
         let body = self.body(question, notice.via(), Some(stamp))?;
-        let headers = self.headers(question);
+        let headers = self.headers(question, None);
         match &self.carrier {
             Carrier::Web(web) => web.tell(body, &headers).await,
             Carrier::Service(service) => service.tell(event, &stamp.id, body, &headers).await,
@@ -174,9 +177,19 @@ impl Target {
         }
     }
 
-    fn headers<'a>(&self, question: &'a Question) -> Vec<(&'a str, &'a str)> {
+    /// The client's headers that the backend may see, and the trace that it is asked in.
+    fn headers<'a>(
+        &self,
+        question: &'a Question,
+        trace: Option<&'a str>,
+    ) -> Vec<(&'a str, &'a str)> {
         let headers = question.caller.headers.as_deref();
-        headers.map_or_else(Vec::new, |it| it.allowed(&self.wanted))
+        let mut headers = headers.map_or_else(Vec::new, |it| it.allowed(&self.wanted));
+        if let Some(trace) = trace {
+            headers.retain(|(name, _)| *name != TRACE_HEADER);
+            headers.push((TRACE_HEADER, trace));
+        }
+        headers
     }
 
     async fn ask_within(
@@ -187,11 +200,12 @@ impl Target {
     ) -> Result<Answer, Unanswered> {
         let event = question.subject.event();
         let _room = self.room.try_acquire().map_err(|_| Unanswered::Busy)?;
+        let trace = tidegate_telemetry::current().map(|it| it.to_string());
         let asked = Asked {
             question,
             via,
             body: self.body(question, via, None)?,
-            headers: self.headers(question),
+            headers: self.headers(question, trace.as_deref()),
             end: start + self.timeout,
         };
         if !self.breaker().allows(start.into_std()) {

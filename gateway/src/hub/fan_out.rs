@@ -51,6 +51,7 @@ impl Hub {
             let size = match item {
                 Item::Publication(broadcast) => {
                     let size = broadcast.size();
+                    broadcast.taken();
                     self.collect(broadcast);
                     self.interest.taken(self.worker, size);
                     size
@@ -161,18 +162,31 @@ impl Hub {
                 let alike =
                     |one: &Broadcast, next: &Broadcast| one.is_happening() == next.is_happening();
                 for part in all.chunk_by(alike) {
-                    self.append_part(log, part, &members.delivery);
+                    self.append_part(log, part, &members);
                 }
             }
+            self.time(&batch.broadcasts);
+        }
+    }
+
+    /// Counts how long publications took that were delivered now.
+    fn time(&self, broadcasts: &[Broadcast]) {
+        let now = now();
+        for broadcast in broadcasts.iter().filter(|it| !it.is_happening()) {
+            let time = now.saturating_duration_since(broadcast.since());
+            self.counters.times.fanned_out(self.worker, time);
         }
     }
 
     /// Adds publications, or joins and leaves, to a log that they belong in.
-    fn append_part(&self, log: &Log, part: &[Broadcast], delivery: &Delivery) {
+    fn append_part(&self, log: &Log, part: &[Broadcast], members: &Members) {
+        let (delivery, traffic) = (&members.delivery, members.topic.traffic());
         if !part[0].is_happening() {
             let delivered = self.append(log, part, delivery, log.needs_whole());
             let count = (delivered * log.len()) as u64;
             self.counters.publications_out.add(count);
+            traffic.delivered.add(count);
+            part.iter().for_each(|it| it.queued(log.len()));
         } else if log.is_hearing() {
             let delivered = self.append(log, part, delivery, false);
             let count = (delivered * log.len()) as u64;

@@ -9,7 +9,7 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 use super::Repairs;
 use super::kept::Kept;
 use crate::broadcast::{Broadcast, Happening};
-use crate::counters::Counters;
+use crate::counters::{Counters, Namespace};
 
 /// Publications that may wait for one worker. When it is full a publication is dropped for that worker and counted; the
 /// worker's hub gets those of a kept channel from its ring.
@@ -61,6 +61,8 @@ pub struct Route {
     pub(super) workers: AtomicU64,
     pub(super) queues: Arc<[Queue]>,
     pub(super) counters: Arc<Counters>,
+    /// Of its namespace.
+    pub(super) traffic: Arc<Namespace>,
     pub(super) repairs: Arc<Repairs>,
     /// Where the channel is kept.
     pub(super) kept: Option<Kept>,
@@ -78,6 +80,14 @@ impl Route {
     /// Hands a publication to the workers that want it.
     pub(super) fn forward(&self, broadcast: &Broadcast) {
         let mut workers = self.workers.load(Ordering::Acquire);
+        if workers == 0 {
+            return;
+        }
+        let traced = broadcast.traced();
+        let broadcast = traced.as_ref().unwrap_or(broadcast);
+        if !broadcast.is_happening() {
+            self.traffic.received.add(1);
+        }
         while workers != 0 {
             let worker = workers.trailing_zeros() as usize;
             workers &= workers - 1;

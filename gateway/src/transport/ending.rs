@@ -40,6 +40,7 @@ impl Ending {
             }
             Self::Disconnect(with) => {
                 node.counters.closed_by_server.add(1);
+                node.counters.closes.add(with.code);
                 // Every client of the node, and the log says already that it is stopping.
                 match *with == DisconnectCode::Shutdown.into() {
                     true => tracing::debug!(client, user, code = %with, "closed"),

@@ -119,6 +119,7 @@ pub(in crate::store) fn record(offset: u64, value: impl Into<Bytes>) -> Result<R
             tags: stored.tags,
             id: stored.id,
             place: None,
+            trace: None,
         },
     })
 }

@@ -21,4 +21,5 @@ mod removal;
 mod scenario;
 mod secure;
 mod site;
+mod telemetry;
 mod transports;

@@ -121,7 +121,7 @@ pub(in crate::config) const UNOFFERED: &[Unoffered] = &[
     option("log.file", "", Instead("logs go to the standard streams: redirect them")),
     section("map_broker", "type", "memory", JOINED),
     option("node.info_metrics_aggregate_interval", "60s", Idle("nodes exchange no metrics")),
-    section("opentelemetry", "enabled", "", Missing("export of traces")),
+    option("opentelemetry.consuming", "", Idle("there are no consumers")),
     option("pid_file", "", Instead("run Tidegate under a supervisor that knows its process")),
     section("presence_manager", "enabled", "", JOINED),
     option("prometheus.instrument_http_handlers", "", Idle("there are no such metrics")),

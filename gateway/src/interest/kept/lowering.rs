@@ -27,6 +27,7 @@ impl Kept {
         let _want = Want::new(&self.wanted, after);
         let _turn = self.reading.lock().await;
         if self.covers(after) {
+            route.counters.recovered_from_ring.add(1);
             return Ok(Reach::Whole);
         }
         let lowest = self.wanted().keys().next().copied().unwrap_or(after);

@@ -1,26 +1,26 @@
-//! The programs that containers start, as this workspace builds them.
+//! The programs of this workspace, for tests of crates that have none of their own.
 
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::OnceLock;
 
+use crate::tools::run;
 use anyhow::{Context, Result, anyhow};
-use tidegate_testkit::tools::run;
 
 /// Every binary that an image has.
-pub(crate) const NAMES: [&str; 4] = [
+pub const NAMES: [&str; 4] = [
     "tidegate-gateway",
     "tidegate-history",
     "tidegate-presence",
     "tidegate",
 ];
 
-/// The path of a binary. Where the tests of the whole workspace run it was built with them; else, when one is missing, all of
+/// The path of a binary. Where tests of the whole workspace run it was built with them; else, when one is missing, all of
 /// them are built first.
 ///
 /// # Errors
 /// When they cannot be built.
-pub(crate) fn binary(name: &str) -> Result<PathBuf> {
+pub fn binary(name: &str) -> Result<PathBuf> {
     static FOLDER: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     let folder = FOLDER.get_or_init(|| build().map_err(|error| format!("{error:#}")));
     let path = folder.clone().map_err(|error| anyhow!(error))?.join(name);

@@ -1,0 +1,69 @@
+//! A client of one WebSocket that speaks JSON by hand.
+
+use std::collections::VecDeque;
+
+use futures_util::{SinkExt, StreamExt};
+use serde_json::{Value, json};
+use tidegate_testkit::deadline::PATIENCE;
+use tidegate_testkit::gateway::Gateway;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+
+/// A connected client.
+pub(crate) struct Client {
+    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    /// What has come and was not asked for yet.
+    waiting: VecDeque<Value>,
+    commands: u32,
+}
+
+impl Client {
+    /// Connects without a token.
+    pub(crate) async fn connect(gateway: &Gateway) -> Self {
+        let (socket, _) = connect_async(gateway.websocket()).await.unwrap();
+        let mut client = Self {
+            socket,
+            waiting: VecDeque::new(),
+            commands: 0,
+        };
+        client.ask("connect", json!({})).await;
+        client
+    }
+
+    /// The reply to a command.
+    pub(crate) async fn ask(&mut self, method: &str, body: Value) -> Value {
+        self.commands += 1;
+        let id = self.commands;
+        let command = json!({ "id": id, method: body });
+        let text = Message::text(command.to_string());
+        self.socket.send(text).await.unwrap();
+        self.next(|it| it["id"] == id).await
+    }
+
+    /// Subscribes to a channel.
+    pub(crate) async fn subscribe(&mut self, channel: &str) {
+        let reply = self.ask("subscribe", json!({ "channel": channel })).await;
+        assert!(reply["error"].is_null(), "{reply}");
+    }
+
+    /// The next publication's data.
+    pub(crate) async fn publication(&mut self) -> Value {
+        let is_publication = |it: &Value| it["push"]["pub"].is_object();
+        self.next(is_publication).await["push"]["pub"]["data"].clone()
+    }
+
+    async fn next(&mut self, is_wanted: impl Fn(&Value) -> bool) -> Value {
+        loop {
+            if let Some(index) = self.waiting.iter().position(&is_wanted) {
+                return self.waiting.remove(index).unwrap();
+            }
+            let message = timeout(PATIENCE, self.socket.next()).await;
+            let message = message.expect("a message in time").unwrap().unwrap();
+            let lines = message.to_text().unwrap().lines();
+            let read = lines.map(|line| serde_json::from_str(line).unwrap());
+            self.waiting.extend(read);
+        }
+    }
+}
