@@ -16,7 +16,9 @@ use std::time::{Instant, SystemTime};
 use bytes::Bytes;
 use futures_util::FutureExt;
 use tidegate_backbone::{Channel, Error, Position};
-use tidegate_codec::{Command, ConnectRequest, Disconnect, DisconnectCode, Format, Frame, Request};
+use tidegate_codec::{
+    Command, ConnectRequest, Disconnect, DisconnectCode, Format, Frame, Request, StreamPosition,
+};
 
 use crate::admission::AdmittedUser;
 use crate::by_channel::ByChannel;
@@ -130,9 +132,13 @@ impl Connection {
     }
 
     /// Up to where each of its channels that are kept has been put into the outbox.
-    pub(crate) fn positions(&self) -> impl Iterator<Item = (&str, Position)> {
+    pub(crate) fn positions(&self) -> impl Iterator<Item = (&str, StreamPosition)> {
         let memberships = self.memberships.values();
-        memberships.filter_map(|it| Some((it.channel().as_str(), it.position()?)))
+        memberships.filter_map(|it| {
+            let Position { epoch, offset } = it.position()?;
+            let epoch = epoch.to_string();
+            Some((it.channel().as_str(), StreamPosition { offset, epoch }))
+        })
     }
 
     /// Takes one element of a frame. A pong counts when it comes, whatever commands still wait.

@@ -11,7 +11,6 @@ mod api;
 mod archive;
 pub mod auth;
 mod backends;
-pub mod bookmark;
 pub mod broadcast;
 mod by_channel;
 pub mod cli;

@@ -34,11 +34,10 @@ use std::time::{Instant, SystemTime};
 use bytes::Bytes;
 use tidegate_backbone::{Channel, ClientInfo};
 use tidegate_codec::{
-    Command, Disconnect, DisconnectCode, ErrorCode, Event, Frame, Push, Reply, Request,
+    Bookmark, Command, Disconnect, DisconnectCode, ErrorCode, Event, Frame, Push, Reply, Request,
     UnsubscribeCode, Unsubscribed,
 };
 
-use crate::bookmark::Bookmark;
 use crate::by_channel::ByChannel;
 use crate::hooks::Headers;
 use crate::quota::Quota;

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 use smallvec::SmallVec;
-use tidegate_codec::{Encoded, Format};
+use tidegate_codec::{Encoded, Format, grpc};
 use tidegate_websocket::{Deflater, Head, Opcode, WindowBits, write_deflated_frame, write_frame};
 
 /// The form of everything that one client is sent. Clients of the same form share their frames.
@@ -228,9 +228,6 @@ fn varint(bytes: &[u8]) -> Option<(usize, usize)> {
     Some((last + 1, value))
 }
 
-/// Bytes before a message of gRPC.
-pub(crate) const GRPC_HEAD: usize = 5;
-
 /// Adds a Protobuf message that stands after its length.
 fn write_grpc(message: &Encoded, out: &mut Vec<u8>) {
     let (head, length) = varint(message).expect("a message begins with its length");
@@ -242,8 +239,8 @@ fn write_grpc(message: &Encoded, out: &mut Vec<u8>) {
 
 /// Size of the message of gRPC that stands there.
 fn grpc_message(frames: &[u8]) -> Option<usize> {
-    let length = frames.get(1..GRPC_HEAD)?.try_into().ok()?;
-    Some(GRPC_HEAD + u32::from_be_bytes(length) as usize)
+    let length = frames.get(1..grpc::HEAD)?.try_into().ok()?;
+    Some(grpc::HEAD + u32::from_be_bytes(length) as usize)
 }
 
 /// The end of the first mark that does not end before `sent`. Nothing within a frame looks like it.
@@ -371,8 +368,8 @@ mod tests {
         assert_eq!(out, b"\0\0\0\0\x03abc\0\0\0\0\0");
         out.clear();
         wire.write(&[long.into()], &press, &mut out);
-        assert_eq!(&out[..GRPC_HEAD], b"\0\0\0\0\xff");
-        assert_eq!(out.len(), GRPC_HEAD + 0xff);
+        assert_eq!(&out[..grpc::HEAD], b"\0\0\0\0\xff");
+        assert_eq!(out.len(), grpc::HEAD + 0xff);
     }
 
     #[test]

@@ -3,10 +3,9 @@
 use std::time::Instant;
 
 use bytes::Bytes;
-use tidegate_codec::{DisconnectCode, ErrorCode};
+use tidegate_codec::{Bookmark, DisconnectCode, ErrorCode};
 
 use super::{Address, Moment, Standing};
-use crate::bookmark::Bookmark;
 
 #[derive(Debug)]
 pub(super) enum State {

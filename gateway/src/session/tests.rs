@@ -20,13 +20,12 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 use tidegate_backbone::{Error, Page, Position};
-use tidegate_codec::{Disconnect, DisconnectCode, Format};
+use tidegate_codec::{Bookmark, Disconnect, DisconnectCode, Format};
 
 use super::{
     Action, Actions, Entry, Join, Landing, Moment, OpenError, PingStyle, PresenceAnswer,
     PresenceError, PresenceQuestion, Session, State,
 };
-use crate::bookmark::Bookmark;
 use crate::config::{Config, Namespace};
 use crate::hooks::{Answer, Headers, Unanswered};
 use crate::rules::Rules;

@@ -10,7 +10,8 @@ use actix_web::body::{BodyStream, None as NoBody};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, web};
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
+use tidegate_codec::grpc::{self, MessageError, only_message};
 use tidegate_codec::{ConnectRequest, Format};
 use tonic::Code;
 
@@ -20,7 +21,7 @@ use super::stream::{Extras, Stream};
 use crate::connection::Connection;
 use crate::http2::Trailers;
 use crate::session::PingStyle;
-use crate::wire::{Envelope, Framing, GRPC_HEAD, Wire};
+use crate::wire::{Envelope, Framing, Wire};
 use crate::worker::Worker;
 
 const METHOD: &str = "/centrifugal.centrifugo.unistream.CentrifugoUniStream/Consume";
@@ -63,10 +64,11 @@ async fn open(
         return Err((Code::PermissionDenied, "origin is not allowed"));
     }
     let admitted = admit_past(node).map_err(|it| refused(&it))?;
-    let limit = GRPC_HEAD + node.config.uni_grpc.max_receive_message_size;
+    let limit = grpc::HEAD + node.config.uni_grpc.max_receive_message_size;
     let time = node.config.http_server.request_timeout;
     let bytes = read_body(head, payload, limit, time).await;
-    let connect = connect_of(bytes.map_err(|it| refused(&Refusal::Status(it)))?)?;
+    let bytes = bytes.map_err(|it| refused(&Refusal::Status(it)))?;
+    let connect = connect_of(&bytes)?;
     let (writer, body) = body(admitted, None);
     let mut entry = entry(head, node);
     entry.pings = PingStyle::OneWay;
@@ -85,20 +87,14 @@ async fn open(
 }
 
 /// The one message of a request.
-fn connect_of(mut body: Bytes) -> Result<ConnectRequest, Refused> {
+fn connect_of(body: &Bytes) -> Result<ConnectRequest, Refused> {
     let malformed = (Code::InvalidArgument, "the request is no ConnectRequest");
-    if body.len() < GRPC_HEAD {
-        return Err(malformed);
-    }
-    let (flag, length) = (body.get_u8(), body.get_u32());
-    if flag != 0 {
-        return Err((Code::Unimplemented, "messages cannot be compressed"));
-    }
-    if usize::try_from(length) != Ok(body.len()) {
-        return Err(malformed);
-    }
+    let message = only_message(body).map_err(|error| match error {
+        MessageError::Compressed => (Code::Unimplemented, "messages cannot be compressed"),
+        MessageError::Malformed => malformed,
+    })?;
     Format::Protobuf
-        .decode_connect(&body)
+        .decode_connect(&message)
         .map_err(|_| malformed)
 }
 

@@ -16,7 +16,7 @@ use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::http::{Method, StatusCode, Version};
 use actix_web::{HttpRequest, HttpResponse, web};
 use bytes::Bytes;
-use tidegate_codec::{ConnectRequest, DisconnectCode, Format};
+use tidegate_codec::{Bookmark, ConnectRequest, DisconnectCode, Format};
 use tokio::sync::oneshot;
 
 use super::body::body;
@@ -28,7 +28,6 @@ use super::request::{
     Refusal, admit_past, check_entrance, connect_parameter, content_format, entry, read_body,
 };
 use super::stream::{Extras, Stream, Verdict};
-use crate::bookmark::Bookmark;
 use crate::connection::Connection;
 use crate::session::{Entry, PingStyle};
 use crate::wire::Wire;

@@ -9,14 +9,13 @@ use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::{HttpResponse, ResponseError, web};
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
-use tidegate_codec::Format;
+use tidegate_codec::{Bookmark, Format};
 use tidegate_websocket::{Agreement, Decoder, DeflateOptions, Role};
 use tokio::time::timeout;
 
 use super::one_way::OneWay;
 use crate::admission::Admitted;
 use crate::auth::token_of_upgrade;
-use crate::bookmark::Bookmark;
 use crate::config::WebSocketConfig;
 use crate::hooks::{Headers, Wanted};
 use crate::node::Node;

@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use tidegate_codec::DisconnectCode;
+use tidegate_codec::{Bookmark, DisconnectCode};
 use tokio::sync::oneshot;
 
 use super::alarm::{Alarm, now};
@@ -19,7 +19,6 @@ use super::conversation::Conversation;
 use super::emulation::Inbox;
 use super::ending::Ending;
 use super::marks::{Due, Marks};
-use crate::bookmark::Bookmark;
 use crate::connection::Connection;
 use crate::outbox::Outbox;
 use crate::worker::Worker;

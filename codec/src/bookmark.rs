@@ -9,8 +9,8 @@ use std::collections::HashMap;
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
-use tidegate_backbone::Position;
-use tidegate_codec::StreamPosition;
+
+use crate::StreamPosition;
 
 /// The first byte of what these texts hold.
 const VERSION: u8 = 1;
@@ -57,10 +57,10 @@ impl Bookmark {
 
     /// The text for positions by channel; `None` when there are none, or too many for one text.
     #[must_use]
-    pub fn text<'a>(positions: impl Iterator<Item = (&'a str, Position)>) -> Option<String> {
+    pub fn text<'a>(positions: impl Iterator<Item = (&'a str, StreamPosition)>) -> Option<String> {
         let mut epochs = Vec::<(String, Vec<u8>, u64)>::new();
         for (channel, position) in positions {
-            let epoch = position.epoch.to_string();
+            let StreamPosition { offset, epoch } = position;
             let at = epochs.iter().position(|(known, ..)| *known == epoch);
             let at = at.unwrap_or_else(|| {
                 epochs.push((epoch, Vec::new(), 0));
@@ -68,7 +68,7 @@ impl Bookmark {
             });
             let (_, entries, count) = &mut epochs[at];
             entries.extend(part(channel.as_bytes()));
-            write_number(entries, position.offset);
+            write_number(entries, offset);
             *count += 1;
         }
         let mut bytes = vec![VERSION];
@@ -137,9 +137,9 @@ impl<'a> Rest<'a> {
 mod tests {
     use super::*;
 
-    fn position(epoch: &str, offset: u64) -> Position {
-        let epoch = epoch.into();
-        Position { epoch, offset }
+    fn position(epoch: &str, offset: u64) -> StreamPosition {
+        let epoch = epoch.to_owned();
+        StreamPosition { offset, epoch }
     }
 
     #[test]
