@@ -11,6 +11,7 @@ pub mod cassandra;
 pub mod chromium;
 pub mod deadline;
 pub mod gateway;
+pub mod go;
 pub mod nats;
 pub mod node;
 pub mod pipe;
