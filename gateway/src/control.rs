@@ -74,7 +74,8 @@ pub(crate) struct Subscribing {
     pub(crate) expire_at: Option<i64>,
     /// Epoch and offset behind which the client is given everything.
     pub(crate) since: Option<(String, u64)>,
-    /// Options that it has otherwise than its namespace.
+    /// Options that it has otherwise than its namespace; a node of before does not say.
+    #[serde(default)]
     pub(crate) overrides: Override,
 }
 
