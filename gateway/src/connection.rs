@@ -258,7 +258,7 @@ impl Connection {
 
     /// Does what a backend wants of it, if it is one of those that are meant.
     fn run(&mut self, errand: &Errand) {
-        let is_meant = |user| errand.whom.is(user, self.client());
+        let is_meant = |user| errand.whom.is(user, self.client(), self.session.address());
         if self.closing.is_some() || !self.user().is_some_and(is_meant) {
             return;
         }

@@ -9,6 +9,8 @@ mod local;
 use serde::{Deserialize, Serialize};
 use tidegate_backbone::Channel;
 
+use crate::auth::Override;
+
 pub(crate) use errand::{Census, Errand, Job, Tally, Task};
 pub(crate) use local::Local;
 
@@ -21,15 +23,18 @@ pub(crate) struct Whom {
     pub(crate) channel: Option<Channel>,
     /// Only this connection.
     pub(crate) client: Option<String>,
+    /// Only the connection with this session.
+    pub(crate) session: Option<String>,
     /// Not these connections.
     pub(crate) spared: Vec<String>,
 }
 
 impl Whom {
     /// Whether a connection of this user, in the channel if one is meant, is one of them.
-    pub(crate) fn is(&self, user: &str, client: &str) -> bool {
+    pub(crate) fn is(&self, user: &str, client: &str, session: Option<&str>) -> bool {
         self.user.as_ref().is_none_or(|it| it == user)
             && self.client.as_ref().is_none_or(|it| it == client)
+            && (self.session.is_none() || self.session.as_deref() == session)
             && !self.spared.iter().any(|it| it == client)
     }
 }
@@ -81,6 +86,9 @@ pub(crate) struct Subscribing {
     pub(crate) expire_at: Option<i64>,
     /// Epoch and offset behind which the client is given everything.
     pub(crate) since: Option<(String, u64)>,
+    /// Options that it has otherwise than its namespace; a node of before does not say.
+    #[serde(default)]
+    pub(crate) overrides: Override,
 }
 
 /// A new end of a connection.
@@ -131,6 +139,7 @@ mod tests {
             user: user.map(str::to_owned),
             channel: None,
             client: client.map(str::to_owned),
+            session: None,
             spared: spared.iter().map(|it| (*it).to_owned()).collect(),
         };
         for (whom, expected) in [
@@ -143,7 +152,18 @@ mod tests {
             (whom(Some("alice"), None, &["c2", "c1"]), false),
             (whom(Some("alice"), None, &["c2"]), true),
         ] {
-            assert_eq!(whom.is("alice", "c1"), expected, "{whom:?}");
+            assert_eq!(whom.is("alice", "c1", None), expected, "{whom:?}");
+        }
+    }
+
+    #[test]
+    fn an_errand_for_a_session_is_for_no_other() {
+        let whom = Whom {
+            session: Some("s1".to_owned()),
+            ..Whom::default()
+        };
+        for (session, expected) in [(Some("s1"), true), (Some("s2"), false), (None, false)] {
+            assert_eq!(whom.is("alice", "c1", session), expected, "{session:?}");
         }
     }
 
@@ -153,6 +173,10 @@ mod tests {
             channel: "chat:a".to_owned(),
             info: vec![0xff, 0],
             since: Some(("epoch".to_owned(), 7)),
+            overrides: Override {
+                presence: Some(false),
+                ..Override::default()
+            },
             ..Subscribing::default()
         });
         let text = serde_json::to_vec(&order).unwrap();

@@ -100,6 +100,8 @@ pub struct Address {
 pub struct Session {
     rules: Arc<Rules>,
     client: Box<str>,
+    /// What the client names it by, where it was told that.
+    address: Option<Box<str>>,
     pings: PingStyle,
     state: State,
     subscriptions: ByChannel<Subscription>,
@@ -135,6 +137,7 @@ impl Session {
         };
         Self {
             client: entry.client.into(),
+            address: None,
             pings: entry.pings,
             heartbeat: Heartbeat::default(),
             rate: CommandRate::new(limit, now.instant).map(Box::new),
@@ -154,6 +157,12 @@ impl Session {
     #[must_use]
     pub fn client(&self) -> &str {
         &self.client
+    }
+
+    /// What the client names it by in requests of their own; `None` where it was not told, or not yet.
+    #[must_use]
+    pub fn address(&self) -> Option<&str> {
+        self.address.as_deref()
     }
 
     /// The user's id; `None` when the client has not authenticated.

@@ -12,6 +12,7 @@ pub mod cassandra;
 pub mod chromium;
 pub mod deadline;
 pub mod gateway;
+pub mod go;
 pub mod nats;
 pub mod node;
 pub mod pipe;

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use tidegate_codec::{Disconnect, ErrorCode, Failure};
 
-use super::operation::not_available;
 use super::{Api, Connections, Outcome, Target};
 use crate::cluster::{Answer, Question};
 use crate::control::Order;
@@ -20,12 +19,10 @@ impl Api {
     /// whether all that were meant got it, and it failed. Every order may be repeated.
     pub(super) async fn control(&self, target: Target, order: Order) -> Result<u64, Failure> {
         self.check(&order)?;
-        if !target.session.is_empty() {
-            return Err(not_available());
-        }
         let question = Question::Order {
             user: target.user,
             client: Some(target.client).filter(|it| !it.is_empty()),
+            session: Some(target.session).filter(|it| !it.is_empty()),
             spared: target.spared,
             order,
         };

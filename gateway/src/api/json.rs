@@ -1,5 +1,6 @@
 //! The server API's JSON: Centrifugo's shapes, so that its server libraries work unmodified. Over HTTP, and over NATS.
 
+mod overrides;
 mod request;
 mod response;
 mod revocation;

@@ -23,6 +23,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 use crate::config::{SubscriptionTokenConfig, TokenConfig};
 pub(crate) use jwk::{KeySet, KeySetError, published_algorithm};
@@ -115,7 +116,7 @@ pub struct SubscriptionClaims {
 }
 
 /// Channel options changed for one subscriber; `None` leaves the namespace's.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Override {
     /// Takes part in presence.
     pub presence: Option<bool>,

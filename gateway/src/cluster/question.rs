@@ -21,6 +21,7 @@ pub(crate) enum Question {
     Order {
         user: String,
         client: Option<String>,
+        session: Option<String>,
         spared: Vec<String>,
         order: Order,
     },
@@ -136,6 +137,7 @@ impl Cluster {
             Question::Order {
                 user,
                 client,
+                session,
                 spared,
                 order,
             } => {
@@ -143,6 +145,7 @@ impl Cluster {
                     user: Some(user),
                     channel: None,
                     client,
+                    session,
                     spared,
                 };
                 local.order(whom, order).await.map(Answer::Reached)

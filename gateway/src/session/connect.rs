@@ -117,6 +117,7 @@ impl Session {
             self.heartbeat
                 .start(&self.rules.client, now.instant, fresh.phase);
             if let Some(address) = fresh.address {
+                self.address = Some(address.session.as_str().into());
                 (result.session, result.node) = (address.session, address.node);
             }
         }

@@ -12,7 +12,7 @@ use tidegate_codec::{
 use super::recovery::Recovery;
 use super::subscribe::Subscribing;
 use super::{Action, Actions, Join, Moment, Session, Standing, State, Subscription};
-use crate::auth::{Expiry, Override};
+use crate::auth::Expiry;
 use crate::control::{Order, Refreshing, Subscribing as Wanted};
 
 impl Session {
@@ -54,7 +54,7 @@ impl Session {
         self.end_asking(&wanted.channel, ErrorCode::AlreadySubscribed, actions);
         let since = wanted.since.clone();
         let since = since.map(|(epoch, offset)| StreamPosition { epoch, offset });
-        let overrides = Override::default();
+        let overrides = wanted.overrides;
         let recovery = Recovery::server_side(since.as_ref(), channel_rules, overrides);
         let standing = Standing::new(channel_rules, &overrides, false);
         actions.push(Action::Join(Join {

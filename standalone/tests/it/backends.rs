@@ -1,16 +1,14 @@
 //! Backends over gRPC and NATS, and what they are told when a node is gone.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD as BASE64;
+mod snippets;
+
 use serde_json::{Value, json};
 use tidegate_proto::gateway as proto;
 use tidegate_proto::gateway::gateway_client::GatewayClient;
 use tidegate_proto::gateway::revocation::Subject;
 use tidegate_testkit::deadline::until_some;
 use tidegate_testkit::nats::NatsServer;
-use tidegate_testkit::node::{node, node_modules};
 use tidegate_testkit::program::Program;
-use tidegate_testkit::python::python;
 use tonic::Code;
 use tonic::metadata::MetadataValue;
 use tonic::service::interceptor::InterceptedService;
@@ -351,50 +349,6 @@ async fn an_order_that_a_node_did_not_answer_has_failed_until_the_node_is_known_
         (answer == json!({ "result": { "num_clients": 0 } })).then_some(())
     };
     until_some("the node is given up", done).await.unwrap();
-}
-
-/// The first block of a language in `docs/backends.md`.
-fn snippet(language: &str) -> String {
-    let page = include_str!("../../../docs/backends.md");
-    let (_, block) = page.split_once(&format!("```{language}\n")).unwrap();
-    block.split_once("```").unwrap().0.to_owned()
-}
-
-#[tokio::test]
-async fn the_snippets_of_the_documentation_do_what_they_say() {
-    let site = Site::start(Backbone::Nats, |config| {
-        config["nats_api"] = json!({ "enabled": true });
-        config["client"]["revocation"] = json!({ "enabled": true });
-    })
-    .await;
-    let mut listener = listener(&site).await;
-    let url = site.nats.as_ref().unwrap().url();
-    let nats = async_nats::connect(&url).await.unwrap();
-    let there = async || {
-        let asked = nats.request("$SRV.PING.tidegate", "".into());
-        asked.await.ok().map(drop)
-    };
-    until_some("the service is there", there).await.unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let modules = node_modules().unwrap();
-    std::os::unix::fs::symlink(modules, folder.path().join("node_modules")).unwrap();
-    for (language, name, said) in [
-        ("python", "snippet.py", r#"{"text":"from Python"}"#),
-        ("javascript", "snippet.mjs", r#"{"text":"from Node.js"}"#),
-    ] {
-        let script = folder.path().join(name);
-        std::fs::write(&script, snippet(language)).unwrap();
-        let mut command = match language {
-            "python" => python(&script).unwrap(),
-            _ => node(&script).unwrap(),
-        };
-        command.env("NATS_URL", &url);
-        let mut program = Program::start(command).unwrap();
-        let answer = program.next_line().await.unwrap();
-        assert_eq!(answer, r#"{"result":{"num_clients":0}}"#, "{language}");
-        program.succeeded().await.unwrap();
-        assert_eq!(listener.next_line().await.unwrap(), BASE64.encode(said));
-    }
 }
 
 #[tokio::test]

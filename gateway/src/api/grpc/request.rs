@@ -8,6 +8,7 @@ use crate::api::{
     Batch, Broadcast, Connections, HistoryQuery, MAX_OPERATIONS, Operation, Publish, Publishing,
     Target,
 };
+use crate::auth::Override;
 use crate::control::{Order, Refreshing, Subscribing};
 use crate::revocation::{Entry, Subject};
 
@@ -34,6 +35,7 @@ pub(super) fn subscribe(request: proto::SubscribeRequest) -> Result<Operation> {
         data: request.data.into(),
         expire_at: time(request.expire_at),
         since: request.recover_since.map(|it| (it.epoch, it.offset)),
+        overrides: Override::default(),
     });
     Ok(Operation::Control(target(request.target)?, order))
 }

@@ -11,6 +11,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use tidegate_codec::{DisconnectCode, ErrorCode};
 
+use super::overrides::overrides;
 use super::{Fault, revocation};
 use crate::api::{Broadcast, Connections, HistoryQuery, Operation, Publish, Publishing, Target};
 use crate::control::{Order, Refreshing, Subscribing};
@@ -154,15 +155,13 @@ fn control(method: &str, request: ControlRequest) -> Result<Operation, Fault> {
     let order = match method {
         "subscribe" => {
             let changes = request.r#override.unwrap_or_default();
-            if changes.values().any(|it| !it.is_null()) {
-                return Err(ErrorCode::NotAvailable.into());
-            }
             Order::Subscribe(Subscribing {
                 channel: request.channel,
                 info,
                 data: payload(request.data, &request.b64data)?.to_vec(),
                 expire_at,
                 since: request.recover_since.map(|it| (it.epoch, it.offset)),
+                overrides: overrides(&changes).map_err(Fault::Failed)?,
             })
         }
         "unsubscribe" => Order::Unsubscribe {
@@ -270,7 +269,7 @@ mod tests {
             ("publish", r#"{"b64data":"!"}"#, false),
             (
                 "subscribe",
-                r#"{"override":{"presence":{"value":true}}}"#,
+                r#"{"override":{"gzip":{"value":true}}}"#,
                 false,
             ),
             ("map_publish", "{}", false),

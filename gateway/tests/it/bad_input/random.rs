@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use futures_util::future::join_all;
 use rand::rngs::StdRng;
 use rand::{Rng, RngExt, SeedableRng};
+use serde_json::json;
 use tidegate_gateway::codes::DisconnectCode;
 
 use super::connected;
@@ -40,7 +41,8 @@ async fn ten_thousand_random_frames_are_each_answered() {
     let given = std::env::var_os(SEED).map(|seed| seed.to_string_lossy().parse().unwrap());
     let seed: u64 = given.unwrap_or_else(rand::random);
     println!("{SEED}={seed}");
-    let site = Site::start();
+    // A machine under load may leave a client of the test no time to answer pings, and these are not what it is about.
+    let site = Site::with(|config| config["client"]["ping_interval"] = json!("1h"));
     let mut bystander = Bystander::arrive(site.address()).await;
     let clients = (0..CLIENTS).map(|number| {
         let random = StdRng::seed_from_u64(seed.wrapping_add(number as u64));

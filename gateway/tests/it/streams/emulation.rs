@@ -8,6 +8,7 @@ use tokio::net::TcpStream;
 
 use super::{Emulated, Reading, connect, post, site, status};
 use crate::command::{Format, Message, Request};
+use crate::http;
 use crate::token;
 
 /// An id that nobody has.
@@ -210,5 +211,33 @@ async fn what_was_published_by_request_reaches_others_although_the_client_goes()
         other => panic!("{other:?}"),
     }
     reader.leave().await;
+    site.stop().await;
+}
+
+#[tokio::test]
+async fn a_backend_reaches_the_connection_of_a_session_alone() {
+    let site = site(|config| config["http_api"] = json!({ "insecure": true }));
+    let address = site.address();
+    let mut meant = Emulated::open(address).await;
+    let mut other = Emulated::open(address).await;
+    for (session, expected) in [(&json!(NOBODY), 0), (&meant.session, 1)] {
+        let order = json!({ "user": "alice", "session": session }).to_string();
+        let answer = http::post(address, "/api/disconnect", &order).await;
+        let answer: Value = serde_json::from_str(&answer.body).unwrap();
+        assert_eq!(answer, json!({ "result": { "num_clients": expected } }));
+    }
+    let end = meant.reading.line().await;
+    assert_eq!(end["push"]["disconnect"]["code"], 3_503);
+    assert_eq!(
+        other
+            .send(r#"{"id":2,"subscribe":{"channel":"chat:a"}}"#)
+            .await,
+        204
+    );
+    assert_eq!(
+        other.reading.line().await,
+        json!({ "id": 2, "subscribe": {} })
+    );
+    drop((meant, other));
     site.stop().await;
 }

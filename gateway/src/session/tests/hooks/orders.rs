@@ -5,7 +5,7 @@ use tidegate_backbone::Channel;
 use super::super::control::{obey, subscribe, unsubscribe};
 use super::*;
 use crate::auth::Override;
-use crate::control::Order;
+use crate::control::{Order, Subscribing};
 use crate::session::Standing;
 
 /// A client whose subscribe to `chat:a` waits for the backend, as question 1.
@@ -114,7 +114,13 @@ fn the_backend_says_who_is_shown_to_others() {
             ..Grant::default()
         });
         client.send(SUBSCRIBE);
-        for channel in ["chat:a", "chat:b"] {
+        let order = Order::Subscribe(Subscribing {
+            channel: "chat:c".to_owned(),
+            overrides,
+            ..Subscribing::default()
+        });
+        assert!(obey(&mut client, &order).0);
+        for channel in ["chat:a", "chat:b", "chat:c"] {
             let channel = Channel::parse(channel).unwrap();
             assert_eq!(client.session.standing(&channel), expected, "{channel}");
         }
