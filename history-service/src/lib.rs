@@ -9,3 +9,4 @@ pub mod retention;
 pub mod service;
 pub mod store;
 pub mod turn;
+mod vitals;

@@ -52,6 +52,11 @@ pub(crate) struct Options {
     /// Who may call there.
     #[command(flatten)]
     pub(crate) access: AccessArguments,
+
+    /// Where `/metrics`, `/health` and `/ready` are answered over HTTP, for orchestrators and Prometheus, without a key; nowhere
+    /// if it is not given.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) metrics_address: Option<SocketAddr>,
 }
 
 /// Where an archive is.

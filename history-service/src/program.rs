@@ -12,7 +12,7 @@ use tidegate_history_service::service::Service;
 use tidegate_history_service::store::Store;
 use tidegate_history_service::store::cassandra::{Cassandra, SCHEMA};
 use tidegate_history_service::store::embedded::Embedded;
-use tidegate_service::{Command, asked_to_end};
+use tidegate_service::{Command, asked_to_end, listen_for_probes};
 
 use crate::options::{Options, Place};
 
@@ -35,6 +35,7 @@ pub(crate) async fn run(options: Options) -> Result<()> {
     let nats: Arc<dyn Backbone> = Arc::new(nats.context("cannot use NATS")?);
     let listener = TcpListener::bind(options.listen).await;
     let listener = listener.with_context(|| format!("cannot listen on {}", options.listen))?;
+    let probes = listen_for_probes(options.metrics_address).await?;
     // Who started this may have asked for any port.
     let address = listener.local_addr()?;
     let service = Service {
@@ -42,6 +43,7 @@ pub(crate) async fn run(options: Options) -> Result<()> {
         backbone: Arc::clone(&nats),
         namespaces: options.namespaces,
         access,
+        probes,
     };
     let telemetry = options.telemetry.send("tidegate-history", None)?;
     writeln!(std::io::stdout(), "listening on {address}")?;

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tidegate_backbone::Backbone;
 use tidegate_backbone::service::Served;
+use tidegate_service::serve_probes;
 use tokio::net::TcpListener;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::sleep;
@@ -43,6 +44,8 @@ pub struct Service {
     pub namespaces: Vec<Archived>,
     /// Who may call over gRPC.
     pub access: Access,
+    /// Where orchestrators and Prometheus ask; `None` for nowhere.
+    pub probes: Option<TcpListener>,
 }
 
 /// Why a service did not start, or ended.
@@ -78,6 +81,10 @@ impl Service {
         let history = History::new(self.store, self.backbone, lags);
         let names = self.namespaces.into_iter().map(|it| it.namespace);
         tasks.spawn(offer(backbone, history.clone(), names.collect()));
+        if let Some(probes) = self.probes {
+            let vitals = Arc::new(history.clone());
+            tasks.spawn(async move { match serve_probes(probes, vitals).await {} });
+        }
         let (stopper, server) = serve(listener, history, self.access);
         let mut server = tokio::spawn(server);
         let ended = tokio::select! {

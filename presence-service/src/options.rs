@@ -53,14 +53,14 @@ pub(crate) struct Options {
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8500")]
     pub(crate) listen: SocketAddr,
 
+    /// Who may call there.
+    #[command(flatten)]
+    pub(crate) access: AccessArguments,
+
     /// Where `/metrics`, `/health` and `/ready` are answered over HTTP, for orchestrators and Prometheus, without a key; nowhere
     /// if it is not given.
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) metrics_address: Option<SocketAddr>,
-
-    /// Who may call there.
-    #[command(flatten)]
-    pub(crate) access: AccessArguments,
 }
 
 /// A text is no name of a replica.

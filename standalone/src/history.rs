@@ -40,6 +40,7 @@ pub fn start(config: &Config, backbone: &Arc<dyn Backbone>) -> Result<Option<Run
         backbone: Arc::clone(backbone),
         namespaces: namespaces.collect(),
         access,
+        probes: None,
     };
     beside::run("tidegate-history", Some(socket), |listener, stop| async {
         let listener = listener.ok_or(std::io::ErrorKind::NotConnected)?;

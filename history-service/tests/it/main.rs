@@ -8,6 +8,7 @@ mod history;
 mod ingest;
 mod partitions;
 mod port;
+mod probes;
 mod program;
 mod sharing;
 mod store;

@@ -134,6 +134,7 @@ impl Replica {
                 ttl: None,
             }],
             access: Access::default(),
+            probes: None,
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let run = async move {

@@ -56,6 +56,7 @@ pub(crate) async fn serve_in(folder: &Path, nats: &str, address: &str) -> JoinHa
             })
             .into(),
         access: Access::default(),
+        probes: None,
     };
     let listener = TcpListener::bind(address).await.unwrap();
     tokio::spawn(async move {
