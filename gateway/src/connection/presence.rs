@@ -13,8 +13,9 @@ impl Connection {
         if self.user().is_none_or(str::is_empty) {
             return;
         }
+        let transport = self.outbox.wire().transport();
         if let Some(seen) = self.seen() {
-            seen.connect(name, version);
+            seen.connect(transport, name, version);
         }
     }
 

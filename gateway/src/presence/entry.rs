@@ -75,6 +75,8 @@ pub(super) struct Online {
     pub(super) card: Arc<Card>,
     /// Milliseconds since the Unix epoch.
     pub(super) since: u64,
+    /// How it came.
+    pub(super) transport: &'static str,
     /// Name and version that the client gave itself.
     pub(super) names: Option<Arc<(String, String)>>,
 }

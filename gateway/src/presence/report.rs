@@ -95,7 +95,7 @@ impl Entry for Online {
             client: Bytes::copy_from_slice(&client.0),
             user: online.card.user.to_string(),
             since: online.since,
-            transport: "websocket".to_owned(),
+            transport: online.transport.to_owned(),
             name,
             app_version,
         }

@@ -36,8 +36,8 @@ impl Seen {
         }
     }
 
-    /// Tells that the user is connected.
-    pub(crate) fn connect(&mut self, name: &str, version: &str) {
+    /// Tells that the user is connected, and how.
+    pub(crate) fn connect(&mut self, transport: &'static str, name: &str, version: &str) {
         if self.card.user.is_empty() {
             return;
         }
@@ -46,6 +46,7 @@ impl Seen {
         self.presence.streams.connect(Online {
             card: Arc::clone(&self.card),
             since: super::now(),
+            transport,
             names: has_names.then(|| Arc::new((clip(name), clip(version)))),
         });
     }

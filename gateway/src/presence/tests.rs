@@ -206,7 +206,7 @@ fn summary(report: &Report) -> (u64, Vec<String>) {
             let what = it.changes.iter().map(|it| match it.what.as_ref().unwrap() {
                 change::What::Join(it) => format!("+{}", it.channel),
                 change::What::Leave(it) => format!("-{}", it.channel),
-                change::What::Connect(it) => format!("+{} {}", it.user, it.name),
+                change::What::Connect(it) => format!("+{} {} {}", it.user, it.transport, it.name),
                 change::What::Disconnect(_) => "-".to_owned(),
             });
             (it.first, what.collect())
@@ -223,7 +223,7 @@ async fn changes_that_come_together_are_one_report_in_order() {
     let mut bench = Bench::new(|_| {}).await;
     assert_eq!(bench.beat().await.number, 1);
     let (mut seen, info) = bench.seen(0, "u");
-    seen.connect("js", "1.0");
+    seen.connect("sse", "js", "1.0");
     seen.join(&channel("a"), &info, true);
     seen.join(&channel("b"), &info, false);
     seen.leave(&channel("a"));
@@ -234,7 +234,7 @@ async fn changes_that_come_together_are_one_report_in_order() {
     assert_eq!((first, what.join(" ")), (1, "+a +b -a".to_owned()));
     let users = bench.report().await;
     assert_eq!(users.kind(), Kind::User);
-    assert_eq!(summary(&users), (1, vec!["+u js".to_owned()]));
+    assert_eq!(summary(&users), (1, vec!["+u sse js".to_owned()]));
     drop(seen);
     assert_eq!(summary(&bench.report().await), (4, vec!["-b".to_owned()]));
     assert_eq!(summary(&bench.report().await), (2, vec!["-".to_owned()]));
