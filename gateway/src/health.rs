@@ -15,6 +15,7 @@ use tidegate_backbone::{Bus, DurabilityReport, Error, Subscription};
 use tidegate_telemetry::metrics::Family;
 
 use crate::config::HealthConfig;
+use crate::counters::Counters;
 use crate::node::Node;
 use echo::Echo;
 use pulse::Beating;
@@ -53,9 +54,9 @@ pub(crate) struct Report {
 }
 
 impl Health {
-    pub(crate) fn new(config: &HealthConfig) -> Self {
+    pub(crate) fn new(config: &HealthConfig, counters: Arc<Counters>) -> Self {
         Self {
-            echo: Echo::new(config),
+            echo: Echo::new(config, counters),
             services: Services::default(),
         }
     }
@@ -68,7 +69,7 @@ impl Health {
     /// Looks again and again, at what was [listened](Self::listen) to and at services.
     pub(crate) async fn keep(&self, node: &Node, id: &str) -> Infallible {
         tokio::select! {
-            never = self.echo.keep(&*node.backbone, id, &node.counters) => never,
+            never = self.echo.keep(&*node.backbone, id) => never,
             never = self.services.keep(node) => never,
         }
     }

@@ -100,7 +100,7 @@ impl Node {
             origins: OriginPolicy::new(&config.client.allowed_origins)?,
             quotas: UserQuotas::new(&config.client.rate_limit),
             admission: Admission::new(&config.client, Instant::now()),
-            health: Health::new(&config.health),
+            health: Health::new(&config.health, Arc::clone(&counters)),
             hooks: Hooks::start(&config, &backbone)?,
             sessions: Sessions::new(id),
             statuses: statuses(&config)?,

@@ -25,14 +25,16 @@ pub(super) struct Echo {
     pulse: Mutex<Pulse>,
     /// The carrier is back: one is sent at once.
     again: Notify,
+    counters: Arc<Counters>,
 }
 
 impl Echo {
-    pub(super) fn new(config: &HealthConfig) -> Arc<Self> {
+    pub(super) fn new(config: &HealthConfig, counters: Arc<Counters>) -> Arc<Self> {
         Arc::new(Self {
             start: Instant::now(),
             pulse: Mutex::new(Pulse::new(config.echo_interval, config.echo_timeout)),
             again: Notify::new(),
+            counters,
         })
     }
 
@@ -57,7 +59,7 @@ impl Echo {
     }
 
     /// Tells itself something again and again, and says in the log when that stops to come back.
-    pub(super) async fn keep(&self, bus: &dyn Bus, node: &str, counters: &Counters) -> Infallible {
+    pub(super) async fn keep(&self, bus: &dyn Bus, node: &str) -> Infallible {
         let topic = Topic::node_echo(node);
         let send = async {
             loop {
@@ -74,7 +76,7 @@ impl Echo {
         };
         tokio::select! {
             never = send => never,
-            never = self.tell_changes(counters) => never,
+            never = self.watch() => never,
         }
     }
 
@@ -86,25 +88,25 @@ impl Echo {
         }
     }
 
-    async fn tell_changes(&self, counters: &Counters) -> Infallible {
-        let mut was_lost = false;
+    async fn watch(&self) -> Infallible {
         loop {
             sleep(LOOK).await;
-            match self.beating() {
-                Beating::Lost(age) if !was_lost => {
-                    counters.echoes_lost.add(1);
-                    tracing::warn!(
-                        ?age,
-                        "what this node tells itself does not come back, not ready"
-                    );
-                    was_lost = true;
-                }
-                Beating::Well if was_lost => {
-                    tracing::info!("what this node tells itself comes back again");
-                    was_lost = false;
-                }
-                Beating::Lost(_) | Beating::Well | Beating::NotYet | Beating::Unwatched => {}
+            let now = self.now();
+            self.tell(self.pulse().turn(now));
+        }
+    }
+
+    fn tell(&self, turn: Option<Beating>) {
+        match turn {
+            Some(Beating::Lost(age)) => {
+                self.counters.echoes_lost.add(1);
+                tracing::warn!(
+                    ?age,
+                    "what this node tells itself does not come back, not ready"
+                );
             }
+            Some(_) => tracing::info!("what this node tells itself comes back again"),
+            None => {}
         }
     }
 
@@ -124,7 +126,11 @@ impl Ear for Echo {
             return tracing::warn!("what this node is said to have told itself cannot be read");
         };
         let now = self.now();
-        self.pulse().hear(Duration::from_micros(sent), now);
+        let mut pulse = self.pulse();
+        // It may have been late between two looks.
+        self.tell(pulse.turn(now));
+        pulse.hear(Duration::from_micros(sent), now);
+        self.tell(pulse.turn(now));
     }
 
     fn interrupted(&self) {
@@ -142,8 +148,8 @@ mod tests {
     async fn what_is_told_comes_back_and_nobody_else_hears_it() {
         let bus = Embedded::open(EmbeddedOptions::default()).unwrap();
         let (one, other) = (
-            Echo::new(&HealthConfig::default()),
-            Echo::new(&HealthConfig::default()),
+            Echo::new(&HealthConfig::default(), Arc::default()),
+            Echo::new(&HealthConfig::default(), Arc::default()),
         );
         let _one = one.listen(&bus, "one").await.unwrap();
         let _other = other.listen(&bus, "other").await.unwrap();

@@ -13,6 +13,8 @@ pub(super) struct Pulse {
     /// When the newest of those that came back was sent.
     newest: Option<Duration>,
     round_trip: Duration,
+    /// As of the last [turn](Self::turn).
+    was_lost: bool,
 }
 
 /// How it stands.
@@ -35,6 +37,7 @@ impl Pulse {
             timeout,
             newest: None,
             round_trip: Duration::ZERO,
+            was_lost: false,
         }
     }
 
@@ -59,6 +62,13 @@ impl Pulse {
             true => Beating::Lost(age),
             false => Beating::Well,
         }
+    }
+
+    /// How it stands now, if it was lost since this was last asked and was well then, or the other way round.
+    pub(super) fn turn(&mut self, now: Duration) -> Option<Beating> {
+        let beating = self.beating(now);
+        let is_lost = matches!(beating, Beating::Lost(_));
+        (std::mem::replace(&mut self.was_lost, is_lost) != is_lost).then_some(beating)
     }
 
     /// When the next is to be sent after one at `now`; `None` for never.
@@ -111,6 +121,17 @@ mod tests {
         ] {
             assert_eq!(pulse(heard).beating(at(now)), expected, "{heard:?} {now}");
         }
+    }
+
+    #[test]
+    fn each_turn_is_told_once() {
+        let mut pulse = pulse(&[(0, 2)]);
+        assert_eq!(pulse.turn(at(8_000)), None);
+        assert_eq!(pulse.turn(at(8_001)), Some(Beating::Lost(at(8_001))));
+        assert_eq!(pulse.turn(at(9_000)), None);
+        pulse.hear(at(9_000), at(9_001));
+        assert_eq!(pulse.turn(at(9_001)), Some(Beating::Well));
+        assert_eq!(pulse.turn(at(9_002)), None);
     }
 
     #[test]
