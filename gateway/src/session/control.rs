@@ -156,6 +156,7 @@ pub(super) fn push_subscription(channel: &Channel, result: SubscribeResult, acti
         positioned: result.positioned,
         data: result.data,
     })));
-    let publications = result.publications.into_iter();
+    let publications = result.publications.iter();
+    let publications = publications.map(|it| it.publication().clone());
     actions.extend(publications.map(|it| push(Event::Publication(it))));
 }
