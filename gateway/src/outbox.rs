@@ -36,14 +36,17 @@ pub struct Outbox {
     state: Cell<State>,
     signal: Signal,
     asked_to_close: Cell<Option<DisconnectCode>>,
-    /// Channels that it cannot be given everything of any more.
-    lost: RefCell<Vec<Channel>>,
-    /// What backends want of the connection; nearly always nothing.
-    errands: RefCell<Option<Box<Errands>>>,
+    /// What its connection has to be told; nearly always nothing.
+    notes: RefCell<Option<Box<Notes>>>,
 }
 
-/// At most [`MAX_ERRANDS`].
-type Errands = Vec<Arc<Errand>>;
+#[derive(Debug, Default)]
+struct Notes {
+    /// Channels that it cannot be given everything of any more.
+    lost: Vec<Channel>,
+    /// What backends want of the connection; at most [`MAX_ERRANDS`].
+    errands: Vec<Arc<Errand>>,
+}
 
 /// Errands that may wait for one connection.
 const MAX_ERRANDS: usize = 256;
@@ -70,8 +73,7 @@ impl Outbox {
             state: Cell::new(State::Open),
             signal: Signal::default(),
             asked_to_close: Cell::new(None),
-            lost: RefCell::default(),
-            errands: RefCell::default(),
+            notes: RefCell::default(),
         }
     }
 
@@ -143,8 +145,8 @@ impl Outbox {
 
     /// Gives the connection an errand. False when too many wait already.
     pub(crate) fn send(&self, errand: &Arc<Errand>) -> bool {
-        let mut errands = self.errands.borrow_mut();
-        let errands = errands.get_or_insert_default();
+        let mut notes = self.notes.borrow_mut();
+        let errands = &mut notes.get_or_insert_default().errands;
         let has_room = errands.len() < MAX_ERRANDS;
         if has_room {
             errands.push(Arc::clone(errand));
@@ -153,23 +155,17 @@ impl Outbox {
         has_room
     }
 
-    /// The errands that were given, told once.
-    pub(crate) fn take_errands(&self) -> Errands {
-        self.errands
-            .take()
-            .map(|errands| *errands)
-            .unwrap_or_default()
-    }
-
     /// Notes that the connection cannot be given everything of a channel any more.
     pub(crate) fn lose(&self, channel: &Channel) {
-        self.lost.borrow_mut().push(channel.clone());
+        let mut notes = self.notes.borrow_mut();
+        notes.get_or_insert_default().lost.push(channel.clone());
         self.signal.wake();
     }
 
-    /// The channels of which that was noted, told once.
-    pub(crate) fn take_lost(&self) -> Vec<Channel> {
-        self.lost.take()
+    /// The channels of which that was noted, and the errands that were given, told once.
+    pub(crate) fn take_notes(&self) -> Option<(Vec<Channel>, Vec<Arc<Errand>>)> {
+        let notes = self.notes.take()?;
+        Some((notes.lost, notes.errands))
     }
 
     /// Gives what waits to `write`, which says how many bytes it took, until nothing waits or it takes no more.
