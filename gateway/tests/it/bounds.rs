@@ -1,4 +1,4 @@
-//! The bounds that the README lists: what happens when each is reached, to whom, and to nobody else.
+//! The bounds that `docs/limits.md` lists: what happens when each is reached, to whom, and to nobody else.
 
 mod admission;
 mod queue;
