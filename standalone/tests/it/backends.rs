@@ -1,5 +1,6 @@
 //! Backends over gRPC and NATS, and what they are told when a node is gone.
 
+mod sessions;
 mod snippets;
 
 use serde_json::{Value, json};
