@@ -3,6 +3,9 @@
 mod backend;
 mod client;
 mod collector;
+mod hooks;
+mod http;
+mod sending;
 
 use std::process::Command;
 
