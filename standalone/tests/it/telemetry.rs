@@ -6,6 +6,7 @@ mod collector;
 mod hooks;
 mod http;
 mod sending;
+mod values;
 
 use std::process::Command;
 
