@@ -18,6 +18,7 @@ use tidegate_backbone::Channel;
 use tidegate_codec::{DisconnectCode, Encoded};
 
 use crate::control::Errand;
+use crate::counters::Counter;
 use crate::hub::log::Cursor;
 use crate::signal::Signal;
 use crate::wire::{Press, Wire};
@@ -33,6 +34,8 @@ pub struct Outbox {
     behind: RefCell<SmallVec<[Rc<Cursor>; 1]>>,
     /// Bytes that wait, of both kinds.
     waiting: Cell<usize>,
+    /// Of these, the ones that the node was told of.
+    reported: Cell<u32>,
     state: Cell<State>,
     signal: Signal,
     asked_to_close: Cell<Option<DisconnectCode>>,
@@ -70,6 +73,7 @@ impl Outbox {
             own: RefCell::default(),
             behind: RefCell::default(),
             waiting: Cell::new(0),
+            reported: Cell::new(0),
             state: Cell::new(State::Open),
             signal: Signal::default(),
             asked_to_close: Cell::new(None),
@@ -115,6 +119,30 @@ impl Outbox {
     #[must_use]
     pub fn waiting(&self) -> usize {
         self.waiting.get()
+    }
+
+    /// Brings `total` up to date with what waits. Asked when the connection has taken what it takes, so that an outbox that
+    /// is always emptied costs a comparison.
+    pub(crate) fn report(&self, total: &Counter) {
+        self.report_as(self.waiting.get(), total);
+    }
+
+    /// Takes it out of `total`.
+    pub(crate) fn retire(&self, total: &Counter) {
+        self.report_as(0, total);
+    }
+
+    fn report_as(&self, bytes: usize, total: &Counter) {
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        let before = self.reported.get();
+        if bytes == before {
+            return;
+        }
+        self.reported.set(bytes);
+        match bytes.checked_sub(before) {
+            Some(more) => total.add(more.into()),
+            None => total.sub((before - bytes).into()),
+        }
     }
 
     /// Drops what waits, but for the rest of a frame that the client has a part of, and takes nothing more.
@@ -308,6 +336,27 @@ mod tests {
             push_bytes(&outbox, message(1));
             assert_eq!(flush(&outbox, &[100]).len(), rest + 3, "{sent}");
         }
+    }
+
+    #[test]
+    fn what_a_socket_does_not_take_is_in_the_total_until_it_does() {
+        let (total, slow, quick) = (
+            Counter::default(),
+            Outbox::new(JSON, 100),
+            Outbox::new(JSON, 100),
+        );
+        for (pushed, taken, expected) in [(10, 5, 7), (10, 0, 19), (0, 100, 0), (90, 0, 92)] {
+            for (outbox, taken) in [(&slow, taken), (&quick, 1_000)] {
+                if pushed > 0 {
+                    push_bytes(outbox, message(pushed));
+                }
+                flush(outbox, &[taken]);
+                outbox.report(&total);
+            }
+            assert_eq!(total.get(), expected, "{pushed}");
+        }
+        slow.retire(&total);
+        assert_eq!(total.get(), 0);
     }
 
     #[test]

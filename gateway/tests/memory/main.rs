@@ -7,6 +7,8 @@
 )]
 #![expect(clippy::print_stdout, reason = "the figures are of use by themselves")]
 
+mod traces;
+
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::rc::Rc;
@@ -67,6 +69,8 @@ fn memory_is_bounded() {
     idle_tls_clients();
     idle_streams();
     deliveries();
+    // Last, for tracing is on for the rest of the process.
+    traces::cost();
 }
 
 fn idle_clients() {
