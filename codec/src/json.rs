@@ -19,7 +19,8 @@ use bytes::Bytes;
 use serde_json::value::RawValue;
 
 use crate::{
-    ConnectRequest, DecodeError, EmulationRequest, EncodeError, Encoded, Format, Frame, Push, Reply,
+    ConnectRequest, DecodeError, EmulationRequest, EncodeError, Encoded, Format, Frame,
+    Publication, Push, Reply,
 };
 
 /// How the line of a push begins.
@@ -98,6 +99,16 @@ pub fn encode_push(push: &Push) -> Result<Encoded, EncodeError> {
     line::write(&event::PushLine {
         push: event::PushBody(push),
     })
+}
+
+/// What replies hold of a publication.
+///
+/// # Errors
+/// [`EncodeError::NotJson`] when a payload in it is not JSON.
+pub(crate) fn encode_publication(publication: &Publication) -> Result<Box<RawValue>, EncodeError> {
+    let line = line::write_line(&body::PublicationBody::from(publication))?;
+    let text = String::from_utf8(line).map_err(|_| EncodeError::NotJson)?;
+    RawValue::from_string(text).map_err(|_| EncodeError::NotJson)
 }
 
 /// Whether `data` is one JSON value, however deep.

@@ -18,6 +18,7 @@ mod payload;
 pub mod protobuf;
 mod push;
 mod reply;
+mod shared;
 
 pub use bookmark::Bookmark;
 pub use codes::{Disconnect, DisconnectCode, ErrorCode, UnsubscribeCode};
@@ -32,3 +33,4 @@ pub use push::{ClientInfo, Event, Publication, Push, ServerSubscription, Unsubsc
 pub use reply::{
     ConnectResult, Failure, RefreshResult, Reply, SubRefreshResult, SubscribeResult, Success,
 };
+pub use shared::SharedPublication;

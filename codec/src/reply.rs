@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
-use crate::{ClientInfo, ErrorCode, Publication};
+use crate::{ClientInfo, ErrorCode, Publication, SharedPublication};
 
 /// The answer to the command with the same id.
 #[derive(Debug, Clone, PartialEq)]
@@ -115,7 +115,7 @@ pub struct SubscribeResult {
     /// The stream's incarnation.
     pub epoch: String,
     /// Recovered publications, oldest first.
-    pub publications: Vec<Publication>,
+    pub publications: Vec<SharedPublication>,
     /// Whether everything missed is in `publications`.
     pub recovered: bool,
     /// The position's offset.

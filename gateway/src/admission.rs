@@ -22,12 +22,17 @@ pub(crate) struct Admission {
 #[derive(Debug)]
 pub(crate) struct Admitted(Arc<Admission>);
 
-/// A counted connection of a user; dropping it makes room for another.
+/// A connection of a user; dropping it makes room for another.
 #[derive(Debug)]
 pub(crate) struct AdmittedUser {
+    /// `None` where it is not counted.
+    _counted: Option<Box<CountedUser>>,
+}
+
+#[derive(Debug)]
+struct CountedUser {
     admission: Arc<Admission>,
-    /// Empty where users are not counted.
-    user: Box<str>,
+    user: String,
 }
 
 /// The node is full: come back after this time.
@@ -84,18 +89,21 @@ impl Admission {
 
     /// Counts a connection of a user in; `None` when the user has as many as allowed. Anonymous users are not counted.
     pub(crate) fn admit_user(self: &Arc<Self>, user: &str) -> Option<AdmittedUser> {
-        let user = if self.user_limit > 0 { user } else { "" };
-        if !user.is_empty() {
-            let mut users = self.users.lock().unwrap_or_else(PoisonError::into_inner);
-            let count = users.entry(user.to_owned()).or_default();
-            if *count >= self.user_limit {
-                return None;
-            }
-            *count += 1;
+        if self.user_limit == 0 || user.is_empty() {
+            return Some(AdmittedUser { _counted: None });
         }
-        Some(AdmittedUser {
+        let mut users = self.users.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = users.entry(user.to_owned()).or_default();
+        if *count >= self.user_limit {
+            return None;
+        }
+        *count += 1;
+        let counted = CountedUser {
             admission: Arc::clone(self),
-            user: user.into(),
+            user: user.to_owned(),
+        };
+        Some(AdmittedUser {
+            _counted: Some(Box::new(counted)),
         })
     }
 }
@@ -120,17 +128,14 @@ impl Drop for Admitted {
     }
 }
 
-impl Drop for AdmittedUser {
+impl Drop for CountedUser {
     fn drop(&mut self) {
-        if self.user.is_empty() {
-            return;
-        }
         let mut users = self
             .admission
             .users
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        if let Entry::Occupied(mut count) = users.entry(std::mem::take(&mut self.user).into()) {
+        if let Entry::Occupied(mut count) = users.entry(std::mem::take(&mut self.user)) {
             *count.get_mut() -= 1;
             if *count.get() == 0 {
                 count.remove();

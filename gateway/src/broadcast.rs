@@ -9,7 +9,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use tidegate_backbone::{Channel, Place, Publication};
 use tidegate_codec::delta::{self, Alignment};
-use tidegate_codec::{ClientInfo, Encoded, Event, Format, Push};
+use tidegate_codec::{ClientInfo, Encoded, Event, Format, Push, SharedPublication};
 
 use crate::counters::Counters;
 use journey::Journey;
@@ -29,8 +29,12 @@ struct Encodings {
     /// Offset up to which the channel has nothing but this publication.
     after: u64,
     forms: [OnceLock<Option<Encoded>>; Form::COUNT],
+    /// What replies to clients that come back hold of it; nothing until the first one does.
+    shared: OnceLock<Box<SharedForms>>,
     counters: Arc<Counters>,
 }
+
+type SharedForms = [OnceLock<Option<SharedPublication>>; Form::COUNT];
 
 #[derive(Debug)]
 enum Content {
@@ -105,6 +109,7 @@ impl Broadcast {
             base: None,
             after: 0,
             forms: Default::default(),
+            shared: OnceLock::new(),
             counters,
         };
         Self(Arc::new(encodings), None)
@@ -241,9 +246,15 @@ impl Broadcast {
         encoded.ok()
     }
 
-    /// The publication as a client sees it; `None` if it is none.
-    pub(crate) fn publication(&self, form: Form) -> Option<tidegate_codec::Publication> {
-        self.published().map(|it| self.form_of(it, form))
+    /// The publication in a form, as replies hold it; `None` if it is none, or has none such.
+    pub(crate) fn shared(&self, form: Form) -> Option<&SharedPublication> {
+        let forms = self.0.shared.get_or_init(Box::default);
+        let share = || {
+            let readable = self.published();
+            let readable = readable.filter(|it| form.format().accepts(&it.data))?;
+            SharedPublication::new(self.form_of(readable, form), form.format()).ok()
+        };
+        forms[form.index()].get_or_init(share).as_ref()
     }
 
     fn form_of(&self, publication: &Publication, form: Form) -> tidegate_codec::Publication {
@@ -336,5 +347,25 @@ mod tests {
         assert_eq!(json.user, "42");
         let protobuf = to_client(&publication, Format::Protobuf).info.unwrap();
         assert_eq!(protobuf.conn_info.as_ref(), b"\xffhello");
+    }
+
+    #[test]
+    fn what_replies_hold_of_it_is_made_once_a_form() {
+        let broadcast = |data| {
+            let publication = Publication {
+                data: Bytes::from_static(data),
+                ..Publication::default()
+            };
+            let channel = Channel::parse("news").unwrap();
+            Broadcast::new(channel, publication, Arc::default())
+        };
+        let json = Form::Plain(Format::Json);
+        let seen = broadcast(b"1");
+        let other = seen.clone();
+        let twice = (seen.shared(json).unwrap(), other.shared(json).unwrap());
+        assert!(std::ptr::eq(twice.0, twice.1));
+        let unreadable = broadcast(b"{");
+        assert!(unreadable.shared(json).is_none());
+        assert!(unreadable.shared(Form::Plain(Format::Protobuf)).is_some());
     }
 }

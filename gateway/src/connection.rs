@@ -27,7 +27,7 @@ use crate::hub::Membership;
 use crate::node::Node;
 use crate::outbox::Outbox;
 use crate::presence::Seen;
-use crate::session::{Actions, Entry, Landing, Moment, OpenError, PingStyle, Session};
+use crate::session::{Actions, Entry, Landing, Moment, OpenError, Session};
 use crate::users::Seat;
 use crate::wire::Wire;
 use crate::worker::Worker;
@@ -38,7 +38,6 @@ use work::Work;
 pub(crate) struct Connection {
     worker: Rc<Worker>,
     session: Session,
-    pings: PingStyle,
     outbox: Rc<Outbox>,
     /// What waits or is under way; `None` while there is nothing of that.
     work: Option<Box<Work>>,
@@ -56,7 +55,6 @@ impl Connection {
         let node = &worker.node;
         Self {
             outbox: Rc::new(Outbox::new(wire, node.config.client.queue_max_size)),
-            pings: entry.pings,
             session: Session::new(Arc::clone(&node.rules), entry, now()),
             worker: Rc::clone(worker),
             work: None,
@@ -175,12 +173,13 @@ impl Connection {
     /// of it ends.
     pub(crate) fn progress(&mut self, context: &mut Context<'_>) -> bool {
         let mut has_progressed = false;
-        for channel in self.outbox.take_lost() {
-            self.step(|session, _, actions| session.lost(&channel, actions));
-            has_progressed = true;
-        }
-        for errand in self.outbox.take_errands() {
-            self.run(&errand);
+        if let Some((lost, errands)) = self.outbox.take_notes() {
+            for channel in lost {
+                self.step(|session, _, actions| session.lost(&channel, actions));
+            }
+            for errand in errands {
+                self.run(&errand);
+            }
             has_progressed = true;
         }
         while let Some(finished) = self.work.as_mut().and_then(|work| work.poll(context)) {

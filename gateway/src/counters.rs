@@ -88,6 +88,7 @@ counters! {
     commands: Counter, "Commands taken from clients.";
     publications_in: Counter, "Publications accepted from clients.";
     publications_out: Counter, "Publications put into connections' outboxes.";
+    queue_bytes: Gauge, "Bytes that wait for clients whose connections take no more now.";
     events_out: Counter, "Joins and leaves put into connections' outboxes.";
     events_dropped: Counter, "Joins and leaves that other nodes could not be told.";
     presence_ignored: Counter, "Messages of other nodes and of the presence service that this node cannot read.";

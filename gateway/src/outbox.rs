@@ -18,6 +18,7 @@ use tidegate_backbone::Channel;
 use tidegate_codec::{DisconnectCode, Encoded};
 
 use crate::control::Errand;
+use crate::counters::Counter;
 use crate::hub::log::Cursor;
 use crate::signal::Signal;
 use crate::wire::{Press, Wire};
@@ -33,17 +34,22 @@ pub struct Outbox {
     behind: RefCell<SmallVec<[Rc<Cursor>; 1]>>,
     /// Bytes that wait, of both kinds.
     waiting: Cell<usize>,
+    /// Of these, the ones that the node was told of.
+    reported: Cell<u32>,
     state: Cell<State>,
     signal: Signal,
     asked_to_close: Cell<Option<DisconnectCode>>,
-    /// Channels that it cannot be given everything of any more.
-    lost: RefCell<Vec<Channel>>,
-    /// What backends want of the connection; nearly always nothing.
-    errands: RefCell<Option<Box<Errands>>>,
+    /// What its connection has to be told; nearly always nothing.
+    notes: RefCell<Option<Box<Notes>>>,
 }
 
-/// At most [`MAX_ERRANDS`].
-type Errands = Vec<Arc<Errand>>;
+#[derive(Debug, Default)]
+struct Notes {
+    /// Channels that it cannot be given everything of any more.
+    lost: Vec<Channel>,
+    /// What backends want of the connection; at most [`MAX_ERRANDS`].
+    errands: Vec<Arc<Errand>>,
+}
 
 /// Errands that may wait for one connection.
 const MAX_ERRANDS: usize = 256;
@@ -67,11 +73,11 @@ impl Outbox {
             own: RefCell::default(),
             behind: RefCell::default(),
             waiting: Cell::new(0),
+            reported: Cell::new(0),
             state: Cell::new(State::Open),
             signal: Signal::default(),
             asked_to_close: Cell::new(None),
-            lost: RefCell::default(),
-            errands: RefCell::default(),
+            notes: RefCell::default(),
         }
     }
 
@@ -115,6 +121,30 @@ impl Outbox {
         self.waiting.get()
     }
 
+    /// Brings `total` up to date with what waits. Asked when the connection has taken what it takes, so that an outbox that
+    /// is always emptied costs a comparison.
+    pub(crate) fn report(&self, total: &Counter) {
+        self.report_as(self.waiting.get(), total);
+    }
+
+    /// Takes it out of `total`.
+    pub(crate) fn retire(&self, total: &Counter) {
+        self.report_as(0, total);
+    }
+
+    fn report_as(&self, bytes: usize, total: &Counter) {
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        let before = self.reported.get();
+        if bytes == before {
+            return;
+        }
+        self.reported.set(bytes);
+        match bytes.checked_sub(before) {
+            Some(more) => total.add(more.into()),
+            None => total.sub((before - bytes).into()),
+        }
+    }
+
     /// Drops what waits, but for the rest of a frame that the client has a part of, and takes nothing more.
     pub(crate) fn abandon(&self) {
         self.shut(State::Abandoned);
@@ -143,8 +173,8 @@ impl Outbox {
 
     /// Gives the connection an errand. False when too many wait already.
     pub(crate) fn send(&self, errand: &Arc<Errand>) -> bool {
-        let mut errands = self.errands.borrow_mut();
-        let errands = errands.get_or_insert_default();
+        let mut notes = self.notes.borrow_mut();
+        let errands = &mut notes.get_or_insert_default().errands;
         let has_room = errands.len() < MAX_ERRANDS;
         if has_room {
             errands.push(Arc::clone(errand));
@@ -153,23 +183,17 @@ impl Outbox {
         has_room
     }
 
-    /// The errands that were given, told once.
-    pub(crate) fn take_errands(&self) -> Errands {
-        self.errands
-            .take()
-            .map(|errands| *errands)
-            .unwrap_or_default()
-    }
-
     /// Notes that the connection cannot be given everything of a channel any more.
     pub(crate) fn lose(&self, channel: &Channel) {
-        self.lost.borrow_mut().push(channel.clone());
+        let mut notes = self.notes.borrow_mut();
+        notes.get_or_insert_default().lost.push(channel.clone());
         self.signal.wake();
     }
 
-    /// The channels of which that was noted, told once.
-    pub(crate) fn take_lost(&self) -> Vec<Channel> {
-        self.lost.take()
+    /// The channels of which that was noted, and the errands that were given, told once.
+    pub(crate) fn take_notes(&self) -> Option<(Vec<Channel>, Vec<Arc<Errand>>)> {
+        let notes = self.notes.take()?;
+        Some((notes.lost, notes.errands))
     }
 
     /// Gives what waits to `write`, which says how many bytes it took, until nothing waits or it takes no more.
@@ -312,6 +336,27 @@ mod tests {
             push_bytes(&outbox, message(1));
             assert_eq!(flush(&outbox, &[100]).len(), rest + 3, "{sent}");
         }
+    }
+
+    #[test]
+    fn what_a_socket_does_not_take_is_in_the_total_until_it_does() {
+        let (total, slow, quick) = (
+            Counter::default(),
+            Outbox::new(JSON, 100),
+            Outbox::new(JSON, 100),
+        );
+        for (pushed, taken, expected) in [(10, 5, 7), (10, 0, 19), (0, 100, 0), (90, 0, 92)] {
+            for (outbox, taken) in [(&slow, taken), (&quick, 1_000)] {
+                if pushed > 0 {
+                    push_bytes(outbox, message(pushed));
+                }
+                flush(outbox, &[taken]);
+                outbox.report(&total);
+            }
+            assert_eq!(total.get(), expected, "{pushed}");
+        }
+        slow.retire(&total);
+        assert_eq!(total.get(), 0);
     }
 
     #[test]

@@ -47,7 +47,7 @@ use asking::Asking;
 use connect::Connecting;
 use heartbeat::Heartbeat;
 pub use heartbeat::PingStyle;
-use history::Reading;
+use history::Readings;
 pub use presence::{PresenceAnswer, PresenceError, PresenceQuestion, Standing};
 use rate::{CommandRate, Quotas, Verdict};
 use revocation::Credentials;
@@ -112,10 +112,10 @@ pub struct Session {
     quotas: Option<Box<Quotas>>,
     /// The connect under way.
     connecting: Option<Box<Connecting>>,
-    /// The subscribes under way.
-    joining: ByChannel<Subscribing>,
-    /// The reads of histories under way.
-    reading: Vec<Reading>,
+    /// The subscribes under way; `None` while there are none.
+    joining: Option<Box<ByChannel<Subscribing>>>,
+    /// The reads of histories under way; the same.
+    reading: Option<Box<Readings>>,
     /// What concerns the application's backend; `None` while there is nothing of that.
     asking: Option<Box<Asking>>,
     /// The tokens that may be revoked; `None` where none can be.
@@ -146,8 +146,8 @@ impl Session {
             state: State::Fresh(Box::new(fresh)),
             subscriptions: ByChannel::default(),
             connecting: None,
-            joining: ByChannel::default(),
-            reading: Vec::new(),
+            joining: None,
+            reading: None,
             asking: Asking::new(entry.headers),
             credentials: None,
         }
@@ -163,6 +163,12 @@ impl Session {
     #[must_use]
     pub fn address(&self) -> Option<&str> {
         self.address.as_deref()
+    }
+
+    /// How the client is pinged.
+    #[must_use]
+    pub fn pings(&self) -> PingStyle {
+        self.pings
     }
 
     /// The user's id; `None` when the client has not authenticated.
@@ -183,7 +189,7 @@ impl Session {
         self.connecting.is_some()
             || asking.is_some_and(|it| it.is_connecting())
             || channel.is_some_and(|it| {
-                self.joining.contains(it) || asking.is_some_and(|asking| asking.is_subscribing(it))
+                self.is_joining(it) || asking.is_some_and(|asking| asking.is_subscribing(it))
             })
     }
 

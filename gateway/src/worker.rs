@@ -105,9 +105,12 @@ impl Worker {
         u32::try_from(place).expect("a process has fewer files than that")
     }
 
-    /// Takes a connection off the list.
+    /// Takes a connection off the list; its outbox has to be there still.
     pub(crate) fn leave(&self, place: u32) {
-        self.connections.borrow_mut().remove(place as usize);
+        let place = self.connections.borrow_mut().remove(place as usize);
+        if let Some(outbox) = place.outbox.upgrade() {
+            outbox.retire(&self.node.counters.queue_bytes);
+        }
         self.node.connection_closed();
     }
 

@@ -1,4 +1,4 @@
-//! Go for tests: programs of one file, and the modules that they import.
+//! Go for tests: programs of one file, the modules that they import, and the program `nats`.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -10,6 +10,23 @@ use crate::tools::{fetch, run};
 
 /// Every package that a program of ours imports; its module's others come along.
 const PACKAGES: [&str; 1] = ["github.com/nats-io/nats.go/jetstream@v1.55.0"];
+
+/// The package of the program `nats`.
+const NATS: &str = "github.com/nats-io/natscli/nats@v0.3.0";
+
+/// The folder with the program `nats`, which takes a minute or two to build where it never was.
+///
+/// # Errors
+/// When Go is missing, with how to get it, and when the program cannot be fetched or built.
+pub fn nats_program() -> Result<PathBuf> {
+    check()?;
+    fetch("nats", NATS, |target| {
+        // Beside tests that run meanwhile.
+        let mut install = Command::new("nice");
+        install.args(["-n", "19", "go", "install", NATS]);
+        run(install.env("GOBIN", target).env("GOFLAGS", "-p=1"))
+    })
+}
 
 /// Builds a program of one file with the modules; gives a command that runs it.
 ///
@@ -32,12 +49,16 @@ fn module() -> Result<PathBuf> {
 }
 
 fn install() -> Result<PathBuf> {
-    run(Command::new("go").arg("version"))
-        .context("go is missing; on Debian: apt-get install golang-go, or https://go.dev/dl")?;
+    check()?;
     fetch("go", &PACKAGES.join("\n"), |target| {
         run(command(target).args(["mod", "init", "snippets"]))?;
         run(command(target).arg("get").args(PACKAGES))
     })
+}
+
+fn check() -> Result<()> {
+    run(Command::new("go").arg("version"))
+        .context("go is missing; on Debian: apt-get install golang-go, or https://go.dev/dl")
 }
 
 fn command(folder: &Path) -> Command {

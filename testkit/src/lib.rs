@@ -11,6 +11,7 @@ pub mod binaries;
 pub mod cassandra;
 pub mod chromium;
 pub mod deadline;
+pub mod front;
 pub mod gateway;
 pub mod go;
 pub mod nats;

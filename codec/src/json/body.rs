@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Serialize, Serializer};
 
 use super::line::{Payload, is_zero};
-use crate::{ClientInfo, Publication};
+use crate::{ClientInfo, Publication, SharedPublication};
 
 /// A publication; all fields are left out when zero.
 #[derive(Serialize)]
@@ -72,6 +72,27 @@ pub(super) struct Publications<'a>(pub(super) &'a [Publication]);
 impl Serialize for Publications<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_seq(self.0.iter().map(PublicationBody::from))
+    }
+}
+
+/// A list of publications of which what is written may be there.
+#[derive(Default, PartialEq)]
+pub(super) struct SharedPublications<'a>(pub(super) &'a [SharedPublication]);
+
+impl Serialize for SharedPublications<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(SharedBody))
+    }
+}
+
+struct SharedBody<'a>(&'a SharedPublication);
+
+impl Serialize for SharedBody<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0.json() {
+            Some(json) => json.serialize(serializer),
+            None => PublicationBody::from(self.0.publication()).serialize(serializer),
+        }
     }
 }
 

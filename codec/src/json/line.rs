@@ -1,6 +1,7 @@
 //! Writing one line: what is left out, and how payloads are embedded.
 
 use bytes::Bytes;
+use memchr::memchr2;
 use serde::ser::Error;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
@@ -12,14 +13,21 @@ use crate::{EncodeError, Encoded};
 /// # Errors
 /// [`EncodeError::NotJson`] for a payload that is not JSON; nothing else in a message can fail.
 pub(super) fn write(message: &impl Serialize) -> Result<Encoded, EncodeError> {
+    write_line(message).map(Encoded::from)
+}
+
+/// The same, as bytes of its own.
+///
+/// # Errors
+/// The same.
+pub(super) fn write_line(message: &impl Serialize) -> Result<Vec<u8>, EncodeError> {
     let mut line = serde_json::to_vec(message).map_err(|_| EncodeError::NotJson)?;
     // The serializer writes no raw line breaks, and inside JSON strings they are escaped: any found here is white
     // space between the tokens of a payload.
-    let is_break = |byte: &u8| matches!(byte, b'\n' | b'\r');
-    if line.iter().any(is_break) {
-        line.retain(|byte| !is_break(byte));
+    if memchr2(b'\n', b'\r', &line).is_some() {
+        line.retain(|byte| !matches!(byte, b'\n' | b'\r'));
     }
-    Ok(line.into())
+    Ok(line)
 }
 
 /// Whether a field is left out, being zero, false, empty or none.

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
-use super::body::{Clients, Publications};
+use super::body::{Clients, Publications, SharedPublications};
 use super::line::{Payload, is_zero};
 use crate::{
     ConnectResult, Failure, RefreshResult, Reply, SubRefreshResult, SubscribeResult, Success,
@@ -158,7 +158,7 @@ struct SubscribeBody<'a> {
     #[serde(skip_serializing_if = "is_zero")]
     epoch: &'a str,
     #[serde(skip_serializing_if = "is_zero")]
-    publications: Publications<'a>,
+    publications: SharedPublications<'a>,
     #[serde(skip_serializing_if = "is_zero")]
     recovered: bool,
     #[serde(skip_serializing_if = "is_zero")]
@@ -180,7 +180,7 @@ impl<'a> From<&'a SubscribeResult> for SubscribeBody<'a> {
             ttl: result.ttl,
             recoverable: result.recoverable,
             epoch: &result.epoch,
-            publications: Publications(&result.publications),
+            publications: SharedPublications(&result.publications),
             recovered: result.recovered,
             offset: result.offset,
             positioned: result.positioned,

@@ -107,7 +107,9 @@ fn subscribe(result: &SubscribeResult) -> proto::SubscribeResult {
         ttl: result.ttl,
         recoverable: result.recoverable,
         epoch: result.epoch.clone(),
-        publications: result.publications.iter().map(publication).collect(),
+        publications: (result.publications.iter())
+            .map(|it| publication(it.publication()))
+            .collect(),
         recovered: result.recovered,
         offset: result.offset,
         positioned: result.positioned,

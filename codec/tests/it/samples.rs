@@ -135,7 +135,7 @@ prop_compose! {
 prop_compose! {
     fn subscribe_result()(
         [expires, recoverable, recovered, positioned, was_recovering, delta] in any::<[bool; 6]>(),
-        ttl in any::<u32>(), epoch in text(), publications in vec(publication(), 0..3),
+        ttl in any::<u32>(), epoch in text(), publications in vec(publication().prop_map(Into::into), 0..3),
         offset in any::<u64>(), data in payload(),
     ) -> SubscribeResult {
         SubscribeResult {

@@ -61,7 +61,7 @@ impl Connection {
     }
 
     fn ping(&self) {
-        match self.pings {
+        match self.session.pings() {
             PingStyle::Message | PingStyle::OneWay => self.push(&self.format().ping()),
             PingStyle::Frame => self
                 .outbox
@@ -109,7 +109,7 @@ impl Connection {
         self.closing = Some(Box::new(with));
         self.seat = None;
         self.seen = None;
-        self.outbox.take_errands();
+        self.outbox.take_notes();
         self.work().backlog.clear();
         self.memberships = ByChannel::default();
     }

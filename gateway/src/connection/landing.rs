@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use tidegate_backbone::Error;
+use tidegate_codec::SharedPublication;
 
 use super::Connection;
 use super::operation::Joined;
@@ -46,22 +47,18 @@ impl Connection {
     }
 
     /// Publications as they stand in a reply: as a row of patches, where the client asked for that.
-    fn publications(
-        &self,
-        missed: &[Broadcast],
-        is_delta: bool,
-    ) -> Vec<tidegate_codec::Publication> {
+    fn publications(&self, missed: &[Broadcast], is_delta: bool) -> Vec<SharedPublication> {
         let format = self.format();
-        let form = |index| match (is_delta, index) {
-            (false, _) => Form::Plain(format),
-            (true, 0) => Form::Whole(format),
-            (true, _) => Form::Patch(format),
-        };
-        let readable = missed.iter().filter(|it| format.accepts(&it.data()));
-        let numbered = readable.enumerate();
-        numbered
-            .filter_map(|(index, it)| it.publication(form(index)))
-            .collect()
+        let mut publications = Vec::with_capacity(missed.len());
+        for broadcast in missed {
+            let form = match (is_delta, publications.is_empty()) {
+                (false, _) => Form::Plain(format),
+                (true, true) => Form::Whole(format),
+                (true, false) => Form::Patch(format),
+            };
+            publications.extend(broadcast.shared(form).cloned());
+        }
+        publications
     }
 }
 

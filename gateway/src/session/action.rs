@@ -1,7 +1,7 @@
 //! What a session asks of its caller, and what the caller brings back.
 
 use tidegate_backbone::{Channel, Error, Position, Publication, Range};
-use tidegate_codec::{Disconnect, Push, Reply};
+use tidegate_codec::{Disconnect, Push, Reply, SharedPublication};
 
 use super::PresenceQuestion;
 use crate::auth::EndpointId;
@@ -122,7 +122,7 @@ pub struct Landing {
     /// Where delivery begins, in a channel with history.
     pub position: Option<Position>,
     /// What the client missed; `None` when it asked for nothing, or cannot be given all of it.
-    pub recovered: Option<Vec<tidegate_codec::Publication>>,
+    pub recovered: Option<Vec<SharedPublication>>,
 }
 
 /// Why a connection was not opened.

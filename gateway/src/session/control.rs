@@ -38,7 +38,7 @@ impl Session {
     }
 
     fn subscribe_by_order(&mut self, wanted: &Wanted, now: Moment, actions: &mut Actions) -> bool {
-        if self.subscriptions.contains(&wanted.channel) || self.joining.contains(&wanted.channel) {
+        if self.subscriptions.contains(&wanted.channel) || self.is_joining(&wanted.channel) {
             return true;
         }
         let rules = Arc::clone(&self.rules);
@@ -77,7 +77,7 @@ impl Session {
             },
             recovery,
         };
-        self.joining.insert(channel, subscribing);
+        self.begin_joining(channel, subscribing);
         true
     }
 
@@ -89,7 +89,7 @@ impl Session {
         if self.end_asking(channel, ErrorCode::PermissionDenied, actions) {
             return true;
         }
-        let Some((_, joining)) = self.joining.remove(channel) else {
+        let Some(joining) = self.end_joining(channel) else {
             return false;
         };
         if let Some(id) = joining.id {
@@ -101,7 +101,7 @@ impl Session {
     fn unsubscribe_of_all(&mut self, actions: &mut Actions) -> bool {
         let names = |it: &Channel| it.as_str().to_owned();
         let subscribed = self.subscriptions.channels().map(names);
-        let joining = self.joining.channels().map(names);
+        let joining = self.joining.iter().flat_map(|it| it.channels()).map(names);
         let asking = self.asking.iter().flat_map(|it| it.asked());
         let asking = asking.map(str::to_owned);
         let all: Vec<_> = subscribed.chain(joining).chain(asking).collect();
@@ -156,6 +156,9 @@ pub(super) fn push_subscription(channel: &Channel, result: SubscribeResult, acti
         positioned: result.positioned,
         data: result.data,
     })));
-    let publications = result.publications.into_iter();
+    let publications = result
+        .publications
+        .iter()
+        .map(|it| it.publication().clone());
     actions.extend(publications.map(|it| push(Event::Publication(it))));
 }

@@ -22,6 +22,10 @@ pub(super) struct Reading {
     ttl: Duration,
 }
 
+/// Those of one client.
+#[derive(Debug, Default)]
+pub(super) struct Readings(Vec<Reading>);
+
 impl Session {
     pub(super) fn history(
         &mut self,
@@ -64,7 +68,7 @@ impl Session {
             (true, Duration::ZERO) => Duration::MAX,
             (true, ttl) => ttl.max(rules.options.history_ttl),
         };
-        self.reading.push(Reading {
+        self.reading.get_or_insert_default().0.push(Reading {
             id,
             epoch: since.epoch,
             ttl,
@@ -86,10 +90,9 @@ impl Session {
         now: Moment,
         actions: &mut Actions,
     ) {
-        let Some(index) = self.reading.iter().position(|reading| reading.id == id) else {
+        let Some(reading) = self.take_reading(id) else {
             return;
         };
-        let reading = self.reading.swap_remove(index);
         let outcome = match result {
             Ok(page) if !reading.epoch.is_empty() && *reading.epoch != *page.top.position.epoch => {
                 Err(ErrorCode::UnrecoverablePosition.into())
@@ -99,6 +102,14 @@ impl Session {
             Err(Error::Unavailable(_) | Error::TooLarge { .. }) => Err(ErrorCode::Internal.into()),
         };
         actions.push(Action::Reply(Reply { id, outcome }));
+    }
+
+    fn take_reading(&mut self, id: u32) -> Option<Reading> {
+        let all = &mut self.reading.as_mut()?.0;
+        let index = all.iter().position(|reading| reading.id == id)?;
+        let reading = all.swap_remove(index);
+        self.reading.take_if(|all| all.0.is_empty());
+        Some(reading)
     }
 }
 

@@ -69,7 +69,10 @@ impl Session {
         let credentials = self.credentials.get_or_insert_default();
         let kept = &mut credentials.subscriptions;
         kept.retain(|(it, _)| {
-            let is_there = subscriptions.contains(it.as_str()) || joining.contains(it.as_str());
+            let is_joining = joining
+                .as_ref()
+                .is_some_and(|all| all.contains(it.as_str()));
+            let is_there = subscriptions.contains(it.as_str()) || is_joining;
             is_there && it != channel
         });
         kept.extend(token.map(|token| (channel.clone(), token)));

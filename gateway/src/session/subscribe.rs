@@ -113,7 +113,7 @@ impl Session {
             result,
             recovery,
         };
-        self.joining.insert(channel, subscribing);
+        self.begin_joining(channel, subscribing);
         Ok(())
     }
 
@@ -133,6 +133,22 @@ impl Session {
         Ok(if is_asked { term.unannounced() } else { term })
     }
 
+    pub(super) fn is_joining(&self, channel: &str) -> bool {
+        let joining = self.joining.as_ref();
+        joining.is_some_and(|it| it.contains(channel))
+    }
+
+    pub(super) fn begin_joining(&mut self, channel: Channel, subscribing: Subscribing) {
+        let joining = self.joining.get_or_insert_default();
+        joining.insert(channel, subscribing);
+    }
+
+    pub(super) fn end_joining(&mut self, channel: &str) -> Option<Subscribing> {
+        let (_, subscribing) = self.joining.as_mut()?.remove(channel)?;
+        self.joining.take_if(|it| it.len() == 0);
+        Some(subscribing)
+    }
+
     /// Takes the outcome of [`Action::Join`].
     pub fn joined(
         &mut self,
@@ -140,7 +156,7 @@ impl Session {
         result: Result<Landing, Error>,
         actions: &mut Actions,
     ) {
-        let Some((_, subscribing)) = self.joining.remove(channel.as_str()) else {
+        let Some(subscribing) = self.end_joining(channel.as_str()) else {
             return;
         };
         let Subscribing {
@@ -218,7 +234,8 @@ impl Session {
     pub(super) fn has_room_for(&self, channel: &str) -> bool {
         let asked = self.asking.iter().flat_map(|it| it.asked());
         let asking = asked.filter(|it| *it != channel).count();
-        let taken = self.subscriptions.len() + self.joining.len() + asking;
+        let joining = self.joining.as_ref().map_or(0, |it| it.len());
+        let taken = self.subscriptions.len() + joining + asking;
         taken < self.rules.client.channel_limit
     }
 

@@ -176,6 +176,7 @@ impl Stream {
                 Poll::Ready(Ok(())) | Poll::Pending => break,
             }
         }
+        outbox.report(&worker.node.counters.queue_bytes);
         match self.writer.poll_flush(context) {
             Poll::Ready(Err(error)) => Err(error),
             Poll::Ready(Ok(())) | Poll::Pending => Ok(()),

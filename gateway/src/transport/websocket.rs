@@ -245,11 +245,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static, C: Conversation + Unpin> Socke
             io, conversation, ..
         } = self;
         let mut io = Pin::new(io);
-        ready!(
-            conversation
-                .outbox()
-                .poll_flush(&mut |bytes| io.as_mut().poll_write(context, bytes))
-        )?;
+        let outbox = conversation.outbox();
+        let flushed = outbox.poll_flush(&mut |bytes| io.as_mut().poll_write(context, bytes));
+        outbox.report(&conversation.worker().node.counters.queue_bytes);
+        ready!(flushed)?;
         io.poll_flush(context)
     }
 

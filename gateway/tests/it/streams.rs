@@ -6,6 +6,7 @@ mod grpc;
 mod http2;
 mod one_way;
 mod origins;
+mod queue;
 
 use std::net::SocketAddr;
 

@@ -7,6 +7,8 @@
 )]
 #![expect(clippy::print_stdout, reason = "the figures are of use by themselves")]
 
+mod traces;
+
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::rc::Rc;
@@ -38,16 +40,16 @@ use tokio_rustls::rustls::{ClientConfig, ClientConnection, RootCertStore, Stream
 static ALLOCATOR: dhat::Alloc = dhat::Alloc;
 
 /// Bytes on the heap of a client that has authenticated and subscribed, the allocator's own not counted.
-const CLIENT_BYTES: usize = 1_500;
+const CLIENT_BYTES: usize = 1_330;
 
 /// The same where it is told of and hears of others. The node's own table has room for twice what is in it at worst.
 const SEEN_CLIENT_BYTES: usize = CLIENT_BYTES + 450;
 
 /// The same over TLS.
-const TLS_CLIENT_BYTES: usize = 4_000;
+const TLS_CLIENT_BYTES: usize = 3_800;
 
 /// The same over a response of HTTP/1, which has taken its socket over.
-const STREAM_CLIENT_BYTES: usize = CLIENT_BYTES + 200;
+const STREAM_CLIENT_BYTES: usize = CLIENT_BYTES + 300;
 
 /// What a client needs whose commands come by request.
 const INBOX_BYTES: usize = 500;
@@ -67,6 +69,8 @@ fn memory_is_bounded() {
     idle_tls_clients();
     idle_streams();
     deliveries();
+    // Last, for tracing is on for the rest of the process.
+    traces::cost();
 }
 
 fn idle_clients() {

@@ -1,5 +1,7 @@
 //! Backends over gRPC and NATS, and what they are told when a node is gone.
 
+mod permissions;
+mod sessions;
 mod snippets;
 
 use serde_json::{Value, json};
@@ -7,7 +9,6 @@ use tidegate_proto::gateway as proto;
 use tidegate_proto::gateway::gateway_client::GatewayClient;
 use tidegate_proto::gateway::revocation::Subject;
 use tidegate_testkit::deadline::until_some;
-use tidegate_testkit::nats::NatsServer;
 use tidegate_testkit::program::Program;
 use tonic::Code;
 use tonic::metadata::MetadataValue;
@@ -264,64 +265,6 @@ async fn nats_does_what_http_does() {
     assert_eq!(
         headers.get("Nats-Service-Error-Code").unwrap().as_str(),
         "400"
-    );
-}
-
-/// What `docs/backends.md` gives a backend: it may publish and control, and hears nothing but answers.
-const ACCOUNTS: &str = r#"
-jetstream: enabled
-authorization {
-  users: [
-    { user: tidegate, password: nodes }
-    { user: backend, password: backends, permissions: {
-        publish: [ "tide.pub.chat.>", "tide.req.tidegate.>" ]
-        subscribe: [ "_INBOX.>" ]
-    } }
-    { user: publisher, password: publishers, permissions: {
-        publish: [ "tide.pub.chat.>" ]
-        subscribe: [ "_INBOX.>" ]
-    } }
-  ]
-}
-"#;
-
-#[tokio::test]
-async fn nats_permissions_decide_who_may_control() {
-    let server = NatsServer::start_with(ACCOUNTS).await.unwrap();
-    let as_user = async |user: &str, password: &str| {
-        let options =
-            async_nats::ConnectOptions::with_user_and_password(user.into(), password.into());
-        options.connect(server.url()).await.unwrap()
-    };
-    let config = json!({
-        "http_server": { "workers": 1 },
-        "client": { "token": { "hmac_secret_key": KEY } },
-        "channel": { "namespaces": [{ "name": "chat" }] },
-        "nats": { "user": "tidegate", "password": "nodes" },
-        "nats_api": { "enabled": true },
-    });
-    let url = server.url();
-    let gateway = tidegate_testkit::gateway::Gateway::start(
-        env!("CARGO_BIN_EXE_tidegate"),
-        &config,
-        Some(&url),
-    );
-    let _gateway = gateway.await.unwrap();
-    let backend = as_user("backend", "backends").await;
-    let answers = async || {
-        let asked = backend.request("tide.req.tidegate.info", "{}".into()).await;
-        serde_json::from_slice::<Value>(&asked.ok()?.payload).ok()
-    };
-    let info = until_some("a backend is answered", answers).await.unwrap();
-    assert_eq!(info["result"]["nodes"].as_array().unwrap().len(), 1);
-    let publisher = as_user("publisher", "publishers").await;
-    let refused = tokio::time::timeout(
-        std::time::Duration::from_millis(500),
-        publisher.request("tide.req.tidegate.info", "{}".into()),
-    );
-    assert!(
-        !matches!(refused.await, Ok(Ok(_))),
-        "a publisher may control"
     );
 }
 

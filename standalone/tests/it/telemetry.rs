@@ -3,6 +3,10 @@
 mod backend;
 mod client;
 mod collector;
+mod hooks;
+mod http;
+mod sending;
+mod values;
 
 use std::process::Command;
 

@@ -68,7 +68,7 @@ fn subscribe() {
         ttl: 5,
         recoverable: true,
         epoch: text("e"),
-        publications: vec![publication, Publication::default()],
+        publications: vec![publication.into(), Publication::default().into()],
         recovered: true,
         offset: u64::MAX,
         positioned: true,

@@ -3,7 +3,8 @@
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 use tidegate_codec::{
-    ClientInfo, ConnectResult, Event, Publication, Push, Reply, SubscribeResult, Success,
+    ClientInfo, ConnectResult, Event, Publication, Push, Reply, SharedPublication, SubscribeResult,
+    Success,
 };
 
 /// A line as a tree; fails on more than one line.
@@ -136,12 +137,16 @@ fn connection(result: &ConnectResult) -> Value {
 }
 
 fn subscription(result: &SubscribeResult) -> Value {
+    let publications = result
+        .publications
+        .iter()
+        .map(SharedPublication::publication);
     object([
         ("expires", value(result.expires)),
         ("ttl", value(result.ttl)),
         ("recoverable", value(result.recoverable)),
         ("epoch", value(result.epoch.as_str())),
-        ("publications", value(list(&result.publications))),
+        ("publications", value(list(publications))),
         ("recovered", value(result.recovered)),
         ("offset", value(result.offset)),
         ("positioned", value(result.positioned)),
@@ -151,8 +156,8 @@ fn subscription(result: &SubscribeResult) -> Value {
     ])
 }
 
-fn list(publications: &[Publication]) -> Vec<Value> {
-    publications.iter().map(publication).collect()
+fn list<'a>(publications: impl IntoIterator<Item = &'a Publication>) -> Vec<Value> {
+    publications.into_iter().map(publication).collect()
 }
 
 fn publication(publication: &Publication) -> Value {

@@ -124,7 +124,9 @@ fn subscription(result: proto::SubscribeResult) -> SubscribeResult {
         ttl: result.ttl,
         recoverable: result.recoverable,
         epoch: result.epoch,
-        publications: result.publications.into_iter().map(publication).collect(),
+        publications: (result.publications.into_iter())
+            .map(|it| publication(it).into())
+            .collect(),
         recovered: result.recovered,
         offset: result.offset,
         positioned: result.positioned,

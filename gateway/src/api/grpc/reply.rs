@@ -95,16 +95,28 @@ fn revocation(entry: Entry) -> proto::Revocation {
 }
 
 pub(super) fn batch(outcomes: Vec<Result<Outcome, Failure>>) -> proto::BatchResponse {
-    let reply = |outcome| proto::Reply {
-        reply: Some(match outcome {
-            Err(failure) => Reply::Error(error(failure)),
-            Ok(outcome @ Outcome::Published(_)) => Reply::Publish(outcome.into()),
-            Ok(outcome @ Outcome::Broadcast(_)) => Reply::Broadcast(outcome.into()),
-            Ok(outcome) => Reply::Control(outcome.into()),
-        }),
+    let reply = |outcome: Result<Outcome, Failure>| proto::Reply {
+        reply: Some(outcome.map_or_else(|failure| Reply::Error(error(failure)), one_of_batch)),
     };
     proto::BatchResponse {
         replies: outcomes.into_iter().map(reply).collect(),
+    }
+}
+
+fn one_of_batch(outcome: Outcome) -> Reply {
+    match outcome {
+        it @ Outcome::Published(_) => Reply::Publish(it.into()),
+        it @ Outcome::Broadcast(_) => Reply::Broadcast(it.into()),
+        it @ Outcome::Reached(_) => Reply::Control(it.into()),
+        it @ Outcome::Presence(_) => Reply::Presence(it.into()),
+        it @ Outcome::PresenceStats { .. } => Reply::PresenceStats(it.into()),
+        it @ Outcome::History { .. } => Reply::History(it.into()),
+        it @ Outcome::Removed => Reply::HistoryRemove(it.into()),
+        it @ Outcome::Channels(_) => Reply::Channels(it.into()),
+        it @ Outcome::Connections { .. } => Reply::Connections(it.into()),
+        it @ Outcome::Info(_) => Reply::Info(it.into()),
+        it @ Outcome::Done => Reply::Revocation(it.into()),
+        it @ Outcome::Revocations { .. } => Reply::Revocations(it.into()),
     }
 }
 

@@ -35,7 +35,7 @@ pub(super) fn subscribe(request: proto::SubscribeRequest) -> Result<Operation> {
         data: request.data.into(),
         expire_at: time(request.expire_at),
         since: request.recover_since.map(|it| (it.epoch, it.offset)),
-        overrides: Override::default(),
+        overrides: request.r#override.map_or_else(Override::default, overrides),
     });
     Ok(Operation::Control(target(request.target)?, order))
 }
@@ -157,6 +157,18 @@ pub(super) fn batch(request: proto::BatchRequest) -> Result<Batch> {
         Command::Unsubscribe(it) => unsubscribe(it),
         Command::Disconnect(it) => disconnect(it),
         Command::Refresh(it) => refresh(it),
+        Command::Presence(it) => presence(it),
+        Command::PresenceStats(it) => presence_stats(it),
+        Command::History(it) => history(it),
+        Command::HistoryRemove(it) => history_remove(it),
+        Command::Channels(it) => channels(it),
+        Command::Connections(it) => connections(it),
+        Command::Info(it) => info(it),
+        Command::BlockUser(it) => block_user(it),
+        Command::UnblockUser(it) => unblock_user(it),
+        Command::RevokeToken(it) => revoke_token(it),
+        Command::InvalidateUserTokens(it) => invalidate_user_tokens(it),
+        Command::Revocations(it) => revocations(it),
     };
     Ok(Batch {
         operations: request.commands.into_iter().map(operation).collect(),
@@ -181,8 +193,18 @@ fn target(target: Option<proto::Target>) -> Result<Target> {
         user: target.user,
         client: target.client,
         spared: target.spared_clients,
-        session: String::new(),
+        session: target.session,
     })
+}
+
+const fn overrides(options: proto::SubscriptionOverride) -> Override {
+    Override {
+        presence: options.presence,
+        join_leave: options.join_leave,
+        force_push_join_leave: options.force_push_join_leave,
+        force_positioning: options.force_positioning,
+        force_recovery: options.force_recovery,
+    }
 }
 
 fn time(seconds: i64) -> Option<i64> {

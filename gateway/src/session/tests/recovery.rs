@@ -97,7 +97,7 @@ fn a_client_that_comes_back_is_told_from_where_it_goes_on() {
     let mut client = client(|_| {});
     client.join = Ok(Landing {
         position: Some(position(7)),
-        recovered: Some(vec![seen(5), seen(7)]),
+        recovered: Some(vec![seen(5).into(), seen(7).into()]),
     });
     let reply = subscribe(&mut client, back);
     // The offset is the client's own, not the top.

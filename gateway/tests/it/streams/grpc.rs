@@ -23,21 +23,21 @@ use crate::token;
 
 const METHOD: &str = "/centrifugal.centrifugo.unistream.CentrifugoUniStream/Consume";
 
-fn grpc_site(change: impl FnOnce(&mut serde_json::Value)) -> Site {
+pub(super) fn grpc_site(change: impl FnOnce(&mut serde_json::Value)) -> Site {
     site(|config| {
         config["uni_grpc"] = json!({ "enabled": true, "address": "127.0.0.1", "port": 0 });
         change(config);
     })
 }
 
-async fn channel(site: &Site) -> Channel {
+pub(super) async fn channel(site: &Site) -> Channel {
     let url = format!("http://{}", site.uni_grpc_address());
     let endpoint = Endpoint::from_shared(url).unwrap();
     endpoint.connect().await.unwrap()
 }
 
 /// What `alice` says who wants to hear of these channels.
-fn connect(channels: &[&str]) -> ConnectRequest {
+pub(super) fn connect(channels: &[&str]) -> ConnectRequest {
     let subs = channels
         .iter()
         .map(|it| (String::from(*it), SubscribeRequest::default()));
@@ -61,7 +61,7 @@ async fn call(
     Ok(answer.into_inner())
 }
 
-async fn consume(channel: &Channel, request: ConnectRequest) -> Streaming<Push> {
+pub(super) async fn consume(channel: &Channel, request: ConnectRequest) -> Streaming<Push> {
     call(channel, METHOD, Request::new(request)).await.unwrap()
 }
 

@@ -1,13 +1,19 @@
 //! What `docs/backends.md` shows backends is done as it stands there.
 
+use std::path::Path;
+use std::process::Command;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tidegate_testkit::deadline::until_some;
-use tidegate_testkit::go::go;
+use tidegate_testkit::go::{go, nats_program};
 use tidegate_testkit::node::{node, node_modules};
 use tidegate_testkit::program::Program;
 use tidegate_testkit::python::python;
+use tokio_tungstenite::connect_async;
+use tokio_tungstenite::tungstenite::Message;
 
 use super::{ask, listener};
 use crate::scenario::keep;
@@ -25,6 +31,7 @@ async fn site_with_service() -> (Site, async_nats::Client) {
     let site = Site::start(Backbone::Nats, |config| {
         keep(config);
         config["nats_api"] = json!({ "enabled": true });
+        config["client"]["revocation"] = json!({ "enabled": true });
     })
     .await;
     let nats = async_nats::connect(site.nats.as_ref().unwrap().url());
@@ -88,57 +95,119 @@ async fn the_go_snippet_is_told_that_the_stream_has_its_publication() {
     assert_eq!(publications[0]["data"], json!({ "text": "from Go" }));
 }
 
-/// The lines of the page that call the program `nats`, as words.
-fn nats_lines() -> Vec<Vec<String>> {
-    let page = include_str!("../../../../docs/backends.md");
-    let lines = page.lines().filter_map(|it| it.strip_prefix("    nats "));
-    lines.map(words).collect()
+/// The lines of the documentation that call the program `nats` about what this site has, in the order of the pages.
+fn nats_lines() -> Vec<&'static str> {
+    let pages = [
+        include_str!("../../../../docs/backends.md"),
+        include_str!("../../../../docs/tokens.md"),
+    ];
+    let lines = pages.iter().flat_map(|page| page.lines());
+    let lines = lines
+        .map(str::trim_start)
+        .filter(|it| it.starts_with("nats "));
+    // A watch does not end.
+    lines.filter(|it| !it.contains(" watch ")).collect()
 }
 
-/// The words of a command without quotes but single ones around a whole word.
-fn words(line: &str) -> Vec<String> {
-    let mut rest = line.trim();
-    let mut words = Vec::new();
-    while !rest.is_empty() {
-        let (word, behind) = match rest.strip_prefix('\'') {
-            Some(quoted) => quoted.split_once('\'').expect("a quote ends"),
-            None => rest.split_once(' ').unwrap_or((rest, "")),
-        };
-        words.push(word.to_owned());
-        rest = behind.trim_start();
+/// The program as a user without contexts of its own calls it.
+fn nats_command(line: &str, programs: &Path, home: &Path, url: &str) -> Command {
+    let path = std::env::join_paths([programs, Path::new("/usr/bin"), Path::new("/bin")]);
+    let mut command = Command::new("sh");
+    command.env_clear();
+    command.args(["-c", line]).env("PATH", path.unwrap());
+    command.env("HOME", home).env("NATS_URL", url);
+    command
+}
+
+/// What the program has to write for a line of the documentation.
+fn expected(line: &str) -> &'static str {
+    let words: Vec<&str> = line.split(' ').collect();
+    match words[..] {
+        ["nats", "pub", ..] => "Published",
+        ["nats", "req", ..] => r#"{"result":{"num_clients":0}}"#,
+        ["nats", "micro", "ls"] => "tidegate",
+        ["nats", "micro", "info", ..] => "tide.req.tidegate.disconnect",
+        ["nats", "micro", "stats", ..] => "Statistics",
+        ["nats", "kv", "ls", ..] => "token.4f1c",
+        ["nats", "kv", "put", ..] => "4102444800",
+        ["nats", "kv", "del", ..] => "",
+        _ => panic!("the test does not know what {line:?} writes"),
     }
-    words
 }
 
-/// Not by the program `nats`, which takes minutes to build: its lines are read, and what they ask for is done by a client.
 #[tokio::test]
-async fn what_the_lines_of_the_documentation_ask_nats_for_is_done() {
+async fn the_lines_for_the_nats_program_do_what_they_say() {
+    let programs = tokio::task::spawn_blocking(|| nats_program().unwrap());
+    let programs = programs.await.unwrap();
     let (site, nats) = site_with_service().await;
     let mut listener = listener(&site).await;
+    let url = site.nats.as_ref().unwrap().url();
+    let home = tempfile::tempdir().unwrap();
+    let revoked = json!({ "uid": "4f1c", "expire_at": 4_000_000_000_u64 });
+    let done = ask(&nats, "revoke_token", revoked).await;
+    assert_eq!(done, json!({ "result": {} }));
     let lines = nats_lines();
-    assert_eq!(lines.len(), 3, "{lines:?}");
+    assert_eq!(lines.len(), 8, "{lines:?}");
     for line in lines {
-        let line: Vec<&str> = line.iter().map(String::as_str).collect();
-        match line[..] {
-            ["pub", subject, payload] => {
-                let payload = payload.to_owned();
-                let said = BASE64.encode(&payload);
-                let published = nats.publish(subject.to_owned(), payload.into());
-                published.await.unwrap();
-                assert_eq!(listener.next_line().await.unwrap(), said);
-            }
-            ["req", subject, payload] => {
-                let asked = nats.request(subject.to_owned(), payload.to_owned().into());
-                let answer = serde_json::from_slice::<Value>(&asked.await.unwrap().payload);
-                let expected = json!({ "result": { "num_clients": 0 } });
-                assert_eq!(answer.unwrap(), expected);
-            }
-            ["micro", "info", service] => {
-                let asked = nats.request(format!("$SRV.INFO.{service}"), "".into());
-                let info: Value = serde_json::from_slice(&asked.await.unwrap().payload).unwrap();
-                assert_eq!(info["name"], service);
-            }
-            _ => panic!("the test does not know what {line:?} asks for"),
-        }
+        let command = nats_command(line, &programs, home.path(), &url);
+        let mut program = Program::start(command).unwrap();
+        program.succeeded().await.unwrap();
+        let output = program.output();
+        assert!(output.contains(expected(line)), "{line}\n{output}");
     }
+    let said = BASE64.encode(r#"{"text":"from the command line"}"#);
+    assert_eq!(listener.next_line().await.unwrap(), said);
+    // What stands in the bucket afterwards is what the lines put there, and every node goes by it.
+    let listed = async || {
+        let found = ask(&nats, "revocations", json!({})).await;
+        let expected = json!([{ "user": "mallory", "expire_at": 4_102_444_800_u64 }]);
+        (found["result"]["revocations"] == expected).then_some(())
+    };
+    until_some("nodes go by what was put and deleted", listed)
+        .await
+        .unwrap();
+}
+
+/// A backend that is nothing but a line of the README.
+#[tokio::test]
+async fn the_nats_program_answers_calls_of_clients() {
+    let programs = tokio::task::spawn_blocking(|| nats_program().unwrap());
+    let programs = programs.await.unwrap();
+    let page = include_str!("../../../../README.md");
+    let line = page.lines().map(str::trim_start);
+    let line = line
+        .clone()
+        .find(|it| it.starts_with("nats reply "))
+        .unwrap();
+    let site = Site::start(Backbone::Nats, |config| {
+        config["client"]["allow_anonymous_connect_without_token"] = true.into();
+        config["rpc"] = json!({
+            "proxy": { "endpoint": "nats:app" },
+            "without_namespace": { "proxy_enabled": true },
+        });
+    })
+    .await;
+    let home = tempfile::tempdir().unwrap();
+    let url = site.nats.as_ref().unwrap().url();
+    let line = format!("exec {line}");
+    let command = nats_command(&line, &programs, home.path(), &url);
+    let mut backend = Program::start(command).unwrap();
+    let (mut socket, _) = connect_async(site.near().websocket()).await.unwrap();
+    let connect = json!({ "id": 1, "connect": {} }).to_string();
+    socket.send(Message::text(connect)).await.unwrap();
+    socket.next().await.unwrap().unwrap();
+    let mut id = 1;
+    let mut answered = async || {
+        id += 1;
+        let call = json!({ "id": id, "rpc": { "method": "x", "data": {} } }).to_string();
+        socket.send(Message::text(call)).await.ok()?;
+        let reply = socket.next().await?.ok()?.into_text().ok()?;
+        let reply: Value = serde_json::from_str(&reply).ok()?;
+        reply["rpc"]["data"]
+            .is_object()
+            .then(|| reply["rpc"]["data"].clone())
+    };
+    let data = until_some("the line answers", &mut answered).await.unwrap();
+    assert_eq!(data, json!({ "hello": "from NATS" }));
+    backend.kill().unwrap();
 }

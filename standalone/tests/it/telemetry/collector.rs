@@ -1,4 +1,4 @@
-//! A collector of OpenTelemetry that keeps what it is sent, over gRPC.
+//! A collector of OpenTelemetry that keeps what it is sent, over gRPC or HTTP, with or without TLS.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -20,12 +20,16 @@ use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value};
 use opentelemetry_proto::tonic::metrics::v1::Metric;
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::Span as Sent;
+use tidegate_testkit::authority::Authority;
 use tidegate_testkit::deadline::until_some;
+use tidegate_testkit::front::Front;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status};
+
+use super::http;
 
 /// A span that was sent.
 #[derive(Debug, Clone)]
@@ -43,6 +47,8 @@ pub(crate) struct Span {
     /// In nanoseconds.
     pub(crate) start: u64,
     pub(crate) end: u64,
+    /// What the request that it came with says.
+    pub(crate) tenant: String,
 }
 
 /// What came, in order.
@@ -58,6 +64,7 @@ pub(crate) struct Collector {
     pub(crate) url: String,
     kept: Kept,
     task: JoinHandle<()>,
+    front: Option<Front>,
 }
 
 impl Collector {
@@ -70,7 +77,36 @@ impl Collector {
             .add_service(MetricsServiceServer::new(kept.clone()))
             .serve_with_incoming(TcpIncoming::from(listener));
         let task = tokio::spawn(async { server.await.unwrap() });
-        Self { url, kept, task }
+        Self {
+            url,
+            kept,
+            task,
+            front: None,
+        }
+    }
+
+    /// One that is spoken to over HTTP/1.1.
+    pub(crate) async fn over_http() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let kept = Kept::default();
+        let task = tokio::spawn(http::serve(listener, kept.clone()));
+        Self {
+            url,
+            kept,
+            task,
+            front: None,
+        }
+    }
+
+    /// The same over TLS alone, with a certificate by this authority.
+    pub(crate) async fn behind_tls(mut self, authority: &Authority, protocol: &str) -> Self {
+        let behind = self.url.trim_start_matches("http://").parse().unwrap();
+        let certificate = authority.certificate("127.0.0.1").unwrap();
+        let front = Front::start(behind, &certificate, protocol).await.unwrap();
+        self.url = format!("https://{}", front.address());
+        self.front = Some(front);
+        self
     }
 
     /// The spans of this name that have come so far.
@@ -115,16 +151,16 @@ impl Drop for Collector {
 }
 
 impl Kept {
-    fn add_spans(&self, request: ExportTraceServiceRequest) {
+    pub(super) fn add_spans(&self, request: ExportTraceServiceRequest, tenant: String) {
         let mut spans = self.spans.lock().unwrap();
         for of_resource in request.resource_spans {
             let resource = of_resource.resource.unwrap_or_default();
             let sent = of_resource.scope_spans.into_iter().flat_map(|it| it.spans);
-            spans.extend(sent.map(|sent| Span::new(sent, &resource)));
+            spans.extend(sent.map(|sent| Span::new(sent, &resource, tenant.clone())));
         }
     }
 
-    fn add_metrics(&self, request: ExportMetricsServiceRequest) {
+    pub(super) fn add_metrics(&self, request: ExportMetricsServiceRequest) {
         let of_resources = request.resource_metrics.into_iter();
         let of_scopes = of_resources.flat_map(|it| it.scope_metrics);
         let mut metrics = self.metrics.lock().unwrap();
@@ -138,7 +174,9 @@ impl TraceService for Kept {
         &self,
         request: Request<ExportTraceServiceRequest>,
     ) -> Result<Response<ExportTraceServiceResponse>, Status> {
-        self.add_spans(request.into_inner());
+        let tenant = request.metadata().get("x-tenant");
+        let tenant = tenant.map_or_else(String::new, |it| it.to_str().unwrap().to_owned());
+        self.add_spans(request.into_inner(), tenant);
         Ok(Response::new(ExportTraceServiceResponse::default()))
     }
 }
@@ -155,7 +193,7 @@ impl MetricsService for Kept {
 }
 
 impl Span {
-    fn new(sent: Sent, resource: &Resource) -> Self {
+    fn new(sent: Sent, resource: &Resource, tenant: String) -> Self {
         let of_program = attributes(&resource.attributes);
         let told = |name: &str| of_program.get(name).cloned().unwrap_or_default();
         let links = sent.links.iter();
@@ -172,6 +210,7 @@ impl Span {
             start: sent.start_time_unix_nano,
             end: sent.end_time_unix_nano,
             name: sent.name,
+            tenant,
         }
     }
 }
