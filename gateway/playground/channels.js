@@ -5,7 +5,8 @@
  * from one or to see who is there, told through the handlers. It speaks to no server.
  */
 
-import { BoundedLog, LIMIT, clock, element } from './log.js';
+import { BoundedLog, LIMIT, clock, element, name } from './log.js';
+import { PresenceView } from './presence.js';
 
 const STATES = { subscribing: 'subscribing', subscribed: 'subscribed', waiting: 'waiting for the connection' };
 
@@ -40,23 +41,15 @@ export class ChannelList {
 
   /** `what` is `joined` or `left`. */
   movement(channel, what, info) {
-    this.#views.get(channel)?.log.add({ time: clock(), who: `${name(info)} ${what}`, text: '' });
-  }
-
-  showPresence(channel, clients) {
     const view = this.#views.get(channel);
     if (!view) return;
-    const rows = Object.values(clients).map(presenceRow);
-    view.present.replaceChildren(...rows.slice(0, LIMIT));
-    const bound = rows.length > LIMIT ? `, the first ${LIMIT} listed` : '';
-    this.#presenceSummary(view, `${rows.length} ${rows.length === 1 ? 'client' : 'clients'} present${bound}`);
+    view.log.add({ time: clock(), who: `${name(info)} ${what}`, text: '' });
+    view.presence.moved(what, info);
   }
 
-  showPresenceError(channel, text) {
-    const view = this.#views.get(channel);
-    if (!view) return;
-    view.present.replaceChildren();
-    this.#presenceSummary(view, text);
+  /** Where to show who is on a channel; nothing for one that is not listed. */
+  presence(channel) {
+    return this.#views.get(channel)?.presence;
   }
 
   has(channel) {
@@ -97,8 +90,8 @@ export class ChannelList {
     entry.append(button);
     const view = {
       panel, entry, button, count, total: 0,
-      facts: find('facts'), unsubscribe: find('unsubscribe'), presence: find('presence'),
-      presenceText: find('presence-text'), present: find('present'),
+      facts: find('facts'), unsubscribe: find('unsubscribe'),
+      presence: new PresenceView({ area: find('presence'), text: find('presence-text'), list: find('present') }),
     };
     view.log = new BoundedLog(find('log'), publicationRow, (counts) => summarise(find('log-summary'), counts));
     find('channel-title').textContent = channel;
@@ -125,11 +118,6 @@ export class ChannelList {
     if (this.selected === channel) this.select([...this.#views.keys()].at(-1) ?? null);
     if (hadFocus) this.focusSelected();
   }
-
-  #presenceSummary(view, text) {
-    view.presenceText.textContent = `${text}, as of ${clock().slice(0, 8)}`;
-    view.presence.hidden = false;
-  }
 }
 
 function facts({ channel, state, serverSide, recoverable }, { result, code, reason }) {
@@ -150,10 +138,6 @@ function described({ data, offset, info, tags, channel: origin, removed, key }, 
   return { who: info ? name(info) : 'server API', note: parts.join(', '), text: JSON.stringify(data) ?? '' };
 }
 
-function name(info) {
-  return info?.user || 'anonymous';
-}
-
 function publicationRow({ time, who, note, text }) {
   const row = element('li', 'publication');
   const head = element('p', 'row-head');
@@ -162,15 +146,6 @@ function publicationRow({ time, who, note, text }) {
   head.append(element('time', '', time));
   row.append(head);
   if (text) row.append(element('pre', '', text));
-  return row;
-}
-
-function presenceRow(info) {
-  const row = element('li');
-  row.append(element('span', 'who', name(info)), element('code', '', info.client));
-  for (const key of ['conn_info', 'chan_info']) {
-    if (info[key] !== undefined) row.append(element('code', '', `${key} ${JSON.stringify(info[key])}`));
-  }
   return row;
 }
 

@@ -108,3 +108,8 @@ export function clock(date = new Date()) {
   const milliseconds = String(date.getMilliseconds()).padStart(3, '0');
   return `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}.${milliseconds}`;
 }
+
+/** Whom a row is about. */
+export function name(info) {
+  return info?.user || 'anonymous';
+}

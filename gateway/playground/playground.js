@@ -172,14 +172,26 @@ async function unsubscribe(channel) {
 
 async function refreshPresence(channel) {
   try {
-    const clients = await client.presence(channel);
-    channels.showPresence(channel, clients);
-    const number = Object.keys(clients).length;
+    const number = await showPresence(channel);
     announce(`${number} ${number === 1 ? 'client' : 'clients'} on ${channel}`);
   } catch (error) {
-    channels.showPresenceError(channel, `Presence: ${words(error)}`);
+    channels.presence(channel)?.refused(`Presence: ${words(error)}`);
     announce(`Presence: ${words(error)}`);
   }
+}
+
+async function showPresence(channel) {
+  channels.presence(channel)?.asking();
+  const clients = await client.presence(channel);
+  channels.presence(channel)?.answered(clients);
+  return Object.keys(clients).length;
+}
+
+function followSubscription(detail) {
+  channels.update(detail);
+  const { channel, state } = detail.subscription;
+  // Nobody has asked: where the server does not say who is there, nothing is shown.
+  if (state === 'subscribed') showPresence(channel).catch(() => channels.presence(channel)?.refused());
 }
 
 function showSelected(channel) {
@@ -265,7 +277,7 @@ function showTheme() {
 
 client.addEventListener('state', ({ detail }) => showState(detail));
 client.addEventListener('frame', ({ detail }) => frames.add(detail));
-client.addEventListener('subscription', ({ detail }) => channels.update(detail));
+client.addEventListener('subscription', ({ detail }) => followSubscription(detail));
 client.addEventListener('publication', ({ detail }) => channels.publication(detail.channel, detail.publication));
 client.addEventListener('join', ({ detail }) => channels.movement(detail.channel, 'joined', detail.info));
 client.addEventListener('leave', ({ detail }) => channels.movement(detail.channel, 'left', detail.info));

@@ -18,6 +18,7 @@ mod overlay;
 mod presence;
 mod print;
 mod proxy;
+mod refused;
 mod schema;
 mod secret;
 mod server;
@@ -49,6 +50,7 @@ pub use proxy::{
     ProxyHttpConfig, ProxyTlsConfig, RpcConfig, RpcNamespace, RpcOptions, RpcPingConfig,
     StatusDisconnect, StatusError, StatusTransform, SwitchedProxy,
 };
+pub use refused::{RefusedConfig, RefusedEnd, RefusedTransform};
 pub use secret::Secret;
 pub use server::{
     GrpcApiConfig, HealthConfig, HttpApiConfig, HttpServerConfig, LogConfig, NatsApiConfig,

@@ -160,8 +160,8 @@ impl Connection {
     }
 
     /// Ends the session.
-    pub(crate) fn close(&mut self, code: DisconnectCode) {
-        self.step(|session, _, actions| session.close(code, actions));
+    pub(crate) fn close(&mut self, why: impl Into<Disconnect>) {
+        self.step(|session, _, actions| session.close(why, actions));
     }
 
     /// Whether something was begun that has to be waited for.

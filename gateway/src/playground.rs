@@ -11,7 +11,7 @@ const HTML: &str = "text/html; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
 /// Path, content type and content of each file.
-const FILES: [(&str, &str, &str); 9] = [
+const FILES: [(&str, &str, &str); 10] = [
     ("/", HTML, include_str!("../playground/index.html")),
     (
         "/style.css",
@@ -44,6 +44,11 @@ const FILES: [(&str, &str, &str); 9] = [
         include_str!("../playground/frames.js"),
     ),
     ("/log.js", SCRIPT, include_str!("../playground/log.js")),
+    (
+        "/presence.js",
+        SCRIPT,
+        include_str!("../playground/presence.js"),
+    ),
     ("/theme.js", SCRIPT, include_str!("../playground/theme.js")),
 ];
 

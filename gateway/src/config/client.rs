@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::duration;
 use super::proxy::ClientProxyConfig;
+use super::refused::RefusedConfig;
 use super::schema::{Described, Kind, options};
 use super::secret::Secret;
 
@@ -70,6 +71,8 @@ options! {
         pub frame_command_limit: usize = 1_000,
         /// Server-side subscription of every user to a channel of their own.
         pub subscribe_to_user_personal_channel: PersonalChannel,
+        /// How one-way connections end whose connect was refused.
+        pub connect_code_to_unidirectional_disconnect: RefusedConfig,
         /// What the application's backend is asked about connections.
         pub proxy: ClientProxyConfig,
     }

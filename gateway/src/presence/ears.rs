@@ -119,7 +119,7 @@ impl Presence {
         drop(farewells);
         for membership in gone.left {
             if let Some((Some(channel), info)) = info_of(membership) {
-                self.events.left(&channel, info);
+                self.events.left(&channel, info, gone.beat);
             }
         }
         Some(())

@@ -14,12 +14,19 @@ pub(super) struct Event {
     pub(super) happening: Happening,
     pub(super) client: ClientId,
     pub(super) info: ClientInfo,
-    /// Of a join that was told before: the node, which had been taken for gone. Empty otherwise.
-    pub(super) returned_node: String,
+    /// Of a join that was told before.
+    pub(super) back: Option<Back>,
+}
+
+/// A node that had been taken for gone, as of its last beat.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Back {
+    pub(super) node: String,
+    pub(super) beat: u64,
 }
 
 /// An event as other nodes are told of it.
-pub(super) fn write(happening: Happening, info: &ClientInfo, returned_node: &str) -> Bytes {
+pub(super) fn write(happening: Happening, info: &ClientInfo, back: Option<Back>) -> Bytes {
     let client = ClientId::parse(&info.client).map(|it| Bytes::copy_from_slice(&it.0));
     let membership = Membership {
         client: client.unwrap_or_default(),
@@ -32,10 +39,13 @@ pub(super) fn write(happening: Happening, info: &ClientInfo, returned_node: &str
         Happening::Join => channel_event::What::Join(membership),
         Happening::Leave => channel_event::What::Leave(membership),
     };
+    let back = back.map(|it| (it.node, it.beat));
+    let (returned_node, returned_beat) = back.unwrap_or_default();
     let event = ChannelEvent {
         version: VERSION,
         what: Some(what),
-        returned_node: returned_node.to_owned(),
+        returned_node,
+        returned_beat,
     };
     event.encode_to_vec().into()
 }
@@ -50,11 +60,15 @@ pub(super) fn read(data: Bytes) -> Option<Event> {
         channel_event::What::Join(it) => (Happening::Join, it),
         channel_event::What::Leave(it) => (Happening::Leave, it),
     };
+    let back = (!event.returned_node.is_empty()).then_some(Back {
+        node: event.returned_node,
+        beat: event.returned_beat,
+    });
     Some(Event {
         happening,
         client: ClientId::read(&membership.client)?,
         info: info_of(membership)?.1,
-        returned_node: event.returned_node,
+        back,
     })
 }
 
@@ -83,18 +97,22 @@ mod tests {
             conn_info: Bytes::from_static(b"1"),
             chan_info: Bytes::from_static(b"2"),
         };
-        for (happening, returned_node) in [
-            (Happening::Join, ""),
-            (Happening::Join, "gw-1"),
-            (Happening::Leave, ""),
+        let back = Back {
+            node: "gw-1".to_owned(),
+            beat: 7,
+        };
+        for (happening, back) in [
+            (Happening::Join, None),
+            (Happening::Join, Some(back)),
+            (Happening::Leave, None),
         ] {
             let expected = Event {
                 happening,
                 client,
                 info: info.clone(),
-                returned_node: returned_node.to_owned(),
+                back: back.clone(),
             };
-            assert_eq!(read(write(happening, &info, returned_node)), Some(expected));
+            assert_eq!(read(write(happening, &info, back)), Some(expected));
         }
         for hostile in [&b""[..], b"\x08\x01", b"\x08\x02\x12\x00", b"\xff\xff"] {
             assert_eq!(read(Bytes::from_static(hostile)), None);

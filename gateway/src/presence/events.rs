@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -15,10 +16,10 @@ use tidegate_backbone::{
 use tokio::sync::{Notify, OnceCell, mpsc};
 use tokio::time::Instant;
 
-use super::away::Away;
+use super::away::{Away, Sight};
 use super::debounce::Debounce;
 use super::entry::ClientId;
-use super::event::{self, Event};
+use super::event::{self, Back, Event};
 use crate::broadcast::Happening;
 use crate::counters::Counters;
 use crate::interest::{Route, Topic};
@@ -33,6 +34,8 @@ pub(crate) struct Events {
     /// The name of this node.
     node: String,
     hearings: Mutex<HashMap<Channel, Weak<Hearing>>>,
+    /// Hearings so far.
+    opened: AtomicU64,
     queue: mpsc::Sender<(Channel, Bytes)>,
     /// Held by the task that tells them.
     waiting: tokio::sync::Mutex<mpsc::Receiver<(Channel, Bytes)>>,
@@ -45,6 +48,8 @@ pub(crate) struct Events {
 /// Where the subscribers on this node are told of one channel's events, while somebody holds it.
 pub struct Hearing {
     events: Weak<Events>,
+    /// No other one's.
+    number: u64,
     route: Arc<Route>,
     /// How long leaves wait.
     debounce: Duration,
@@ -63,6 +68,7 @@ impl Events {
             counters,
             node,
             hearings: Mutex::default(),
+            opened: AtomicU64::new(0),
             queue,
             waiting: tokio::sync::Mutex::new(waiting),
             debounce: Mutex::default(),
@@ -97,6 +103,7 @@ impl Events {
         }
         let hearing = Arc::new(Hearing {
             events: Arc::downgrade(self),
+            number: self.opened.fetch_add(1, Ordering::Relaxed),
             route: Arc::clone(topic.route()),
             debounce,
             subscription: OnceCell::new(),
@@ -113,12 +120,15 @@ impl Events {
 
     /// Has an event told to every node that hears it, this one included.
     pub(super) fn tell(&self, channel: &Channel, happening: Happening, info: &ClientInfo) {
-        self.queue(channel, event::write(happening, info, ""));
+        self.queue(channel, event::write(happening, info, None));
     }
 
-    /// Has a join of a client told to every node but this one, whose subscribers were never told that it had left.
-    pub(super) fn tell_return(&self, channel: &Channel, info: &ClientInfo) {
-        self.queue(channel, event::write(Happening::Join, info, &self.node));
+    /// Has a join of a client told to every node but this one, whose subscribers were never told that it had left. `beat` is
+    /// the last that this node has sent.
+    pub(super) fn tell_return(&self, channel: &Channel, info: &ClientInfo, beat: u64) {
+        let node = self.node.clone();
+        let back = Some(Back { node, beat });
+        self.queue(channel, event::write(Happening::Join, info, back));
     }
 
     fn queue(&self, channel: &Channel, data: Bytes) {
@@ -127,12 +137,12 @@ impl Events {
         }
     }
 
-    /// Takes a leave that only the presence service could tell of.
-    pub(super) fn left(&self, channel: &Channel, info: ClientInfo) {
+    /// Takes a leave that only the presence service could tell of, as of a beat of the client's node.
+    pub(super) fn left(&self, channel: &Channel, info: ClientInfo, beat: u64) {
         let hearing = self.hearings().get(channel).and_then(Weak::upgrade);
         let client = ClientId::parse(&info.client);
         if let Some((hearing, client)) = hearing.zip(client)
-            && self.away().add((channel.clone(), client))
+            && self.away().lapsed(hearing.sight(client), beat)
         {
             self.take(&hearing, Happening::Leave, info);
         }
@@ -140,15 +150,23 @@ impl Events {
 
     /// Takes what a node tells.
     fn heard(&self, hearing: &Hearing, event: Event) {
-        if event.returned_node == self.node {
+        if event.back.as_ref().is_some_and(|it| it.node == self.node) {
             return;
         }
-        let place = (hearing.route.channel().clone(), event.client);
-        let was_told_as_left = self.away().remove(&place);
-        if event.happening == Happening::Leave && was_told_as_left {
-            return;
+        let sight = hearing.sight(event.client);
+        let mut away = self.away();
+        let is_news = match (event.happening, event.back) {
+            (Happening::Leave, _) => away.left(sight),
+            (Happening::Join, Some(back)) => away.returned(sight, back.beat),
+            (Happening::Join, None) => {
+                away.joined(sight);
+                true
+            }
+        };
+        drop(away);
+        if is_news {
+            self.take(hearing, event.happening, event.info);
         }
-        self.take(hearing, event.happening, event.info);
     }
 
     fn take(&self, hearing: &Hearing, happening: Happening, info: ClientInfo) {
@@ -240,6 +258,15 @@ impl Events {
     fn debounce(&self) -> MutexGuard<'_, Debounce> {
         // A panic while it was held leaves a turn without a leave at worst, which is passed over.
         self.debounce.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Hearing {
+    fn sight(&self, client: ClientId) -> Sight {
+        Sight {
+            hearing: self.number,
+            client,
+        }
     }
 }
 

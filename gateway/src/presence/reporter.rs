@@ -98,7 +98,7 @@ impl Presence {
         let beat = self.beats.load(Ordering::Relaxed);
         self.streams.name_returned(lapse, beat, |channel, member| {
             if member.is_announced {
-                self.events.tell_return(channel, &member.info());
+                self.events.tell_return(channel, &member.info(), beat);
             }
         });
     }

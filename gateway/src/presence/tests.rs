@@ -411,7 +411,7 @@ async fn those_of_a_node_that_is_gone_leave_once() {
     }
     // Only who has come again leaves again.
     let (_, returned) = bench.seen(1, "u");
-    bench.say_event(Happening::Join, &returned, "other").await;
+    bench.say_event(Happening::Join, &returned, Some(10)).await;
     let again = NodeGone { beat: 12, ..again };
     let again = Message::new(again.encode_to_vec());
     bench.bus.tell(&topic, again).await.unwrap();

@@ -7,6 +7,7 @@
 
 mod archive;
 mod backends;
+mod development;
 mod embedded;
 mod health;
 mod history;

@@ -1,9 +1,12 @@
 //! What is wrong with `client.*`.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
+use tidegate_codec::Disconnect;
+
 use super::Findings;
-use crate::config::{ClientConfig, RebalanceConfig, TokenConfig};
+use crate::config::{ClientConfig, RebalanceConfig, RefusedConfig, RefusedTransform, TokenConfig};
 
 impl Findings {
     pub(super) fn client(&mut self, client: &ClientConfig) {
@@ -33,6 +36,7 @@ impl Findings {
             &options,
             message,
         );
+        self.refused(&client.connect_code_to_unidirectional_disconnect);
         self.rebalance(&client.rebalance);
         self.tokens("client.token", &client.token);
         self.tokens(
@@ -53,6 +57,19 @@ impl Findings {
         self.zero("client.revocation.max_entries", revocation.max_entries);
         let wrong = ![1, 3, 5].contains(&revocation.replicas);
         self.when(wrong, "client.revocation.replicas", "must be 1, 3 or 5");
+    }
+
+    fn refused(&mut self, refused: &RefusedConfig) {
+        let option = "client.connect_code_to_unidirectional_disconnect.transforms";
+        for RefusedTransform { code, to } in &refused.transforms {
+            self.when(*code == 0, option, "needs the code of an error");
+            let wrong = Disconnect::new(to.code, &to.reason).is_none();
+            let message = "needs a to.code from 3000 to 4999, and a to.reason of at most 123 bytes";
+            self.when(wrong, option, message);
+        }
+        let mut seen = BTreeSet::new();
+        let wrong = !refused.transforms.iter().all(|it| seen.insert(it.code));
+        self.when(wrong, option, "has a code twice");
     }
 
     fn rebalance(&mut self, rebalance: &RebalanceConfig) {

@@ -105,3 +105,32 @@ fn entries_of_lists_are_checked_by_name() {
         assert_eq!(faults, [expected], "{proxies}");
     }
 }
+
+#[test]
+fn ends_of_refused_connects_are_checked() {
+    let option = "client.connect_code_to_unidirectional_disconnect.transforms";
+    let variable = "TIDEGATE_CLIENT_CONNECT_CODE_TO_UNIDIRECTIONAL_DISCONNECT_TRANSFORMS";
+    let range = "needs a to.code from 3000 to 4999, and a to.reason of at most 123 bytes";
+    for (transforms, expected) in [
+        (r#"[{"to": {"code": 4001}}]"#, "needs the code of an error"),
+        (r#"[{"code": 109}]"#, range),
+        (r#"[{"code": 109, "to": {"code": 5000}}]"#, range),
+        (
+            r#"[{"code": 109, "to": {"code": 4001}}, {"code": 109, "to": {"code": 4002}}]"#,
+            "has a code twice",
+        ),
+    ] {
+        let faults = lines(load_variables(None, &[(variable, transforms)]));
+        assert_eq!(faults, [format!("{option} ({variable}): {expected}")]);
+    }
+    let good = r#"[{"code": 404, "to": {"code": 4904, "reason": "not found"}}]"#;
+    let loaded = load_variables(None, &[(variable, good)]).unwrap();
+    let refused = &loaded
+        .config
+        .client
+        .connect_code_to_unidirectional_disconnect;
+    assert_eq!(
+        (refused.enabled, refused.transforms[0].to.code),
+        (false, 4_904)
+    );
+}

@@ -69,7 +69,6 @@ pub(in crate::config) const UNOFFERED: &[Unoffered] = &[
     option("channel.user_separator", ",", Instead("users are always separated by `,`")),
     option("client.channel_position_max_time_lag", "", Idle("what is missing is read from the stream")),
     option("client.concurrency", "", Idle("commands of one client are always answered in order")),
-    section("client.connect_code_to_unidirectional_disconnect", "enabled", "", Missing("other codes for refused connects")),
     option("client.disallow_anonymous_connection_tokens", "", Missing("this check")),
     option("client.insecure_skip_token_signature_verify", "", Instead("tokens are always verified")),
     option("client.presence_update_interval", "27s", Instead("nodes say that they live, not each client: set presence.lease")),

@@ -2,7 +2,7 @@
 
 use tidegate_proto::node::Lapse;
 
-use super::super::event::{Event, read, write};
+use super::super::event::{Back, Event, read, write};
 use super::*;
 
 /// What a replica tells of clients of channel `a` on a node that it has not heard of since its third beat.
@@ -42,14 +42,15 @@ impl Bench {
         self.say(&topic, gone.encode_to_vec()).await;
     }
 
-    /// Another node tells of one of its clients.
+    /// Another node tells of one of its clients; that it is back as of a beat, if it is.
     pub(super) async fn say_event(
         &self,
         happening: Happening,
         info: &ClientInfo,
-        returned_node: &str,
+        back: Option<u64>,
     ) {
-        let data = write(happening, info, returned_node);
+        let node = "other".to_owned();
+        let data = write(happening, info, back.map(|beat| Back { node, beat }));
         let topic = backbone::Topic::events(&channel("a"));
         self.say(&topic, data.to_vec()).await;
     }
@@ -102,13 +103,14 @@ async fn a_node_that_lives_announces_once_who_was_told_as_left() {
     drop(seen);
     let told = [events.recv().await.unwrap(), events.recv().await.unwrap()];
     let node = bench.presence.identity.node.clone();
-    let said = |happening, returned_node: &str| Event {
+    let said = |happening, back| Event {
         happening,
         client: entry::ClientId::parse(CLIENT[0]).unwrap(),
         info: info.clone(),
-        returned_node: returned_node.to_owned(),
+        back,
     };
-    let expected = [said(Happening::Join, &node), said(Happening::Leave, "")];
+    let back = Some(Back { node, beat: 2 });
+    let expected = [said(Happening::Join, back), said(Happening::Leave, None)];
     assert_eq!(told, expected);
     assert_eq!(bench.event().await, event("leave", 0, "u"));
     assert!(events.try_recv().is_err() && bench.queue.try_recv().is_err());
@@ -133,9 +135,9 @@ async fn who_is_on_a_node_that_lives_joins_again_and_leaves_once() {
     let [(_, stays), (_, goes)] = [bench.seen(0, "u"), bench.seen(1, "v")];
     bench.say_gone(gone(&[&stays, &goes])).await;
     // One has gone meanwhile, as only its node knows; the other goes later.
-    bench.say_event(Happening::Leave, &goes, "").await;
-    bench.say_event(Happening::Join, &stays, "other").await;
-    bench.say_event(Happening::Leave, &stays, "").await;
+    bench.say_event(Happening::Leave, &goes, None).await;
+    bench.say_event(Happening::Join, &stays, Some(5)).await;
+    bench.say_event(Happening::Leave, &stays, None).await;
     for expected in [
         event("leave", 0, "u"),
         event("leave", 1, "v"),
@@ -158,10 +160,31 @@ async fn a_lapse_within_the_debounce_is_not_seen() {
     let start = Instant::now();
     bench.say_gone(gone(&[&stays, &goes])).await;
     sleep(Duration::from_secs(4)).await;
-    bench.say_event(Happening::Join, &stays, "other").await;
-    bench.say_event(Happening::Leave, &goes, "").await;
+    bench.say_event(Happening::Join, &stays, Some(5)).await;
+    bench.say_event(Happening::Leave, &goes, None).await;
     assert_eq!(bench.event().await, event("leave", 1, "v"));
     assert!(start.elapsed() < wait + Duration::from_millis(10));
     sleep(2 * wait).await;
+    assert!(bench.queue.try_recv().is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn leaves_that_a_return_has_overtaken_are_not_told() {
+    let mut bench = Bench::new(|_| {}).await;
+    bench.beat().await;
+    bench.beat().await;
+    let (_topic, _hearing) = bench.hearing(&channel("a"), Duration::ZERO).await;
+    let [(_, stays), (_, goes)] = [bench.seen(0, "u"), bench.seen(1, "v")];
+    bench.say_event(Happening::Join, &stays, Some(5)).await;
+    bench.say_event(Happening::Leave, &goes, None).await;
+    for expected in [event("join", 0, "u"), event("leave", 1, "v")] {
+        assert_eq!(bench.event().await, expected);
+    }
+    bench.say_gone(gone(&[&stays, &goes])).await;
+    // The node is gone again, this time for good.
+    let mut again = gone(&[&stays]);
+    again.beat = 5;
+    bench.say_gone(again).await;
+    assert_eq!(bench.event().await, event("leave", 0, "u"));
     assert!(bench.queue.try_recv().is_err());
 }

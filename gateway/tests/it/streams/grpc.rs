@@ -104,8 +104,21 @@ async fn a_program_hears_what_its_channels_bring_and_how_it_ends() {
 
 #[tokio::test]
 async fn a_connect_that_is_refused_ends_with_its_code() {
-    let site = grpc_site(|_| {});
+    let site = grpc_site(|config| {
+        config["client"]["connect_code_to_unidirectional_disconnect"] = json!({
+            "enabled": true,
+            "transforms": [{ "code": 109, "to": { "code": 4_501, "reason": "log in again" } }],
+        });
+    });
     let channel = channel(&site).await;
+    let request = ConnectRequest {
+        token: token::signed(&json!({ "sub": "alice", "exp": 1 })),
+        ..ConnectRequest::default()
+    };
+    let mut stream = consume(&channel, request).await;
+    let end = next(&mut stream).await.unwrap().disconnect.unwrap();
+    assert_eq!((end.code, end.reconnect), (4501, false));
+    assert_eq!(end.reason, "log in again");
     let request = ConnectRequest {
         token: "no token".to_owned(),
         ..ConnectRequest::default()

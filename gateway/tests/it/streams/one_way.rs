@@ -141,6 +141,40 @@ async fn a_refused_connect_ends_with_a_push_or_with_a_status() {
     site.stop().await;
 }
 
+#[tokio::test]
+async fn the_ends_of_refused_connects_can_be_chosen() {
+    let site = site(|config| {
+        config["client"]["connect_code_to_unidirectional_disconnect"] = json!({
+            "enabled": true,
+            "transforms": [{ "code": 109, "to": { "code": 4_001, "reason": "log in again" } }],
+        });
+        config["uni_http_stream"]["connect_code_to_http_status"] = json!(["4001=401"]);
+    });
+    let expired = token::signed(&json!({ "sub": "alice", "exp": 1 }));
+    let body = json!({ "token": expired }).to_string();
+    let request = post("/connection/uni_sse", "application/json", &body);
+    let push = Reading::open(site.address(), &request).await.event().await;
+    let end = json!({ "code": 4_001, "reason": "log in again", "reconnect": true });
+    assert_eq!(push["disconnect"], end);
+    let request = post("/connection/uni_http_stream", "application/json", &body);
+    let reading = Reading::open(site.address(), &request).await;
+    assert_eq!(reading.answer.status, 401);
+    let mut upgrade = Upgrade::new(site.address());
+    upgrade.target = "/connection/uni_websocket".to_owned();
+    let mut raw = Raw::upgrade(site.address(), &upgrade).await.unwrap();
+    raw.write(&raw::text(&body)).await;
+    assert_eq!(raw.end().await, End::Close(4_001));
+    // Who can be replied to is told the error.
+    let request = post(
+        "/connection/sse",
+        "application/json",
+        &format!(r#"{{"id":1,"connect":{body}}}"#),
+    );
+    let reply = Reading::open(site.address(), &request).await.event().await;
+    assert_eq!(reply["error"]["code"], 109);
+    site.stop().await;
+}
+
 /// Kept channels, in which a server-side subscription recovers.
 fn kept(config: &mut Value) {
     let chat = &mut config["channel"]["namespaces"][0];
