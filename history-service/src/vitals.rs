@@ -4,7 +4,7 @@ use futures_util::future::BoxFuture;
 use tidegate_service::Vitals;
 use tidegate_telemetry::metrics::Family;
 
-use crate::history::{History, HistoryError, Stats};
+use crate::history::{History, Stats};
 
 impl Vitals for History {
     fn readiness(&self) -> Result<(), String> {
@@ -23,7 +23,10 @@ impl Vitals for History {
             let mut families = vec![ready.of(self.is_ready().into())];
             match self.stats().await {
                 Ok(stats) => families.extend(sizes(&stats)),
-                Err(error) => families.push(failure(&error)),
+                Err(error) => {
+                    tracing::warn!(%error, "the archive does not say what it has");
+                    families.push(unreadable(1));
+                }
             }
             families
         })
@@ -53,15 +56,15 @@ fn sizes(stats: &Stats) -> Vec<Family> {
         "tidegate_history_disk_bytes",
         "Bytes that the archive takes on this machine's disk.",
     );
-    vec![publications, bytes, lag, disk.of(stats.disk_bytes)]
+    let disk = disk.of(stats.disk_bytes);
+    vec![publications, bytes, lag, disk, unreadable(0)]
 }
 
-/// Says that sizes are not known, since a page that lacks them in silence would look like an empty archive.
-fn failure(error: &HistoryError) -> Family {
-    tracing::warn!(%error, "the archive does not say what it has");
+/// Whether sizes are not known: a page that lacks them in silence would look like an empty archive.
+fn unreadable(value: u64) -> Family {
     Family::gauge(
         "tidegate_history_unreadable",
         "1 while the archive does not say what it has.",
     )
-    .of(1)
+    .of(value)
 }

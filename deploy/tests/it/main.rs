@@ -7,5 +7,8 @@ mod documents;
 mod images;
 mod kubernetes;
 mod metrics;
+mod monitoring;
 mod pod;
+mod promql;
+mod service;
 mod site;

@@ -17,6 +17,7 @@ use tokio::net::TcpStream;
 
 use super::documents::Documents;
 use super::pod::{Container, Secrets};
+use super::service::{self, Service};
 use tidegate_testkit::binaries::binary;
 
 /// Ports of this machine, one for each server or program.
@@ -34,9 +35,7 @@ pub(crate) struct Site<'a> {
     ports: Ports,
     servers: Vec<(Container<'a>, Program)>,
     gateway: (Container<'a>, Program),
-    services: [Program; 2],
-    /// Where these answer.
-    grpc: Vec<String>,
+    services: [Service<'a>; 2],
     _folder: TempDir,
     authority: Authority,
 }
@@ -77,13 +76,15 @@ impl<'a> Site<'a> {
             servers.push(server(documents, &secrets, &root, &ports, at)?);
         }
         let gateway = gateway(documents, &secrets, &folder.path().join("gateway"), &ports)?;
-        let start = |kind, name| service(documents, kind, name, &secrets, folder.path(), &ports);
+        let urls = ports.nats(service::nats_url(documents)?);
+        let first = urls.split(',').next().context("a server")?;
+        let start =
+            |kind, name| Service::start(documents, kind, name, &secrets, folder.path(), first);
         let mut site = Self {
             services: [
                 start("StatefulSet", "history")?,
                 start("Deployment", "presence")?,
             ],
-            grpc: Vec::new(),
             ports,
             servers,
             gateway,
@@ -91,9 +92,7 @@ impl<'a> Site<'a> {
             authority,
         };
         for service in &mut site.services {
-            let line = service.next_line().await?;
-            let address = line.strip_prefix("listening on ").context(line.clone())?;
-            site.grpc.push(address.trim().to_owned());
+            service.listening().await?;
         }
         Ok(site)
     }
@@ -102,11 +101,11 @@ impl<'a> Site<'a> {
     pub(crate) async fn is_grpc_secure(&self) -> Result<bool> {
         let authority = self.authority.pem();
         let mut secure = 0;
-        for address in &self.grpc {
-            let shown = tls::shown(address, &authority, None, "h2").await;
+        for service in &self.services {
+            let shown = tls::shown(&service.grpc, &authority, None, "h2").await;
             secure += usize::from(shown.is_ok());
         }
-        anyhow::ensure!(secure == 0 || secure == self.grpc.len(), "{secure}");
+        anyhow::ensure!(secure == 0 || secure == self.services.len(), "{secure}");
         Ok(secure > 0)
     }
 
@@ -137,24 +136,30 @@ impl<'a> Site<'a> {
         }
         let gateway = format!("127.0.0.1:{}", self.ports.gateway);
         says_yes("tidegate-gateway", &["--ready", "--at", &gateway]).await?;
-        // The programs' own probe speaks no TLS.
-        if !self.is_grpc_secure().await? {
-            let services = ["tidegate-history", "tidegate-presence"];
-            for (name, address) in services.iter().zip(&self.grpc) {
-                says_yes(name, &["--at", address]).await?;
+        let is_secure = self.is_grpc_secure().await?;
+        for service in &self.services {
+            service.probe().await?;
+            // The programs' own probe speaks no TLS.
+            if !is_secure {
+                says_yes(service.program_name, &["--at", &service.grpc]).await?;
             }
         }
         Ok(())
     }
 
-    /// What the gateway writes to its metrics.
-    pub(crate) async fn metrics(&self) -> Result<String> {
-        Ok(get(self.ports.gateway, "/metrics").await?.1)
+    /// What the gateway writes to its metrics, and what the services do.
+    pub(crate) async fn metrics(&self) -> Result<[String; 3]> {
+        let [history, presence] = &self.services;
+        Ok([
+            get(self.ports.gateway, "/metrics").await?.1,
+            get(history.probes, "/metrics").await?.1,
+            get(presence.probes, "/metrics").await?.1,
+        ])
     }
 
     pub(crate) fn output(&self) -> String {
         let servers = self.servers.iter().map(|(_, program)| program.output());
-        let services = self.services.iter().map(Program::output);
+        let services = self.services.iter().map(|it| it.program.output());
         let programs = services.chain([self.gateway.1.output()]);
         servers.chain(programs).collect::<Vec<_>>().join("\n")
     }
@@ -250,28 +255,6 @@ fn gateway<'a>(
     Ok((container, Program::start(command)?))
 }
 
-fn service(
-    documents: &Documents,
-    kind: &str,
-    name: &str,
-    secrets: &Secrets,
-    folder: &Path,
-    ports: &Ports,
-) -> Result<Program> {
-    let root = folder.join(name);
-    let mut container = Container::lay_out(documents, kind, name, secrets, &root)?;
-    for argument in &mut container.arguments {
-        if let Some(url) = argument.strip_prefix("--nats=") {
-            let urls = ports.nats(url);
-            let first = urls.split(',').next().unwrap_or_default();
-            *argument = format!("--nats={first}");
-        } else if argument.starts_with("--listen=") {
-            "--listen=127.0.0.1:0".clone_into(argument);
-        }
-    }
-    Program::start(container.command(&binary(&format!("tidegate-{name}"))?))
-}
-
 /// Asks as an image's health check does, until the answer is yes.
 async fn says_yes(name: &str, arguments: &[&str]) -> Result<()> {
     let program = binary(name)?;
@@ -285,7 +268,7 @@ async fn says_yes(name: &str, arguments: &[&str]) -> Result<()> {
     until_some(&format!("{name} is well"), ask).await
 }
 
-async fn yes(port: u16, path: &str) -> Result<()> {
+pub(crate) async fn yes(port: u16, path: &str) -> Result<()> {
     let ask = async || (get(port, path).await.ok()?.0 == 200).then_some(());
     until_some(&format!("{path} is answered with 200"), ask).await
 }
