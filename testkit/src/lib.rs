@@ -2,9 +2,10 @@
 //!
 //! [`tools`] fetches programs once, [`nats`] and [`cassandra`] run servers that a test can stop, freeze and start again, a
 //! [`pipe`](pipe::Pipe) before one can be stopped up, and [`deadline`] awaits what has no event to await. [`gateway`] runs
-//! Tidegate's own binaries, and [`port`] checks what each of them opens. Only tests may depend on this crate, and it depends on
+//! Tidegate's own binaries, [`address`] tells where they can listen, and [`port`] checks what each of them opens. Only tests may depend on this crate, and it depends on
 //! none of Tidegate's.
 
+pub mod address;
 pub mod authority;
 pub mod autobahn;
 pub mod binaries;

@@ -11,29 +11,33 @@ use crate::site::Site;
 
 const ROUNDS: u32 = 5;
 
-/// That the rounds together take less than a second each says that none of them waited for a time to pass.
-const PROMPT: Duration = Duration::from_millis(700 * ROUNDS as u64);
+/// That the quickest round takes less than a second says that none of them has to wait for a time to pass; others may be
+/// held up by the machine.
+const PROMPT: Duration = Duration::from_millis(700);
 
 #[tokio::test]
 async fn the_socket_is_closed_when_the_client_has_closed() {
     let site = Site::start();
-    let began = Instant::now();
+    let mut quickest = Duration::MAX;
     for _ in 0..ROUNDS {
+        let began = Instant::now();
         let mut raw = Raw::open(site.address(), "").await;
         raw.write(&frame(FINAL | CLOSE, &1000_u16.to_be_bytes()))
             .await;
         assert_eq!(raw.end().await, End::Close(1000));
         assert_eq!(raw.next().await, Incoming::End(End::Cut));
+        quickest = quickest.min(began.elapsed());
     }
-    assert!(began.elapsed() < PROMPT, "{:?}", began.elapsed());
+    assert!(quickest < PROMPT, "{quickest:?}");
     site.stop().await;
 }
 
 #[tokio::test]
 async fn the_socket_is_closed_when_the_client_has_answered_the_servers_close() {
     let site = Site::start();
-    let began = Instant::now();
+    let mut quickest = Duration::MAX;
     for _ in 0..ROUNDS {
+        let began = Instant::now();
         let mut raw = Raw::open(site.address(), "").await;
         raw.write(&text("nonsense")).await;
         assert_eq!(raw.end().await, End::Close(3501));
@@ -42,8 +46,9 @@ async fn the_socket_is_closed_when_the_client_has_answered_the_servers_close() {
         raw.write(&frame(FINAL | CLOSE, &3501_u16.to_be_bytes()))
             .await;
         assert_eq!(raw.next().await, Incoming::End(End::Cut));
+        quickest = quickest.min(began.elapsed());
     }
-    assert!(began.elapsed() < PROMPT, "{:?}", began.elapsed());
+    assert!(quickest < PROMPT, "{quickest:?}");
     site.stop().await;
 }
 

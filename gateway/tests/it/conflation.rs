@@ -42,7 +42,7 @@ async fn a_rate_loses_nothing_where_every_publication_counts() {
 
 #[tokio::test]
 async fn of_what_a_rate_holds_up_only_the_newest_is_sent_where_that_is_enough() {
-    let site = site(&json!({ "write_delay": "300ms", "delivery": "latest" }));
+    let site = site(&json!({ "write_delay": "1s", "delivery": "latest" }));
     let mut reader = site.client(Format::Protobuf, "bob").await;
     let mut publisher = site.alice().await;
     let received = received(&mut reader, &mut publisher).await;

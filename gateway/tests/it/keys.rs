@@ -5,6 +5,7 @@ mod issuer;
 use std::net::SocketAddr;
 
 use serde_json::{Value, json};
+use tidegate_testkit::address;
 use tidegate_testkit::authority::Authority;
 use tidegate_testkit::deadline::until_some;
 use tokio::net::TcpListener;
@@ -18,7 +19,7 @@ fn believing(url: &str, change: impl FnOnce(&mut Value)) -> Site {
     Site::with(|config| {
         config["client"]["token"] = json!({ "jwks_public_endpoint": url });
         config["client"]["jwks"] = json!({
-            "timeout": "2s", "refetch_interval": "100ms", "cache_min": "1h", "cache_default": "1h",
+            "timeout": "5s", "refetch_interval": "100ms", "cache_min": "1h", "cache_default": "1h",
         });
         change(config);
     })
@@ -155,9 +156,7 @@ async fn keys_that_are_withdrawn_are_forgotten_without_any_token() {
 
 #[tokio::test]
 async fn clients_are_asked_to_come_again_until_the_issuer_is_up() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    drop(listener);
+    let address = address::free().unwrap();
     let site = believing(&format!("http://{address}/keys"), |_| {});
     let signer = Signer::rsa("k");
     let token = signer.token(&user());
@@ -177,7 +176,7 @@ async fn the_last_keys_serve_while_the_issuer_misbehaves() {
         config["client"]["jwks"]["timeout"] = json!("300ms");
     });
     let (token, stranger) = (signer.token(&user()), Signer::ed25519("x").token(&user()));
-    assert_eq!(connect(site.address(), &token).await, Outcome::Connected);
+    until_connected(&site, &token).await;
     for reaction in [
         Reaction::Garbage,
         Reaction::Bytes(10_000_000),

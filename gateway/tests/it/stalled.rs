@@ -14,8 +14,8 @@ const TEMPORARY: u32 = 100;
 #[tokio::test]
 async fn commands_wait_together_and_pings_are_answered_meanwhile() {
     let process = Process::start(|config| {
-        config["client"]["ping_interval"] = json!("1s");
-        config["client"]["pong_timeout"] = json!("500ms");
+        config["client"]["ping_interval"] = json!("2s");
+        config["client"]["pong_timeout"] = json!("1800ms");
     })
     .await;
     for format in Format::BOTH {

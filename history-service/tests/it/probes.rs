@@ -9,7 +9,7 @@ use super::program::{World, publish_all};
 #[tokio::test]
 async fn probes_say_when_it_is_ready_and_what_is_archived() -> Result<()> {
     let mut world = World::new().await?;
-    let free = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+    let free = tidegate_testkit::address::free()?;
     let address = free.to_string();
     let archive = world.embedded()?;
     let arguments = [&archive[..], &["--metrics-address", &address]].concat();

@@ -19,7 +19,7 @@ use tokio::task::JoinHandle;
 pub(crate) const PARTITIONS: u32 = 64;
 
 /// Long enough that a busy machine does not end it, short enough to be awaited.
-const LEASE_MS: u32 = 2_000;
+const LEASE_MS: u32 = 4_000;
 
 #[derive(Clone)]
 struct Voice {
@@ -57,7 +57,7 @@ impl Node {
         voice.tell(voice.beats()).await;
         let beats = tokio::spawn(async move {
             loop {
-                tokio::time::sleep(Duration::from_millis((LEASE_MS / 4).into())).await;
+                tokio::time::sleep(Duration::from_millis((LEASE_MS / 8).into())).await;
                 beating.tell(beating.beats()).await;
             }
         });

@@ -168,7 +168,7 @@ async fn a_bus_that_is_away_ends_nobody() -> Result<()> {
     let _hears = world.bus.hear(&topic, None, Arc::new(gone.clone())).await?;
     world.server.kill()?;
     // Longer than the lease of the node, and of the replicas.
-    tokio::time::sleep(Duration::from_millis(3_500)).await;
+    tokio::time::sleep(Duration::from_millis(5_500)).await;
     for replica in &world.replicas {
         replica
             .says("everybody is there still", |it| it.memberships == MEMBERS)

@@ -66,8 +66,7 @@ pub(crate) async fn serve_in(folder: &Path, nats: &str, address: &str) -> JoinHa
 
 /// An address that is free.
 pub(crate) fn free_address() -> String {
-    let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    socket.local_addr().unwrap().to_string()
+    tidegate_testkit::address::free().unwrap().to_string()
 }
 
 /// Has everything that is kept archived.

@@ -29,8 +29,7 @@ async fn listener(site: &Site) -> Program {
 }
 
 pub(crate) fn free_port() -> u16 {
-    let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    socket.local_addr().unwrap().port()
+    tidegate_testkit::address::free().unwrap().port()
 }
 
 pub(crate) type Backend = GatewayClient<

@@ -1,6 +1,7 @@
 //! A gateway that cannot hear itself, or a service, says so.
 
 use serde_json::{Value, json};
+use tidegate_testkit::address;
 use tidegate_testkit::deadline::until_some;
 use tidegate_testkit::gateway::Gateway;
 use tidegate_testkit::nats::NatsServer;
@@ -114,13 +115,7 @@ async fn services_that_are_missed_are_told_and_keep_nobody_out() {
 async fn services_that_answer_are_well() {
     let site = Site::start(Backbone::Embedded, |config| {
         needs_services(config);
-        let free = || {
-            std::net::TcpListener::bind("127.0.0.1:0")
-                .unwrap()
-                .local_addr()
-                .unwrap()
-        };
-        config["history_service"]["address"] = json!(free().to_string());
+        config["history_service"]["address"] = json!(address::free().unwrap().to_string());
     })
     .await;
     let told = until_some("they answer", async || {

@@ -3,6 +3,7 @@
 use serde_json::json;
 use tidegate_proto::history::history_client::HistoryClient;
 use tidegate_proto::history::{ReadRequest, StatsRequest};
+use tidegate_testkit::address;
 use tidegate_testkit::deadline::until_some;
 use tonic::transport::{Channel, Endpoint};
 
@@ -44,9 +45,7 @@ pub(crate) async fn read(client: &mut HistoryClient<Channel>, channel: &str) -> 
 
 #[tokio::test]
 async fn what_clients_publish_is_archived_and_read_over_grpc() {
-    let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = socket.local_addr().unwrap();
-    drop(socket);
+    let address = address::free().unwrap();
     let mut site = Site::start(Backbone::Embedded, |config| {
         config["history_service"]["address"] = json!(address.to_string());
         let chat = &mut config["channel"]["namespaces"][0];

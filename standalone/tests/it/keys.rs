@@ -11,9 +11,7 @@ scenarios! { javascript on Nats, crate::scenario::play: kept_out }
 
 /// Plays a scenario whose script is the issuer.
 async fn publish(name: &str, sdk: Sdk, format: Format, backbone: Backbone) {
-    let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = socket.local_addr().unwrap().port();
-    drop(socket);
+    let port = tidegate_testkit::address::free().unwrap().port();
     let site = Site::start(backbone, |config| {
         config["client"]["token"] = json!({
             "jwks_public_endpoint": format!("http://127.0.0.1:{port}/keys"),

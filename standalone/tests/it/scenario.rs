@@ -159,8 +159,8 @@ pub(crate) fn keep(config: &mut Value) {
 /// What a scenario needs to be different from the usual configuration.
 pub(crate) fn configure(name: &str, config: &mut Value) {
     if matches!(name, "heartbeat" | "no_pong") {
-        config["client"]["ping_interval"] = json!("1s");
-        config["client"]["pong_timeout"] = json!("500ms");
+        config["client"]["ping_interval"] = json!("2s");
+        config["client"]["pong_timeout"] = json!("1800ms");
     }
     if name.starts_with("server_api") {
         config["http_api"] = json!({ "key": SECRET, "request_size_limit": 65_536 });

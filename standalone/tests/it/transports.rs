@@ -3,11 +3,10 @@
 
 mod browsers;
 
-use std::net::TcpListener;
-
 use serde_json::{Value, json};
 use tidegate_testkit::program::Program;
 
+use super::backends::free_port;
 use super::presence;
 use super::scenario::{self, Format, Sdk};
 use super::site::{Backbone, Site};
@@ -149,12 +148,6 @@ fn keep_events(config: &mut Value) {
         "history_ttl": "10m",
         "force_recovery": true,
     }));
-}
-
-/// A port that was free a moment ago.
-fn free_port() -> u16 {
-    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
-    socket.local_addr().unwrap().port()
 }
 
 #[tokio::test]

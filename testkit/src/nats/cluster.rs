@@ -1,11 +1,11 @@
 //! Three NATS servers that know each other.
 
-use std::net::TcpListener;
 use std::path::Path;
 
 use anyhow::{Context, Result};
 
 use super::NatsServer;
+use crate::address;
 use crate::deadline::until_some;
 
 /// A cluster of three servers, complete when it is returned.
@@ -79,7 +79,7 @@ impl NatsCluster {
 async fn start_first(config: &str, store: Option<&Path>) -> Result<NatsServer> {
     let mut attempts = 3;
     loop {
-        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let port = address::free()?.port();
         let route = format!("nats://127.0.0.1:{port}");
         let config = config_of(1, config, port.into(), &route);
         match start_server(&config, store).await {

@@ -14,12 +14,12 @@ use crate::token;
 
 #[tokio::test]
 async fn a_client_that_does_not_authenticate_is_closed_with_3502() {
-    let site = Site::with(|config| config["client"]["stale_close_delay"] = json!("200ms"));
+    let site = Site::with(|config| config["client"]["stale_close_delay"] = json!("2s"));
     let mut connected = site.alice().await;
     let began = Instant::now();
     let mut silent = Client::open(site.address(), Format::Json).await;
     assert_eq!(silent.closed().await, (3502, "stale".to_owned()));
-    assert!(began.elapsed().as_millis() >= 200, "{:?}", began.elapsed());
+    assert!(began.elapsed().as_secs() >= 2, "{:?}", began.elapsed());
     connected.subscribe("chat:a").await;
     drop((silent, connected));
     site.stop().await;
@@ -28,7 +28,7 @@ async fn a_client_that_does_not_authenticate_is_closed_with_3502() {
 /// SDKs send the connect and every subscribe in one frame, and come back with a fresh token when the old one is over.
 #[tokio::test]
 async fn what_comes_along_with_a_refused_connect_is_dropped_and_breaks_nothing() {
-    let site = Site::with(|config| config["client"]["stale_close_delay"] = json!("500ms"));
+    let site = Site::with(|config| config["client"]["stale_close_delay"] = json!("2s"));
     let expired = token::signed(&json!({ "sub": "alice", "exp": 1 }));
     let frame = [
         Request::Connect(expired),
@@ -55,8 +55,8 @@ async fn what_comes_along_with_a_refused_connect_is_dropped_and_breaks_nothing()
 #[tokio::test]
 async fn a_client_that_does_not_answer_pings_is_closed_with_3012() {
     let site = Site::with(|config| {
-        config["client"]["ping_interval"] = json!("1s");
-        config["client"]["pong_timeout"] = json!("300ms");
+        config["client"]["ping_interval"] = json!("2s");
+        config["client"]["pong_timeout"] = json!("1800ms");
     });
     let connect = Format::Json.encode(1, &Request::Connect(token::of("mallory")));
     for (query, ping) in [("", TEXT), ("cf_ws_frame_ping_pong=true", PING)] {
@@ -73,8 +73,8 @@ async fn a_client_that_does_not_answer_pings_is_closed_with_3012() {
 #[tokio::test]
 async fn a_client_that_answers_pings_stays() {
     let site = Site::with(|config| {
-        config["client"]["ping_interval"] = json!("1s");
-        config["client"]["pong_timeout"] = json!("300ms");
+        config["client"]["ping_interval"] = json!("2s");
+        config["client"]["pong_timeout"] = json!("1800ms");
     });
     let connect = Format::Json.encode(1, &Request::Connect(token::of("alice")));
     let cases = [

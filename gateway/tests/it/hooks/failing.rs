@@ -1,6 +1,7 @@
 //! Backends that fail: the client is told, nobody else notices, and the metrics say what it was.
 
 use serde_json::json;
+use tidegate_testkit::address;
 use tokio::net::TcpListener;
 
 use super::backend::{Asked, Backend, Reaction};
@@ -28,7 +29,7 @@ fn moody(asked: &Asked) -> Reaction {
 
 fn impatient(backend: &Backend, change: impl FnOnce(&mut serde_json::Value)) -> Site {
     asking(backend, |config| {
-        config["rpc"]["proxy"]["timeout"] = "300ms".into();
+        config["rpc"]["proxy"]["timeout"] = "3s".into();
         config["rpc"]["proxy"]["breaker_failures"] = 0.into();
         change(config);
     })
@@ -126,13 +127,11 @@ async fn calls_that_are_too_many_at_once_are_refused() {
 #[tokio::test]
 async fn a_backend_that_is_down_is_left_alone_until_it_is_back() {
     let backend = Backend::start(moody).await;
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    drop(listener);
+    let address = address::free().unwrap();
     let site = asking(&backend, |config| {
         config["rpc"]["proxy"]["endpoint"] = format!("http://{address}/rpc").into();
         config["rpc"]["proxy"]["breaker_failures"] = 2.into();
-        config["rpc"]["proxy"]["breaker_pause"] = "200ms".into();
+        config["rpc"]["proxy"]["breaker_pause"] = "3s".into();
     });
     let mut visitor = Visitor::connected(site.address()).await;
     for _ in 0..3 {

@@ -14,7 +14,7 @@ fn telling(backend: &Backend, delay: &str) -> impl Fn(&mut Value) + use<> {
     let (endpoint, delay) = (backend.url("/state"), delay.to_owned());
     move |config: &mut Value| {
         config["client"]["allow_anonymous_connect_without_token"] = true.into();
-        config["channel"]["proxy"]["state"] = json!({"endpoint": endpoint, "timeout": "200ms"});
+        config["channel"]["proxy"]["state"] = json!({"endpoint": endpoint, "timeout": "10s"});
         let chat = &mut config["channel"]["namespaces"][0];
         chat["state_proxy_enabled"] = true.into();
         chat["state_vacated_delay"] = delay.clone().into();
@@ -65,7 +65,7 @@ async fn subscriber(address: std::net::SocketAddr, channel: &str) -> Visitor {
 #[tokio::test]
 async fn a_node_alone_tells_of_the_first_and_the_last_subscriber() {
     let backend = taking().await;
-    let site = Site::with(telling(&backend, "300ms"));
+    let site = Site::with(telling(&backend, "2s"));
     let mut first = subscriber(site.address(), "chat:a").await;
     let second = subscriber(site.address(), "chat:a").await;
     until_told(&backend, "chat:a", &["occupied"]).await;

@@ -73,7 +73,7 @@ async fn a_client_that_closes_half_way_has_gone() {
 #[tokio::test]
 async fn a_body_that_is_too_large_or_does_not_come_is_refused() {
     let site = site(|config| {
-        config["http_server"]["request_timeout"] = json!("500ms");
+        config["http_server"]["request_timeout"] = json!("3s");
         config["http_stream"]["max_request_body_size"] = json!(1_000);
     });
     let large = post(
@@ -118,8 +118,8 @@ async fn connections_count_whatever_their_transport() {
 #[tokio::test]
 async fn who_does_not_answer_pings_is_closed() {
     let site = site(|config| {
-        config["client"]["ping_interval"] = json!("1s");
-        config["client"]["pong_timeout"] = json!("500ms");
+        config["client"]["ping_interval"] = json!("2s");
+        config["client"]["pong_timeout"] = json!("1800ms");
     });
     let mut client = Emulated::open(site.address()).await;
     assert_eq!(client.reading.line().await, json!({}));

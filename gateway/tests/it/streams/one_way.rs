@@ -95,8 +95,8 @@ async fn a_body_over_http_1_0_ends_with_its_socket() {
 #[tokio::test]
 async fn pings_need_no_answer() {
     let site = site(|config| {
-        config["client"]["ping_interval"] = json!("1s");
-        config["client"]["pong_timeout"] = json!("500ms");
+        config["client"]["ping_interval"] = json!("2s");
+        config["client"]["pong_timeout"] = json!("1800ms");
     });
     let request = post(
         "/connection/uni_http_stream",

@@ -193,7 +193,7 @@ async fn a_deadline_ends_a_call() -> Result<()> {
         channel: "kept:chat".to_owned(),
         start: None,
     });
-    replay.set_timeout(Duration::from_millis(200));
+    replay.set_timeout(Duration::from_secs(3));
     let mut replay = world.client.replay(replay).await?.into_inner();
     let ended = loop {
         match replay.message().await {

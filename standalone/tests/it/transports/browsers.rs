@@ -7,7 +7,8 @@ use tidegate_testkit::authority::Authority;
 use tidegate_testkit::chromium::chromium;
 use tidegate_testkit::program::Program;
 
-use super::{free_port, keep_events, offer};
+use super::{keep_events, offer};
+use crate::backends::free_port;
 use crate::scenario::{self, Format, Sdk};
 use crate::site::{Backbone, Site};
 

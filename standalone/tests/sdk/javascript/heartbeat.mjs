@@ -19,7 +19,7 @@ export async function heartbeat() {
       });
     }
   }
-  const alice = client({ token: connectionToken({ sub: 'alice' }), websocket: Counting, maxServerPingDelay: 1_000 });
+  const alice = client({ token: connectionToken({ sub: 'alice' }), websocket: Counting, maxServerPingDelay: 5_000 });
   alice.connect();
   await alice.tape.next('connected');
   const subscription = await subscribed(alice, 'chat:room');

@@ -27,7 +27,7 @@ export const { Centrifuge, UnauthorizedError } =
   require(format === 'protobuf' ? 'centrifuge/build/protobuf' : 'centrifuge');
 
 /** Milliseconds in which an awaited event has to happen. */
-export const DEADLINE = 10_000;
+export const DEADLINE = 30_000;
 
 const CLIENT_EVENTS =
   ['connecting', 'connected', 'disconnected', 'error', 'subscribed', 'subscribing', 'unsubscribed', 'publication'];

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from stage import OTHER_URL, connected, connection_token, decode, equal, failure, subscribe, subscribed
+from stage import DEADLINE, OTHER_URL, connected, connection_token, decode, equal, failure, subscribe, subscribed
 
 
 async def until(subscription, count):
@@ -15,7 +15,7 @@ async def until(subscription, count):
             await asyncio.sleep(0.01)
 
     try:
-        await asyncio.wait_for(reached(), 10)
+        await asyncio.wait_for(reached(), DEADLINE)
     except asyncio.TimeoutError:
         raise AssertionError(f"{last} clients instead of {count}") from None
 

@@ -22,7 +22,7 @@ PROTOBUF = os.environ["TIDEGATE_FORMAT"] == "protobuf"
 SECRET = os.environ["TIDEGATE_SECRET"]
 
 # Seconds in which an awaited event has to happen.
-DEADLINE = 10
+DEADLINE = 30
 
 CLIENT_EVENTS = "connecting connected disconnected error subscribed subscribing unsubscribed publication"
 SUBSCRIPTION_EVENTS = "subscribing subscribed unsubscribed publication join leave error"
