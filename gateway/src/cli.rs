@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
-use tidegate_service::Access;
+use tidegate_service::{Access, ProbeTls};
 
 use crate::auth::{OriginPolicy, Verifier};
 use crate::config::{self, Config, Faults, Format, Loaded, Setting, duration};
@@ -78,14 +78,17 @@ enum Command {
 }
 
 /// What a node is asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Args)]
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct ProbeArgs {
-    /// Where it listens; what is configured for this machine if it is not given. A probe speaks no TLS
+    /// Where it listens; what is configured for this machine if it is not given
     #[arg(long, value_name = "ADDRESS")]
     pub at: Option<SocketAddr>,
     /// Whether it is of use to clients (/ready), and not only alive (/health)
     #[arg(long)]
     pub ready: bool,
+    /// How it is asked.
+    #[command(flatten)]
+    pub tls: ProbeTls,
 }
 
 /// What a token is for.

@@ -80,7 +80,7 @@ pub fn main(
             make_token(&loaded.config, &token).and_then(|token| print(&format!("{token}\n")))
         }
         Ok(Action::Probe(loaded, probe)) => {
-            ask(&loaded.config, probe).and_then(|answer| print(&answer))
+            ask(&loaded.config, &probe).and_then(|answer| print(&answer))
         }
         Err(faults) => Err(faults.to_string()),
     };
@@ -196,7 +196,7 @@ async fn backbone(
     }
 }
 
-fn ask(config: &Config, asked: ProbeArgs) -> Result<String, String> {
+fn ask(config: &Config, asked: &ProbeArgs) -> Result<String, String> {
     let address = match asked.at {
         Some(address) => address,
         None => probe::address(&config.http_server)?,
@@ -205,7 +205,9 @@ fn ask(config: &Config, asked: ProbeArgs) -> Result<String, String> {
         true => Question::Ready,
         false => Question::Alive,
     };
-    probe::probe(address, question)
+    let is_configured = asked.at.is_none() && config.http_server.tls.enabled;
+    let tls = (is_configured || asked.tls.is_asked_for()).then_some(&asked.tls);
+    probe::probe(address, question, tls)
 }
 
 fn make_token(config: &Config, token: &TokenArgs) -> Result<String, String> {

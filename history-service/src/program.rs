@@ -22,7 +22,7 @@ use crate::options::{Options, Place};
 /// What keeps it from starting, or ends it.
 pub(crate) async fn run(options: Options) -> Result<()> {
     if let Some(Command::Probe(probe)) = &options.command {
-        return Ok(probe.ask(options.listen).await?);
+        return Ok(probe.ask(options.listen, &options.access).await?);
     }
     if options.cassandra.print_cassandra_schema {
         write!(std::io::stdout(), "{SCHEMA}")?;

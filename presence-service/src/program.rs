@@ -20,7 +20,7 @@ use crate::options::Options;
 /// What keeps it from starting, or ends it.
 pub(crate) async fn run(options: Options) -> Result<()> {
     if let Some(Command::Probe(probe)) = &options.command {
-        return Ok(probe.ask(options.listen).await?);
+        return Ok(probe.ask(options.listen, &options.access).await?);
     }
     let access = options.access.access(options.listen)?;
     let nats = Nats::observe(options.nats.options("tidegate-presence")?, []).await;

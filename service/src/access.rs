@@ -112,6 +112,12 @@ impl AccessArguments {
         }
     }
 
+    /// Whether TLS is spoken.
+    #[must_use]
+    pub fn has_tls(&self) -> bool {
+        self.tls_certificate.is_some()
+    }
+
     fn key(&self) -> Result<Option<ApiKey>, AccessError> {
         let read = |path: &PathBuf| {
             ApiKey::read(path).map_err(|source| AccessError::Key {

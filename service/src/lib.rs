@@ -19,7 +19,7 @@ pub use deadline::{Deadline, exceeded};
 pub use key::{ApiKey, KeyError, KeyFileError};
 pub use nats::{NatsArguments, PasswordError};
 pub use port::{Port, ServeError, Stopper};
-pub use probe::{Command, ProbeArguments, ProbeError};
+pub use probe::{Command, ProbeArguments, ProbeError, ProbeTls, ProbeTlsError};
 pub use probes::{ListenError, Vitals, listen_for_probes, serve_probes};
 pub use signals::asked_to_end;
 pub use telemetry::{Sending, TelemetryArguments, TelemetryError};

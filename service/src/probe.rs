@@ -1,13 +1,23 @@
 //! Asks a service that runs whether it is well, by gRPC's standard health service: for images, which have nothing else to ask with.
 
+mod tls;
+
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use tonic::transport::Endpoint;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tonic::transport::{Channel, Endpoint};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
+use tower::service_fn;
+
+use crate::access::AccessArguments;
+pub use tls::{ProbeTls, ProbeTlsError};
 
 /// How long it may take.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -22,9 +32,12 @@ pub enum Command {
 /// Who is asked.
 #[derive(Debug, Clone, Args)]
 pub struct ProbeArguments {
-    /// Where its gRPC is; the port of this machine that --listen says if it is not given. A probe speaks no TLS
+    /// Where its gRPC is; the port of this machine that --listen says if it is not given
     #[arg(long, value_name = "ADDRESS")]
     at: Option<SocketAddr>,
+    /// How it is asked.
+    #[command(flatten)]
+    tls: ProbeTls,
 }
 
 /// Why a service is not well.
@@ -39,19 +52,30 @@ pub enum ProbeError {
     /// It says so.
     #[error("it says that it does not serve")]
     NotServing,
+    /// It cannot be asked like this.
+    #[error(transparent)]
+    Tls(#[from] ProbeTlsError),
 }
 
 impl ProbeArguments {
-    /// Asks the service that would listen here.
+    /// Asks the service that would listen here, with TLS or without.
     ///
     /// # Errors
     /// [`ProbeError`] unless it is well.
-    pub async fn ask(&self, listen: SocketAddr) -> Result<(), ProbeError> {
+    pub async fn ask(
+        &self,
+        listen: SocketAddr,
+        access: &AccessArguments,
+    ) -> Result<(), ProbeError> {
         let address = self.at.unwrap_or_else(|| on_this_machine(listen));
+        let is_secure = self.tls.is_asked_for() || (self.at.is_none() && access.has_tls());
         let endpoint = Endpoint::from_shared(format!("http://{address}"));
         let endpoint = endpoint.expect("an address makes a URL");
         let endpoint = endpoint.connect_timeout(PATIENCE).timeout(PATIENCE);
-        let connected = endpoint.connect().await;
+        let connected = match is_secure {
+            true => self.connect_tls(&endpoint, address).await?,
+            false => endpoint.connect().await,
+        };
         let mut client = HealthClient::new(connected.map_err(ProbeError::Unreachable)?);
         let answer = client.check(HealthCheckRequest::default()).await;
         let answer = answer.map_err(|status| ProbeError::Refused(status.to_string()))?;
@@ -61,6 +85,24 @@ impl ProbeArguments {
                 Err(ProbeError::NotServing)
             }
         }
+    }
+
+    async fn connect_tls(
+        &self,
+        endpoint: &Endpoint,
+        address: SocketAddr,
+    ) -> Result<Result<Channel, tonic::transport::Error>, ProbeTlsError> {
+        let connector = TlsConnector::from(self.tls.config(b"h2")?);
+        let name = self.tls.name(address)?;
+        // To tonic this is a plain connection: it would look at the certificate itself.
+        let connect = service_fn(move |_| {
+            let (connector, name) = (connector.clone(), name.clone());
+            async move {
+                let stream = TcpStream::connect(address).await?;
+                Ok::<_, io::Error>(TokioIo::new(connector.connect(name, stream).await?))
+            }
+        });
+        Ok(endpoint.connect_with_connector(connect).await)
     }
 }
 
@@ -76,6 +118,7 @@ fn on_this_machine(listen: SocketAddr) -> SocketAddr {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
     use tokio::net::TcpListener;
     use tonic::transport::Server;
     use tonic::transport::server::TcpIncoming;
@@ -94,6 +137,21 @@ mod tests {
         }
     }
 
+    #[derive(Debug, clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        access: AccessArguments,
+        #[command(subcommand)]
+        command: Command,
+    }
+
+    fn arguments(words: &[&str]) -> (ProbeArguments, AccessArguments) {
+        let words = ["a"].iter().chain(words).chain(&["probe"]);
+        let Line { access, command } = Line::parse_from(words);
+        let Command::Probe(probe) = command;
+        (probe, access)
+    }
+
     #[tokio::test]
     async fn only_who_says_that_it_serves_is_well() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -101,14 +159,14 @@ mod tests {
         let (reporter, health) = tonic_health::server::health_reporter();
         let server = Server::builder().add_service(health);
         let server = tokio::spawn(server.serve_with_incoming(TcpIncoming::from(listener)));
-        let probe = ProbeArguments { at: None };
-        probe.ask(address).await.unwrap();
+        let (probe, access) = arguments(&[]);
+        probe.ask(address, &access).await.unwrap();
         reporter.set_service_status("", Status::NotServing).await;
-        let error = probe.ask(address).await.unwrap_err();
+        let error = probe.ask(address, &access).await.unwrap_err();
         assert!(matches!(error, ProbeError::NotServing), "{error}");
         server.abort();
         let _aborted = server.await;
-        let error = probe.ask(address).await.unwrap_err();
+        let error = probe.ask(address, &access).await.unwrap_err();
         assert!(matches!(error, ProbeError::Unreachable(_)), "{error}");
     }
 }

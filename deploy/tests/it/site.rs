@@ -139,9 +139,18 @@ impl<'a> Site<'a> {
         let is_secure = self.is_grpc_secure().await?;
         for service in &self.services {
             service.probe().await?;
-            // The programs' own probe speaks no TLS.
+            let (name, at) = (service.program_name, ["--at", &service.grpc]);
             if !is_secure {
-                says_yes(service.program_name, &["--at", &service.grpc]).await?;
+                says_yes(name, &at).await?;
+                continue;
+            }
+            let ca = self.authority.file().display().to_string();
+            let trusting = ["--ca", &ca, "--server-name", "localhost"];
+            says_yes(name, &[&at[..], &["--tls"]].concat()).await?;
+            says_yes(name, &[&at[..], &trusting].concat()).await?;
+            for wrong in [&at[..], &[&at[..], &["--ca", &ca]].concat()] {
+                let asked = run(&mut probe(name, wrong)?);
+                anyhow::ensure!(asked.is_err(), "{wrong:?}");
             }
         }
         Ok(())
@@ -257,15 +266,14 @@ fn gateway<'a>(
 
 /// Asks as an image's health check does, until the answer is yes.
 async fn says_yes(name: &str, arguments: &[&str]) -> Result<()> {
-    let program = binary(name)?;
-    let ask = async || {
-        run(Command::new(&program)
-            .env_clear()
-            .arg("probe")
-            .args(arguments))
-        .ok()
-    };
+    let ask = async || run(&mut probe(name, arguments).ok()?).ok();
     until_some(&format!("{name} is well"), ask).await
+}
+
+fn probe(name: &str, arguments: &[&str]) -> Result<Command> {
+    let mut command = Command::new(binary(name)?);
+    command.env_clear().arg("probe").args(arguments);
+    Ok(command)
 }
 
 pub(crate) async fn yes(port: u16, path: &str) -> Result<()> {

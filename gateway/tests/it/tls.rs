@@ -2,6 +2,7 @@
 
 mod files;
 mod hostile;
+mod probe;
 pub(crate) mod site;
 
 use std::net::SocketAddr;
