@@ -65,6 +65,10 @@ impl Log {
     ) -> Result<Self, OpenError> {
         let total = Total::read(&*tables.view())?;
         let epoch = incarnation::begin(&*tables, sync, mark.as_ref(), total.stored)?;
+        if let Some(mark) = &mark {
+            let begun = mark.begin(total.stored);
+            begun.map_err(|reason| OpenError::new(mark.path(), reason))?;
+        }
         let view = tables.view();
         let by_namespace = |options: StreamOptions| {
             let ids = Ids::read(&*view, &options)?;

@@ -1,7 +1,8 @@
 //! How far a log has got, in a file beside its folder.
 //!
 //! Damage in the middle of fjall's journal looks to it like the end of the journal, and it goes on without what follows. The
-//! mark tells: it is written when a change has been made, and never ahead of one that is synced.
+//! mark tells: it is written when a change has been made, and never ahead of one that is synced. From then on it is only written
+//! over, so what a power cut leaves is an older mark, and not none.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -39,6 +40,16 @@ impl Mark {
 
     pub(super) fn found(&self) -> Option<u64> {
         self.found
+    }
+
+    /// Begins to be one that lasts, in a file that has its place on the disk before anything is stored.
+    pub(super) fn begin(&self, stored: u64) -> io::Result<()> {
+        self.set(stored)?;
+        self.file.sync_all()?;
+        match self.path.parent() {
+            Some(folder) if cfg!(unix) => File::open(folder)?.sync_all(),
+            _ => Ok(()),
+        }
     }
 
     pub(super) fn set(&self, stored: u64) -> io::Result<()> {

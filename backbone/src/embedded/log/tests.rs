@@ -206,11 +206,15 @@ impl Bench {
     }
 
     fn open(&self, sync: Sync) -> Log {
+        self.open_marked(None, sync)
+    }
+
+    fn open_marked(&self, mark: Option<Mark>, sync: Sync) -> Log {
         let now = Arc::clone(&self.now);
         let tables: Arc<dyn Tables> = Arc::<Faulty>::clone(&self.tables);
         let clock: Clock = Arc::new(move || now.load(Ordering::SeqCst));
         let listeners = Arc::clone(&self.listeners);
-        Log::open(tables, None, vec![stream(10)], sync, listeners, clock).unwrap()
+        Log::open(tables, mark, vec![stream(10)], sync, listeners, clock).unwrap()
     }
 }
 
@@ -244,6 +248,17 @@ async fn what_could_not_be_stored_is_neither_confirmed_nor_heard() {
         .map(|it| it.place.as_ref().unwrap().offset)
         .collect();
     assert_eq!(places, [first.offset]);
+}
+
+/// A power cut soon afterwards may leave the file as it was made: that must not look like a mark that was taken away.
+#[tokio::test]
+async fn a_mark_is_there_before_anything_is_stored() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mark");
+    let mark = Mark::open(&path).unwrap();
+    let log = Bench::new().open_marked(Some(mark), Sync::Always);
+    assert_eq!(Mark::open(&path).unwrap().found(), Some(0));
+    log.close().await;
 }
 
 #[tokio::test]
