@@ -109,7 +109,8 @@ impl World {
         let over = Arc::clone(&is_over);
         let task = tokio::spawn(async move {
             let mut rounds = 0;
-            while !over.load(Ordering::Relaxed) {
+            // On a busy machine it may be over before each channel had its turn.
+            while rounds < CHANNELS || !over.load(Ordering::Relaxed) {
                 let channel = room(rounds % CHANNELS);
                 ask_as_gateway(&*bus, &channel).await?;
                 for client in &clients {
@@ -117,7 +118,7 @@ impl World {
                 }
                 rounds += 1;
             }
-            Ok(rounds)
+            Ok(())
         });
         Asking { is_over, task }
     }
@@ -126,15 +127,13 @@ impl World {
 /// Somebody who asks, and sees that every answer comes and is right.
 struct Asking {
     is_over: Arc<AtomicBool>,
-    task: JoinHandle<Result<u64>>,
+    task: JoinHandle<Result<()>>,
 }
 
 impl Asking {
     async fn end(self) -> Result<()> {
         self.is_over.store(true, Ordering::Relaxed);
-        let rounds = self.task.await??;
-        ensure!(rounds >= CHANNELS, "only {rounds} were asked");
-        Ok(())
+        self.task.await?
     }
 }
 

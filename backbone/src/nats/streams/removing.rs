@@ -97,7 +97,8 @@ async fn delete_range(
             }
         };
         let walked = reading.walk(next, end, AT_ONCE, take).await?;
-        removed += delete(&reading, &found).await?;
+        delete(&reading, &found).await?;
+        removed += found.len() as u64;
         match (walked, found.last()) {
             (ControlFlow::Break(()), Some(last)) => next = last + 1,
             _ => return Ok(removed),
@@ -105,19 +106,19 @@ async fn delete_range(
     }
 }
 
-async fn delete(reading: &Reading<'_>, sequences: &[u64]) -> Result<u64, Error> {
+async fn delete(reading: &Reading<'_>, sequences: &[u64]) -> Result<(), Error> {
     let subject = reading.node.subjects.removed(reading.channel);
     let marks = sequences
         .iter()
         .map(|it| mark(reading, &subject, Value::from(*it)));
     try_join_all(marks).await?;
     let deleted = sequences.iter().map(|it| delete_one(reading, *it));
-    let deleted = try_join_all(deleted).await?;
-    Ok(deleted.into_iter().filter(|it| *it).count() as u64)
+    try_join_all(deleted).await?;
+    Ok(())
 }
 
-/// Deletes a message; false if it was not there.
-async fn delete_one(reading: &Reading<'_>, sequence: u64) -> Result<bool, Error> {
+/// Sees to it that a message is not there any more.
+async fn delete_one(reading: &Reading<'_>, sequence: u64) -> Result<(), Error> {
     #[derive(Deserialize)]
     struct Deleted {
         success: bool,
@@ -128,13 +129,13 @@ async fn delete_one(reading: &Reading<'_>, sequence: u64) -> Result<bool, Error>
     let request = json!({ "seq": sequence, "no_erase": false });
     let answers = ask(node, &api, &request, Wants::One, deadline).await?;
     let refused = match parse::<Deleted>(&answers[0]) {
-        Ok(Deleted { success: true }) => return Ok(true),
+        Ok(Deleted { success: true }) => return Ok(()),
         Ok(Deleted { success: false }) => Error::Unavailable("jetstream did not delete".to_owned()),
         Err(error) => error.into(),
     };
     // An answer that was lost is no reason to fail: what matters is that it is gone.
     match message(node, stream, &json!({ "seq": sequence }), deadline).await? {
-        None => Ok(false),
+        None => Ok(()),
         Some(_) => Err(refused),
     }
 }

@@ -73,7 +73,7 @@ async fn without_a_backend_on_nats_a_client_is_told_so_at_once() {
     let begin = tokio::time::Instant::now();
     let reply = visitor.ask(json!({"connect": {}})).await;
     assert_eq!(reply["error"]["code"], 100);
-    assert!(begin.elapsed() < PATIENCE / 4, "it waited for the timeout");
+    assert!(begin.elapsed().as_secs() < 9, "it waited for the timeout");
 }
 
 /// What the stream of notices holds at a place.
