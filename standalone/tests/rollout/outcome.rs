@@ -46,11 +46,12 @@ impl fmt::Display for Outcome {
         for replaced in &self.played.found {
             write!(
                 f,
-                "\na gateway with {} clients was gone after {:.1} s, at most {:.1} connects a second at one of the others \
-                 (evenly it were {:.1}, and {:.1} are allowed)",
+                "\na gateway with {} clients was gone after {:.1} s, at most {:.1} connects a second at one of the others, \
+                 {:.1} in the busiest second (evenly it were {:.1}, and {:.1} are allowed)",
                 replaced.connections,
                 replaced.took.as_secs_f64(),
                 replaced.peak,
+                replaced.second,
                 self.limit(replaced) / self.load.slack,
                 self.limit(replaced),
             )?;

@@ -31,6 +31,12 @@ pub(crate) enum Style {
 }
 
 impl Load {
+    /// Over how long connects are counted for their rate. A machine that stands still for a second, which others may make it
+    /// do, lets clients come together who were sent away one after the other; for a quarter of the drain it does not.
+    pub(crate) fn window(&self) -> Duration {
+        self.drain / 4
+    }
+
     /// Between two publications of a channel.
     pub(crate) fn pace(&self) -> Duration {
         Duration::from_secs(1) * self.channels / self.rate

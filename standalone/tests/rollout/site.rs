@@ -37,6 +37,8 @@ pub(crate) struct Replaced {
     pub(crate) took: Duration,
     /// The most connects a second that one of the others saw.
     pub(crate) peak: f64,
+    /// The same in the busiest second.
+    pub(crate) second: f64,
 }
 
 impl Site {
@@ -81,29 +83,36 @@ impl Site {
         let begin = Instant::now();
         let others: Vec<_> = self.gateways.iter().map(Gateway::address).collect();
         let (ended, took, readings) = {
+            let mut readings = vec![Readings::default(); others.len()];
+            // Before anybody comes.
+            read(&others, begin, &mut readings).await?;
+            let told = begin.elapsed();
             let stopping = stop(&mut oldest, &self.balancer, self.load.style);
             tokio::pin!(stopping);
-            let mut readings = vec![Readings::default(); others.len()];
             let ended = loop {
                 tokio::select! {
                     ended = &mut stopping => break ended,
                     read = read(&others, begin, &mut readings) => read?,
                 }
             };
-            let took = begin.elapsed();
-            // The last of them come when it has gone.
-            for _ in 0..4 {
+            let took = begin.elapsed() - told;
+            // The last of them come when it has gone, and all of them if they are not sent away one after the other.
+            while begin.elapsed() < told + took + self.load.window() {
                 read(&others, begin, &mut readings).await?;
             }
             (ended, took, readings)
         };
         self.gone += &oldest.output();
         ended?;
-        let peaks = readings.iter().map(Readings::peak);
+        let busiest = |window| {
+            let peaks = readings.iter().map(|it| it.peak(window));
+            peaks.fold(0.0, f64::max)
+        };
         Ok(Replaced {
             connections,
             took,
-            peak: peaks.fold(0.0, f64::max),
+            peak: busiest(self.load.window()),
+            second: busiest(Duration::from_secs(1)),
         })
     }
 
