@@ -10,8 +10,9 @@ mod removals;
 mod repairs;
 mod ring;
 mod route;
+mod windows;
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
@@ -32,10 +33,9 @@ use kept::{Kept, Reach};
 pub(crate) use removals::heed;
 use repairs::Repairs;
 pub(crate) use repairs::keep;
-use ring::Limits;
-pub(crate) use ring::Shared;
 use route::Queue;
 pub use route::{Item, Route, WORKER_QUEUE, WORKER_QUEUE_BYTES};
+pub use windows::Windows;
 
 /// Workers a node can have: one bit each in a topic's set.
 pub const MAX_WORKERS: usize = 64;
@@ -45,51 +45,6 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Time between two looks at it.
 const LOOK: Duration = Duration::from_millis(5);
-
-/// How much of its channels a node has at hand for clients that come back.
-#[derive(Debug, Clone)]
-pub struct Windows {
-    shared: Arc<Shared>,
-    /// Publications and bytes of a channel, by namespace.
-    namespaces: HashMap<Option<String>, (usize, usize)>,
-    /// Those of which a history service may have more.
-    archived: HashSet<Option<String>>,
-}
-
-impl Windows {
-    /// `bytes` of payloads for all channels together.
-    #[must_use]
-    pub fn new(bytes: usize) -> Self {
-        Self {
-            shared: Shared::new(bytes),
-            namespaces: HashMap::new(),
-            archived: HashSet::new(),
-        }
-    }
-
-    /// Sets how many publications, and bytes of them, the channels of a namespace have at most.
-    pub fn set(&mut self, namespace: Option<&str>, count: usize, bytes: usize) {
-        self.namespaces
-            .insert(namespace.map(str::to_owned), (count, bytes));
-    }
-
-    /// Says that a history service may have what the streams of a namespace do not have any more.
-    pub fn set_archived(&mut self, namespace: Option<&str>) {
-        self.archived.insert(namespace.map(str::to_owned));
-    }
-
-    fn limits(&self, channel: &Channel) -> Limits {
-        let namespace = channel.namespace().map(str::to_owned);
-        let default = (10_000, 4 * 1024 * 1024);
-        let (count, bytes) = self.namespaces.get(&namespace).copied().unwrap_or(default);
-        let shared = Arc::clone(&self.shared);
-        Limits {
-            count,
-            bytes,
-            shared,
-        }
-    }
-}
 
 /// The channels that this node listens to.
 pub struct Interest {
