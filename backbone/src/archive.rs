@@ -220,6 +220,8 @@ fn read(written: WrittenPublication, epoch: &Epoch) -> Result<Publication, serde
         info: info.transpose()?,
         tags: written.tags,
         id: String::new(),
+        version: None,
+        skips_history: false,
         place: Some(Place {
             epoch: Epoch::clone(epoch),
             offset: written.offset,

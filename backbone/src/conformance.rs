@@ -12,6 +12,7 @@ mod messages;
 mod register;
 mod removing;
 mod streams;
+mod versions;
 
 use std::any::Any;
 use std::fmt;
@@ -28,6 +29,7 @@ pub use messages::*;
 pub use register::*;
 pub use removing::*;
 pub use streams::*;
+pub use versions::*;
 
 use crate::{Backbone, Channel, Publication};
 
@@ -165,6 +167,11 @@ macro_rules! conformance_tests {
             everything_is_removed_and_what_comes_later_stays,
             what_was_removed_is_passed_over_in_the_feed,
             every_node_is_told_of_a_removal,
+            only_newer_versions_are_stored_and_heard,
+            versions_of_many_publishers_are_stored_in_their_order,
+            a_version_is_found_behind_publications_without_one,
+            what_skips_history_is_heard_and_not_stored,
+            what_skips_history_comes_in_the_order_of_sending,
         }
     };
     (@each $cluster:path; $($case:ident),* $(,)?) => { $(

@@ -230,7 +230,9 @@ impl Backbone for Embedded {
     ) -> BoxFuture<'a, Result<Confirmation, Error>> {
         Box::pin(async move {
             self.shared.check_open()?;
-            if let Some(stream) = self.stream(channel) {
+            let stream = self.stream(channel);
+            publication.check(channel, stream.is_some())?;
+            if let Some(stream) = stream {
                 let log = self.shared.log(channel, stream.storage)?;
                 return log.send(channel, publication).await;
             }

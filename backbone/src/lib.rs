@@ -24,6 +24,7 @@ mod stream;
 mod subject;
 mod topic;
 mod trace;
+mod version;
 
 use std::fmt;
 use std::sync::Arc;
@@ -43,6 +44,7 @@ pub use stream::{
 pub use subject::{DEFAULT_PREFIX, PrefixError, Subjects};
 pub use topic::Topic;
 pub use trace::{TRACE_HEADER, TraceContext};
+pub use version::{VERSION_SEARCH, Version};
 
 /// Carries publications between nodes.
 ///

@@ -126,12 +126,17 @@ impl Nats {
         channel: &Channel,
         publication: Publication,
     ) -> Result<Confirmation, Error> {
-        if let Some(stream) = self.node.streams.of(channel) {
-            return streams::publish(&self.node, stream, channel, publication).await;
+        let stream = self.node.streams.of(channel);
+        publication.check(channel, stream.is_some())?;
+        if let Some(stream) = stream {
+            if !publication.skips_history {
+                return streams::publish(&self.node, stream, channel, publication).await;
+            }
+            streams::settle(&self.node, stream, channel).await;
         }
         let (deadline, limit) = (Instant::now() + self.timeout, self.timeout);
         let link = self.node.link()?;
-        let subject = self.node.subjects.publication(channel);
+        let subject = self.node.listening(channel);
         let headers = metadata::encode(&publication)?;
         let sent = link.publish(&subject, &headers, &publication.data);
         in_time(deadline, limit, sent).await?;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
-use crate::{Place, TraceContext};
+use crate::{Channel, Error, Place, TraceContext, Version};
 
 /// What was published, with its metadata. Cheap to clone but for `tags`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -18,10 +18,26 @@ pub struct Publication {
     /// Where there is a stream: an id of the publisher's own, so that what it sends again is stored once; empty for none.
     /// Those who receive the publication do not get it.
     pub id: String,
+    /// Where there is a stream: which state of a document it is. One that is superseded by what the channel keeps is not stored,
+    /// and nobody hears it. Where it would not be stored anyway it is refused with [`Error::NotKept`](crate::Error::NotKept).
+    pub version: Option<Version>,
+    /// Whether it is for those alone who listen now, where there is a stream: it is not stored, and has no place.
+    pub skips_history: bool,
     /// Where it stands in the channel's stream; `None` when it is being published, or there is no stream.
     pub place: Option<Place>,
     /// The span that sent it, where somebody says so.
     pub trace: Option<TraceContext>,
+}
+
+impl Publication {
+    /// Whether it can be published to a channel, where it is stored or not.
+    pub(crate) fn check(&self, channel: &Channel, is_kept: bool) -> Result<(), Error> {
+        let is_stored = is_kept && !self.skips_history;
+        match self.version {
+            Some(_) if !is_stored => Err(Error::NotKept(channel.clone())),
+            Some(_) | None => Ok(()),
+        }
+    }
 }
 
 /// The connection that a publication came from, as other clients may see it.

@@ -207,12 +207,17 @@ pub struct Page {
 ///    `previous` above the last offset that they heard.
 /// 3. Publications of one publisher to one channel are stored in the order of `send`; one whose id was stored within the
 ///    duplicate window is stored once, and confirmed with the position of the first.
+///    One whose [version](crate::Version) is superseded by the newest that the channel keeps is not stored, and confirmed with
+///    the channel's newest position; so versions of an epoch are stored in their order, whoever publishes them.
 /// 4. A read sees everything that was confirmed before it began.
 /// 5. A channel keeps `size` publications, or more, for `ttl`, or longer; the oldest go first.
 /// 6. What was removed is given to nobody any more once `remove` has returned, by no node. It is not missing either: whatever
 ///    was proved to be whole without it is proved to be whole after it, also behind the position of what was removed; and
 ///    what had gone by itself is no better proved than before, unless everything around it was removed.
 /// 7. Offsets and epoch survive a restart of the backbone; when offsets cannot go on, the epoch changes.
+/// 8. A publication that [skips history](Publication::skips_history) is heard without a place, in the order of `send`; it is not stored,
+///    and what was stored goes on as if it had not been. Its id is not looked at. Between servers of a NATS cluster it takes
+///    another way than what is stored, and its order among the latter is that of their arrival.
 pub trait Streams: Send + Sync {
     /// How a channel is kept; `None` if it is not.
     fn stream(&self, channel: &Channel) -> Option<&StreamOptions>;

@@ -36,12 +36,13 @@ pub(crate) async fn send(
     span.set_channel(channel);
     publication.trace = span.sampled();
     let since = Instant::now();
+    let is_kept = node.backbone.stream(channel).is_some() && !publication.skips_history;
     match node.backbone.send(channel, publication).await {
         Ok(confirmation) => Ok(Sent {
             confirmation,
             span,
             since,
-            is_kept: node.backbone.stream(channel).is_some(),
+            is_kept,
             namespace: Arc::clone(node.counters.traffic.of(channel)),
             origin,
             counters: Arc::clone(&node.counters),

@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use super::{Cluster, channel, publication};
-use crate::{Backbone, Channel, Error, From, Page, Position, Publication, Range};
+use super::{Cluster, Spread, channel, publication};
+use crate::{Backbone, Channel, Error, From, Page, Position, Publication, Range, Version};
 
 const WIDE: usize = 1_000_000;
 
@@ -198,9 +198,92 @@ pub async fn a_channel_without_a_stream_is_not_kept(cluster: Cluster) {
     let room = channel("other:room");
     let published = cluster.near.publish(&room, publication("x")).await;
     assert_eq!(published, Ok(None));
+    let versioned = Publication {
+        version: Version::given(1, String::new()),
+        ..publication("x")
+    };
+    let refused = cluster.near.publish(&room, versioned).await;
+    assert_eq!(refused, Err(Error::NotKept(room.clone())));
+    let unstored = cluster.near.publish(&room, unstored("x")).await;
+    assert_eq!(unstored, Ok(None));
     assert!(cluster.near.stream(&room).is_none());
     assert_eq!(
         cluster.near.tops(std::slice::from_ref(&room)).await,
         Err(Error::NotKept(room))
     );
+}
+
+fn unstored(data: &str) -> Publication {
+    Publication {
+        skips_history: true,
+        ..publication(data.to_owned())
+    }
+}
+
+/// Promise 8: it has no place, no read finds it, and the places of others are what they were.
+pub async fn what_skips_history_is_heard_and_not_stored(cluster: Cluster) {
+    let room = channel("kept:skipping");
+    let ear = cluster.listen(&cluster.far, &room).await;
+    let first = stored(&cluster.near, &room, "1").await;
+    let given = Publication {
+        tags: [("k".to_owned(), "v".to_owned())].into(),
+        id: "id".to_owned(),
+        ..unstored("2")
+    };
+    for _ in 0..2 {
+        let published = cluster.near.publish(&room, given.clone()).await;
+        assert_eq!(published, Ok(None));
+    }
+    let last = stored(&cluster.near, &room, "3").await;
+    let heard = ear.hear(4).await;
+    let texts_heard: Vec<_> = heard.iter().map(|it| it.data.clone()).collect();
+    assert_eq!(texts_heard, ["1", "2", "2", "3"]);
+    for it in &heard[1..3] {
+        assert_eq!((&it.place, &it.tags), (&None, &given.tags));
+    }
+    let place = heard[3].place.as_ref().expect("a place");
+    assert_eq!(
+        (place.offset, place.previous),
+        (last.offset, Some(first.offset))
+    );
+    let page = read(&cluster.near, &room, From::After(first.offset - 1), 10).await;
+    assert_eq!(texts(&page), ["1", "3"]);
+    let versioned = Publication {
+        version: Version::given(1, String::new()),
+        ..unstored("x")
+    };
+    let refused = cluster.near.publish(&room, versioned).await;
+    assert_eq!(refused, Err(Error::NotKept(room)));
+}
+
+/// Promise 8: it does not overtake what was sent before it, though nobody has asked what became of that.
+pub async fn what_skips_history_comes_in_the_order_of_sending(cluster: Cluster) {
+    let room = channel("kept:mixture");
+    let ear = cluster.listen(&cluster.far, &room).await;
+    let is_unstored = |number: u32| number % 3 == 1;
+    let mut confirmations = Vec::new();
+    for number in 0..60 {
+        let text = number.to_string();
+        let publication = match is_unstored(number) {
+            true => unstored(&text),
+            false => publication(text),
+        };
+        confirmations.push(cluster.near.send(&room, publication).await.expect("sent"));
+    }
+    for confirmation in confirmations {
+        assert!(confirmation.await.is_ok());
+    }
+    let heard = ear.hear_texts(60).await;
+    let heard: Vec<u32> = heard
+        .iter()
+        .map(|it| it.parse().expect("a number"))
+        .collect();
+    match cluster.spread {
+        Spread::AtOnce => assert!(heard.is_sorted(), "{heard:?}"),
+        Spread::Eventually => {
+            let (unstored, stored): (Vec<_>, Vec<_>) =
+                heard.iter().partition(|number| is_unstored(**number));
+            assert!(unstored.is_sorted() && stored.is_sorted(), "{heard:?}");
+        }
+    }
 }

@@ -142,7 +142,7 @@ impl Log {
         match timeout_at(deadline, handed).await {
             Ok(Some(())) => Ok(Box::pin(async move {
                 match timeout_at(deadline, stored).await {
-                    Ok(Ok(result)) => result.map(Some),
+                    Ok(Ok(result)) => result,
                     Ok(Err(_)) => Err(closed()),
                     Err(_) => Err(Error::Unavailable("the disk is too slow".to_owned())),
                 }

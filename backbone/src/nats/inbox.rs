@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 use super::metadata;
 
@@ -53,6 +53,8 @@ pub(super) struct Inbox {
     next: AtomicU64,
     /// Locked for a look-up or a change.
     waiting: Mutex<HashMap<u64, Waiter>>,
+    /// Told whenever something is waited for no longer.
+    settled: Notify,
 }
 
 #[derive(Debug)]
@@ -76,7 +78,7 @@ pub(super) enum Wants {
 #[derive(Debug)]
 pub(super) struct Pending {
     inbox: Arc<Inbox>,
-    number: u64,
+    pub(super) number: u64,
     /// Where to answer.
     pub(super) subject: String,
     done: oneshot::Receiver<Vec<Answer>>,
@@ -92,6 +94,7 @@ impl Inbox {
             ),
             next: AtomicU64::new(0),
             waiting: Mutex::default(),
+            settled: Notify::new(),
         }
     }
 
@@ -115,6 +118,17 @@ impl Inbox {
             number,
             subject: format!("{}.{number}", self.prefix),
             done: answered,
+        }
+    }
+
+    /// Waits until an answer has come, or is waited for no longer.
+    pub(super) async fn settled(&self, number: u64) {
+        loop {
+            let settled = self.settled.notified();
+            if !self.waiting().contains_key(&number) {
+                return;
+            }
+            settled.await;
         }
     }
 
@@ -144,6 +158,7 @@ impl Inbox {
         if is_last && let Some(waiter) = waiting.remove(&number) {
             // One that no longer listens has given up.
             let _gone = waiter.done.send(waiter.row);
+            self.settled.notify_waiters();
         }
     }
 
@@ -168,6 +183,7 @@ impl Pending {
 impl Drop for Pending {
     fn drop(&mut self) {
         self.inbox.waiting().remove(&self.number);
+        self.inbox.settled.notify_waiters();
     }
 }
 

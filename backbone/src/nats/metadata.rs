@@ -17,6 +17,9 @@ pub const MAX_INFO_BYTES: usize = 64 * 1024;
 /// The longest `Tide-Tags` header, in bytes.
 pub const MAX_TAGS_BYTES: usize = 64 * 1024;
 
+/// The longest `Tide-Version` header, in bytes.
+const MAX_VERSION_BYTES: usize = 1024;
+
 /// The longest id that is told apart.
 const MAX_ID_BYTES: usize = 256;
 
@@ -26,6 +29,13 @@ pub(super) const SEQUENCE: &str = "Nats-Sequence";
 const MESSAGE_ID: &str = "Nats-Msg-Id";
 const INFO: &str = "Tide-Info";
 const TAGS: &str = "Tide-Tags";
+const PUBLICATION_VERSION: &str = "Tide-Version";
+
+/// Of what its stream does not have, in place of where it stands there.
+const UNSTORED: &str = "Tide-Unstored";
+
+/// Stores a message only if this is the number of the newest of its subject.
+const EXPECTED: &str = "Nats-Expected-Last-Subject-Sequence";
 
 /// Every block of headers begins so; a status may follow.
 pub(super) const VERSION: &[u8] = b"NATS/1.0";
@@ -82,24 +92,37 @@ pub(super) fn encode(publication: &Publication) -> Result<Vec<u8>, Error> {
         block.extend_from_slice(trace.to_string().as_bytes());
         block.extend_from_slice(b"\r\n");
     }
+    if publication.skips_history {
+        begin_line(&mut block, UNSTORED);
+        block.extend_from_slice(b"1\r\n");
+    }
     if !block.is_empty() {
         block.extend_from_slice(b"\r\n");
     }
     Ok(block)
 }
 
-/// The block of headers of a publication to a stream, which remembers its id.
+/// The block of headers of a publication to a stream, which remembers its id, and stores it only behind the offset that is
+/// `expected` to be the channel's newest, if one is.
 ///
 /// # Errors
 /// [`Error::TooLarge`] when no receiver would take them, or the id is no text for a header.
-pub(super) fn encode_kept(publication: &Publication, id: &str) -> Result<Vec<u8>, Error> {
+pub(super) fn encode_kept(
+    publication: &Publication,
+    id: &str,
+    expected: Option<u64>,
+) -> Result<Vec<u8>, Error> {
     let mut block = encode(publication)?;
-    match block.len().checked_sub(b"\r\n".len()) {
-        Some(end) => block.truncate(end),
-        None => block.extend_from_slice(b"NATS/1.0\r\n"),
+    block.truncate(block.len().saturating_sub(b"\r\n".len()));
+    if let Some(version) = &publication.version {
+        push_line(&mut block, PUBLICATION_VERSION, version, MAX_VERSION_BYTES)?;
     }
-    block.extend_from_slice(MESSAGE_ID.as_bytes());
-    block.extend_from_slice(b": ");
+    if let Some(expected) = expected {
+        begin_line(&mut block, EXPECTED);
+        block.extend_from_slice(expected.to_string().as_bytes());
+        block.extend_from_slice(b"\r\n");
+    }
+    begin_line(&mut block, MESSAGE_ID);
     // A line break in it would begin another header.
     let plain = id
         .bytes()
@@ -157,10 +180,19 @@ pub(super) fn decode(block: &[u8], payload: &[u8]) -> Result<Publication, Malfor
         } else if name.eq_ignore_ascii_case(TRACE_HEADER.as_bytes()) {
             // Libraries of others write it in their own case. One that is wrong is none.
             publication.trace = TraceContext::parse(value);
+        } else if name == PUBLICATION_VERSION.as_bytes() {
+            let value = bounded(value, MAX_VERSION_BYTES)?;
+            let version = serde_json::from_slice(value).map_err(|_| Malformed::Json)?;
+            once(&mut publication.version, version)?;
         }
     }
     publication.tags = tags.unwrap_or_default();
     Ok(publication)
+}
+
+/// Whether these are the headers of a publication that no stream has.
+pub(super) fn is_unstored(block: &[u8]) -> bool {
+    header(block, UNSTORED).is_some() && header(block, SEQUENCE).is_none()
 }
 
 /// A publication of a kept channel, as its stream delivers it, with the one before it.
@@ -238,7 +270,6 @@ fn once<T>(place: &mut Option<T>, value: T) -> Result<(), Malformed> {
     }
 }
 
-/// Adds one header. Its value is one line, because JSON escapes every line break inside a text.
 /// Begins a header, and the block if there is none yet.
 fn begin_line(block: &mut Vec<u8>, name: &str) {
     if block.is_empty() {
@@ -249,6 +280,7 @@ fn begin_line(block: &mut Vec<u8>, name: &str) {
     block.extend_from_slice(b": ");
 }
 
+/// Adds one header. Its value is one line, because JSON escapes every line break inside a text.
 fn push_line(
     block: &mut Vec<u8>,
     name: &str,

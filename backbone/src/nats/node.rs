@@ -259,6 +259,7 @@ impl Node {
             Some(Recipient::Nodes) => return self.roll.hear(self, payload),
             None => return,
         };
+        let stream = stream.filter(|_| !metadata::is_unstored(headers));
         let decoded = match stream.map(KeptStream::epoch) {
             None => metadata::decode(headers, payload),
             Some(None) => return listener.interrupted(),

@@ -15,6 +15,7 @@ mod removing;
 mod roll;
 mod settings;
 mod tops;
+mod versions;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -37,7 +38,7 @@ pub(super) use keeping::keep;
 use mark::Mark;
 use namespace::Namespace;
 use publishing::Sent;
-pub(super) use publishing::publish;
+pub(super) use publishing::{publish, settle};
 pub(super) use reading::read;
 pub(super) use removing::remove;
 pub(super) use roll::{Roll, leave};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use tidegate_backbone::{ClientInfo, Position, Publication};
+use tidegate_backbone::{ClientInfo, Position, Publication, Version};
 use tidegate_codec::{ErrorCode, Failure};
 
 use crate::cluster::NodeInfo;
@@ -100,9 +100,10 @@ pub(crate) struct Publishing {
     pub(crate) tags: BTreeMap<String, String>,
     /// Of several publications of a channel with one key the first counts; empty for none.
     pub(crate) idempotency_key: String,
+    /// Whether it is for those alone who are subscribed now.
     pub(crate) skip_history: bool,
-    /// Centrifugo's versions of documents; zero for none.
-    pub(crate) version: u64,
+    /// Which state of a document it is.
+    pub(crate) version: Option<Version>,
 }
 
 /// Connections of a user.
@@ -178,9 +179,4 @@ pub(crate) enum Outcome {
         /// Whether there are more behind the last one.
         has_more: bool,
     },
-}
-
-/// The failure of something that this version lacks.
-pub(crate) fn not_available() -> Failure {
-    ErrorCode::NotAvailable.into()
 }

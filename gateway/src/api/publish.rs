@@ -5,7 +5,6 @@ use futures_util::{StreamExt, stream};
 use tidegate_backbone::{Channel, Error, Position, Publication};
 use tidegate_codec::{ErrorCode, Failure};
 
-use super::operation::not_available;
 use super::{Api, Broadcast, MAX_OPERATIONS, Publish, Publishing};
 use crate::counters::Origin;
 use crate::publishing;
@@ -42,15 +41,14 @@ impl Api {
             return Err(ErrorCode::BadRequest.into());
         }
         let (channel, rules) = self.rules().channel(&channel)?;
-        let is_kept = rules.options.is_kept();
-        if what.version != 0 || is_kept && what.skip_history {
-            return Err(not_available());
-        }
+        let is_kept = rules.options.is_kept() && !what.skip_history;
         let id = id(&channel, &what.idempotency_key);
         let publication = Publication {
             data: what.data,
             tags: what.tags,
             id: if is_kept { id.clone() } else { String::new() },
+            version: what.version,
+            skips_history: what.skip_history,
             ..Publication::default()
         };
         if is_kept || id.is_empty() {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
+use tidegate_backbone::Version;
 use tidegate_codec::{Disconnect, Failure};
 
 use crate::auth::{Expiry, Override, SubscriptionOptions};
@@ -44,7 +45,9 @@ pub struct Grant {
     pub tags: BTreeMap<String, String>,
     /// Id of the publication, so that it is stored once.
     pub id: String,
-    /// Whether the publication should not be kept.
+    /// Which state of a document the publication is.
+    pub version: Option<Version>,
+    /// Whether the publication is for those alone who are subscribed now.
     pub skips_history: bool,
 }
 
@@ -61,6 +64,7 @@ impl Default for Grant {
             meta: None,
             tags: BTreeMap::new(),
             id: String::new(),
+            version: None,
             skips_history: false,
         }
     }

@@ -76,7 +76,7 @@ impl Hub {
             return;
         };
         let progress = members.progress.as_ref();
-        let Some(progress) = progress.filter(|_| !broadcast.is_happening()) else {
+        let Some(progress) = progress.filter(|_| broadcast.place().is_some()) else {
             if self.taken.get() >= members.since {
                 self.gather(members, broadcast);
             }
@@ -157,7 +157,7 @@ impl Hub {
                 progress.delivered();
             }
             for log in members.logs.borrow().iter() {
-                // Joins and leaves are never patches, nor what patches are of.
+                // Joins and leaves have subscribers of their own.
                 let all = batch.broadcasts.as_slice();
                 let alike =
                     |one: &Broadcast, next: &Broadcast| one.is_happening() == next.is_happening();
@@ -202,20 +202,24 @@ impl Hub {
         delivery: &Delivery,
         needs_whole: bool,
     ) -> usize {
-        let form = log.form();
-        let readable = || batch.iter().filter_map(|it| Some((it, it.encoded(form)?)));
+        let readable = batch
+            .iter()
+            .filter_map(|it| Some((it, it.encoded(log.form_of(it))?)));
         if let Some(tag) = &delivery.newest_by {
-            return readable()
+            return readable
                 .map(|(broadcast, message)| log.put(broadcast.key(tag), message, &self.press))
                 .count();
         }
-        let messages: SmallVec<[Encoded; 4]> =
-            readable().map(|(_, message)| message.clone()).collect();
+        let mut first = None;
+        let messages: SmallVec<[Encoded; 4]> = readable
+            .inspect(|(broadcast, _)| first = first.or(Some(*broadcast)))
+            .map(|(_, message)| message.clone())
+            .collect();
         if messages.is_empty() {
             return 0;
         }
-        let first = needs_whole.then(|| readable().next()).flatten();
-        let whole = first.and_then(|(first, _)| first.encoded(Form::Whole(log.wire().format)));
+        let first = first.filter(|_| needs_whole);
+        let whole = first.and_then(|first| first.encoded(Form::Whole(log.wire().format)));
         log.append(&messages, delivery.batch, &self.press, whole);
         messages.len()
     }

@@ -16,7 +16,7 @@ use tidegate_codec::Encoded;
 
 use super::newest::{Dropped, Newest};
 use super::segments::{Segments, Spares};
-use crate::broadcast::Form;
+use crate::broadcast::{Broadcast, Form};
 use crate::outbox::Outbox;
 use crate::presence::Hearing;
 use crate::wire::{Press, Wire};
@@ -29,6 +29,8 @@ pub(super) struct Log {
     wire: Wire,
     /// Whether its messages are patches of those before them.
     is_delta: bool,
+    /// Whether what its subscribers had last is not what the next message is a patch of.
+    is_astray: Cell<bool>,
     /// Where its subscribers are told of joins and leaves.
     hearing: Option<Arc<Hearing>>,
     /// Cursors that need a whole message first.
@@ -74,6 +76,7 @@ impl Log {
         Rc::new(Self {
             wire,
             is_delta,
+            is_astray: Cell::new(false),
             hearing,
             fresh: Cell::new(0),
             spares,
@@ -96,11 +99,17 @@ impl Log {
         self.hearing.is_some()
     }
 
-    /// The form of its messages.
-    pub(super) fn form(&self) -> Form {
-        match self.is_delta {
-            true => Form::Patch(self.wire.format),
-            false => Form::Plain(self.wire.format),
+    /// The form of the next message. One that no stream has is sent whole, and so is what follows it, for clients have another
+    /// one before it than the stream.
+    pub(super) fn form_of(&self, broadcast: &Broadcast) -> Form {
+        let format = self.wire.format;
+        if !self.is_delta {
+            return Form::Plain(format);
+        }
+        let is_stored = broadcast.place().is_some();
+        match self.is_astray.replace(!is_stored) || !is_stored {
+            true => Form::Whole(format),
+            false => Form::Patch(format),
         }
     }
 

@@ -1,9 +1,12 @@
 //! The durable half of a topic: its ring, and how that is kept without a hole.
 //!
 //! In: publications as they are heard, and pages of the stream. Out: the same publications, in order and each once, to the
-//! topic's [`Route`]. While something is missing what is heard waits, and [`repair`](Kept::repair) reads it.
+//! topic's [`Route`]. While something is missing what is heard waits, and [`repair`](Kept::repair) reads it. What has no place
+//! in the stream goes through without a trace.
 
 mod lowering;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,7 +19,8 @@ use super::ring::{Limits, Ring, Step};
 use super::route::Route;
 use crate::broadcast::Broadcast;
 
-/// Publications that are heard while something is missing and wait for it; when there are more, they are read too.
+/// Publications that are heard while something is missing and wait for it; when there are more, they are read too, and those
+/// that skip history are lost.
 const WAITING_LIMIT: usize = 1_024;
 
 /// How long a stream that cannot be read is left alone.
@@ -114,7 +118,7 @@ impl Kept {
             }
             Phase::Live(ring) => {
                 let Some(place) = &publication.place else {
-                    return;
+                    return route.forward(&route.broadcast(publication));
                 };
                 match ring.judge(place) {
                     Step::Next => append(ring, route, publication),
@@ -236,11 +240,11 @@ impl Kept {
         let mut state = self.state();
         state.removals += 1;
         match &mut state.phase {
-            Phase::Opening(waiting) => waiting.clear(),
+            Phase::Opening(waiting) => drop_stored(waiting),
             Phase::Live(ring) => ring.clear(),
             Phase::Filling(ring, waiting) => {
                 ring.clear();
-                waiting.clear();
+                drop_stored(waiting);
             }
             Phase::Lost => {}
         }
@@ -308,6 +312,7 @@ impl State {
         let mut rest = std::mem::take(waiting).into_iter();
         while let Some(publication) = rest.next() {
             let Some(place) = &publication.place else {
+                route.forward(&route.broadcast(publication));
                 continue;
             };
             match ring.judge(place) {
@@ -342,6 +347,11 @@ impl Phase {
             waiting.push(publication);
         }
     }
+}
+
+/// Drops what can be read again.
+fn drop_stored(waiting: &mut Vec<Publication>) {
+    waiting.retain(|publication| publication.place.is_none());
 }
 
 /// Adds what is next to the ring, and hands it to the route.

@@ -128,19 +128,13 @@ impl Session {
             Ok(grant) => grant,
             Err(ending) => return self.end_question(id, ending, actions),
         };
-        if grant.skips_history {
-            let (client, channel) = (self.client(), channel.as_str());
-            tracing::warn!(
-                client,
-                channel,
-                "skip_history is not offered, the publication is kept"
-            );
-        }
         if let Some(data) = grant.data {
             publication.data = data;
         }
         publication.tags = grant.tags;
         publication.id = grant.id;
+        publication.version = grant.version;
+        publication.skips_history = grant.skips_history;
         actions.push(Action::Publish {
             id,
             channel,

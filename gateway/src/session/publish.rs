@@ -58,7 +58,8 @@ impl Session {
     ) {
         let outcome = match result {
             Ok(_) => Ok(Success::Publish),
-            Err(Error::Unavailable(_) | Error::NotKept(_)) => Err(ErrorCode::Internal.into()),
+            Err(Error::Unavailable(_)) => Err(ErrorCode::Internal.into()),
+            Err(Error::NotKept(_)) => Err(ErrorCode::NotAvailable.into()),
             Err(Error::TooLarge { .. }) => Err(ErrorCode::BadRequest.into()),
         };
         actions.push(Action::Reply(Reply { id, outcome }));

@@ -119,6 +119,8 @@ pub(in crate::store) fn record(offset: u64, value: impl Into<Bytes>) -> Result<R
             tags: stored.tags,
             id: stored.id,
             place: None,
+            version: None,
+            skips_history: false,
             trace: None,
         },
     })

@@ -30,6 +30,8 @@ scenarios! { javascript on Nats, crate::scenario::play: deltas history }
 scenarios! { python on Nats, crate::scenario::play:
     server_api_publishes
     server_api_reads_history
+    server_api_publishes_versions
+    server_api_skips_history
     server_api_controls_connections
     server_api_refreshes
     server_api_tells_who_is_there

@@ -11,7 +11,7 @@ use bytes::Bytes;
 
 use super::record;
 use crate::embedded::tables::{Changes, Failure, Table, View};
-use crate::{Channel, Publication, StreamOptions};
+use crate::{Channel, Publication, StreamOptions, VERSION_SEARCH, Version};
 
 const TOTAL: &[u8] = b"total";
 
@@ -160,6 +160,29 @@ impl<'a> Group<'a> {
             self.changes.insert(key, Some(value));
         }
         Ok(put)
+    }
+
+    /// The newest offset of a channel, if what it keeps supersedes a version.
+    pub(super) fn superseding(
+        &mut self,
+        channel: &Channel,
+        version: &Version,
+    ) -> Result<Option<u64>, Failure> {
+        let view = self.view;
+        let touched = self.touch(channel)?;
+        let from = record::publication_key(channel, touched.kept.trimmed + 1);
+        let to = record::publication_key(channel, u64::MAX);
+        let stored = view.rows(Table::Publications, &from, &to).rev();
+        let fresh = touched.fresh.iter().rev().map(|(_, row)| Ok(row.clone()));
+        let rows = fresh.chain(stored.map(|row| row.map(|(_, value)| value)));
+        for row in rows.take(VERSION_SEARCH) {
+            let (_, publication) = record::decode(row?)?;
+            if let Some(kept) = publication.version {
+                let newest = touched.kept.newest;
+                return Ok(version.is_superseded_by(&kept).then_some(newest));
+            }
+        }
+        Ok(None)
     }
 
     /// Removes what a namespace promises no longer, at most `limit` publications; tells how many went.

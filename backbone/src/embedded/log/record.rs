@@ -3,7 +3,13 @@
 use bytes::{BufMut, Bytes, BytesMut};
 
 use crate::embedded::tables::Failure;
-use crate::{Channel, ClientInfo, Publication};
+use crate::{Channel, ClientInfo, Publication, Version};
+
+/// The flag of a row with the connection that published.
+const INFO: u8 = 1;
+
+/// The flag of a row with a version.
+const VERSION: u8 = 2;
 
 /// The key of a channel's publication.
 pub(super) fn publication_key(channel: &Channel, offset: u64) -> Vec<u8> {
@@ -60,13 +66,18 @@ pub(super) fn parse_timed(value: &[u8]) -> Result<(u64, String), Failure> {
 pub(super) fn encode(time: u64, publication: &Publication) -> Bytes {
     let mut row = BytesMut::with_capacity(publication.data.len() + 16);
     row.put_u64(time);
-    row.put_u8(publication.info.is_some().into());
+    let has = |part: bool, flag: u8| if part { flag } else { 0 };
+    row.put_u8(has(publication.info.is_some(), INFO) | has(publication.version.is_some(), VERSION));
     if let Some(info) = &publication.info {
         for text in [&info.user, &info.client] {
             put(&mut row, text.as_bytes());
         }
         put(&mut row, &info.conn_info);
         put(&mut row, &info.chan_info);
+    }
+    if let Some(version) = &publication.version {
+        row.put_u64(version.number);
+        put(&mut row, version.epoch.as_bytes());
     }
     let tags = u32::try_from(publication.tags.len()).expect("a publication has few tags");
     row.put_u32(tags);
@@ -90,13 +101,21 @@ pub(super) fn decode(row: Bytes) -> Result<(u64, Publication), Failure> {
 
 fn parse(mut row: Bytes) -> Option<(u64, Publication)> {
     let time = u64::from_be_bytes(*split(&mut row, 8)?.first_chunk()?);
-    let info = match split(&mut row, 1)?[0] {
+    let parts = split(&mut row, 1)?[0];
+    let info = match parts & INFO {
         0 => None,
         _ => Some(ClientInfo {
             user: text(&mut row)?,
             client: text(&mut row)?,
             conn_info: part(&mut row)?,
             chan_info: part(&mut row)?,
+        }),
+    };
+    let version = match parts & VERSION {
+        0 => None,
+        _ => Some(Version {
+            number: u64::from_be_bytes(*split(&mut row, 8)?.first_chunk()?),
+            epoch: text(&mut row)?,
         }),
     };
     let mut tags = std::collections::BTreeMap::new();
@@ -106,6 +125,7 @@ fn parse(mut row: Bytes) -> Option<(u64, Publication)> {
     let publication = Publication {
         data: row,
         info,
+        version,
         tags,
         ..Publication::default()
     };
@@ -151,9 +171,13 @@ mod tests {
             },
         );
         let tags = prop::collection::btree_map(any::<String>(), any::<String>(), 0..4);
-        (bytes(), prop::option::of(info), tags).prop_map(|(data, info, tags)| Publication {
+        let version =
+            (any::<u64>(), any::<String>()).prop_map(|(number, epoch)| Version { number, epoch });
+        let options = (prop::option::of(info), prop::option::of(version));
+        (bytes(), options, tags).prop_map(|(data, (info, version), tags)| Publication {
             data,
             info,
+            version,
             tags,
             ..Publication::default()
         })
@@ -181,6 +205,16 @@ mod tests {
             let between = key(&a, 0) <= key(&b, one) && key(&b, one) <= key(&a, u64::MAX);
             prop_assert_eq!(between, a == b);
         }
+    }
+
+    #[test]
+    fn rows_of_before_there_were_versions_are_read() {
+        let row = b"\0\0\0\0\0\0\0\x07\0\0\0\0\0data";
+        let publication = Publication {
+            data: b"data".as_slice().into(),
+            ..Publication::default()
+        };
+        assert_eq!(decode(row.as_slice().into()), Ok((7, publication)));
     }
 
     #[test]

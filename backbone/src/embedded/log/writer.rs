@@ -39,7 +39,7 @@ pub(super) enum Message {
 pub(super) struct Job {
     pub(super) channel: Channel,
     pub(super) publication: Publication,
-    pub(super) done: oneshot::Sender<Result<Position, Error>>,
+    pub(super) done: oneshot::Sender<Result<Option<Position>, Error>>,
     /// Its share of what may be under way.
     pub(super) room: OwnedSemaphorePermit,
 }
@@ -72,8 +72,10 @@ pub(super) struct Writer {
 /// What became of a publication.
 enum Outcome {
     Stored(Put),
-    /// Its id had been stored at this offset.
-    Duplicate(u64),
+    /// It need not be: its id had been stored at this offset, or its version is superseded by what the channel has up to it.
+    Known(u64),
+    /// It is for those alone who listen now.
+    Unstored,
 }
 
 impl Writer {
@@ -212,8 +214,16 @@ impl Writer {
         let namespace = channel.namespace().unwrap_or_default();
         let stream = self.streams.get_mut(namespace);
         let (options, ids) = stream.ok_or_else(|| Failure(format!("{channel} is not kept")))?;
+        if publication.skips_history {
+            return Ok(Outcome::Unstored);
+        }
         if let Some(offset) = ids.offset(&publication.id) {
-            return Ok(Outcome::Duplicate(offset));
+            return Ok(Outcome::Known(offset));
+        }
+        if let Some(version) = &publication.version
+            && let Some(newest) = group.superseding(channel, version)?
+        {
+            return Ok(Outcome::Known(newest));
         }
         let put = group.append(channel, publication, options.size)?;
         if !publication.id.is_empty() {
@@ -224,26 +234,38 @@ impl Writer {
 
     fn tell(&self, job: Job, outcome: &Outcome) {
         let offset = match outcome {
-            Outcome::Duplicate(offset) => *offset,
+            Outcome::Known(offset) => Some(*offset),
             Outcome::Stored(put) => {
-                let publication = Publication {
-                    id: String::new(),
-                    place: Some(Place {
-                        epoch: Arc::clone(&self.epoch),
-                        offset: put.offset,
-                        previous: Some(put.previous),
-                        time: put.time,
-                    }),
-                    ..job.publication
+                let place = Place {
+                    epoch: Arc::clone(&self.epoch),
+                    offset: put.offset,
+                    previous: Some(put.previous),
+                    time: put.time,
                 };
-                self.listeners.deliver(&job.channel, publication);
-                put.offset
+                self.deliver(&job.channel, job.publication, Some(place));
+                Some(put.offset)
+            }
+            Outcome::Unstored => {
+                self.deliver(&job.channel, job.publication, None);
+                None
             }
         };
-        let epoch = Arc::clone(&self.epoch);
+        let position = offset.map(|offset| Position {
+            epoch: Arc::clone(&self.epoch),
+            offset,
+        });
         // Who sent it may not care.
-        let _ = job.done.send(Ok(Position { epoch, offset }));
+        let _ = job.done.send(Ok(position));
         drop(job.room);
+    }
+
+    fn deliver(&self, channel: &Channel, publication: Publication, place: Option<Place>) {
+        let heard = Publication {
+            id: String::new(),
+            place,
+            ..publication
+        };
+        self.listeners.deliver(channel, heard);
     }
 
     /// Removes what nobody was promised any more, and syncs.

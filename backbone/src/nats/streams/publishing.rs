@@ -9,10 +9,12 @@ use std::sync::Arc;
 use std::sync::PoisonError;
 
 use bytes::Bytes;
+use futures_util::TryFutureExt;
+use futures_util::future::ready;
 use serde::Deserialize;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-use super::{ATTEMPT, ApiError, KeptStream, PATIENCE, PAUSE, parse};
+use super::{ATTEMPT, ApiError, KeptStream, PATIENCE, PAUSE, parse, versions};
 use crate::nats::inbox::{Pending, Wants};
 use crate::nats::metadata;
 use crate::nats::node::Node;
@@ -28,8 +30,16 @@ pub(super) struct Sent {
     /// Publications sent so far.
     count: u64,
     under_way: usize,
-    /// Of channels with publications under way: their number, and the newest one.
-    channels: HashMap<Channel, (usize, u64)>,
+    channels: HashMap<Channel, UnderWay>,
+}
+
+/// The publications of a channel that are under way.
+#[derive(Debug, Default)]
+struct UnderWay {
+    count: usize,
+    /// The newest, and where in the inbox it was to be answered first.
+    newest: u64,
+    answer: u64,
 }
 
 /// A publication that is under way.
@@ -57,7 +67,7 @@ impl Ticket {
             return Err(Error::Unavailable(reason));
         }
         sent.under_way += 1;
-        sent.channels.entry(channel.clone()).or_default().0 += 1;
+        sent.channels.entry(channel.clone()).or_default().count += 1;
         Ok(Self {
             node: Arc::clone(node),
             channel: channel.clone(),
@@ -69,7 +79,7 @@ impl Ticket {
     }
 
     /// It is being sent for the first time.
-    fn number(&mut self) {
+    fn number(&mut self, answer: u64) {
         let node = Arc::clone(&self.node);
         let Some(stream) = node.streams.of(&self.channel) else {
             return;
@@ -78,7 +88,7 @@ impl Ticket {
         sent.count += 1;
         self.number = sent.count;
         if let Some(entry) = sent.channels.get_mut(&self.channel) {
-            entry.1 = self.number;
+            (entry.newest, entry.answer) = (self.number, answer);
         }
     }
 
@@ -93,7 +103,7 @@ impl Ticket {
         };
         let sent = stream.sent.lock().unwrap_or_else(PoisonError::into_inner);
         let newest = sent.channels.get(&self.channel);
-        newest.is_some_and(|(_, number)| *number == self.number)
+        newest.is_some_and(|it| it.newest == self.number)
     }
 }
 
@@ -104,9 +114,9 @@ impl Drop for Ticket {
         };
         let mut sent = stream.sent.lock().unwrap_or_else(PoisonError::into_inner);
         sent.under_way -= 1;
-        if let Some((count, _)) = sent.channels.get_mut(&self.channel) {
-            *count -= 1;
-            if *count == 0 {
+        if let Some(under_way) = sent.channels.get_mut(&self.channel) {
+            under_way.count -= 1;
+            if under_way.count == 0 {
                 sent.channels.remove(&self.channel);
             }
         }
@@ -120,33 +130,86 @@ struct Letter {
     data: Bytes,
 }
 
-/// Sends a publication on its way.
+/// Why a publication is not confirmed.
+#[derive(Debug)]
+pub(super) enum Failed {
+    /// The stream refused it.
+    Refused(ApiError),
+    Other(Error),
+}
+
+impl From<Error> for Failed {
+    fn from(error: Error) -> Self {
+        Self::Other(error)
+    }
+}
+
+impl From<Failed> for Error {
+    fn from(failed: Failed) -> Self {
+        match failed {
+            Failed::Refused(error) => error.into(),
+            Failed::Other(error) => error,
+        }
+    }
+}
+
+/// Sends a publication on its way. One with a version is stored when this returns, so that what its publisher sends to the
+/// channel afterwards comes behind it.
 pub(in crate::nats) async fn publish(
     node: &Arc<Node>,
     stream: &KeptStream,
     channel: &Channel,
     publication: Publication,
 ) -> Result<Confirmation, Error> {
+    if let Some(version) = publication.version.clone() {
+        let stored = versions::publish(node, stream, channel, publication, &version).await?;
+        return Ok(Box::pin(ready(Ok(stored))));
+    }
     let deadline = Instant::now() + PATIENCE;
+    let sent = send(node, stream, channel, publication, None, deadline).await?;
+    Ok(Box::pin(sent.map_err(Error::from)))
+}
+
+/// Sends a publication on its way, to be stored behind the offset that is `expected` to be the channel's newest, if one is.
+pub(super) async fn send(
+    node: &Arc<Node>,
+    stream: &KeptStream,
+    channel: &Channel,
+    publication: Publication,
+    expected: Option<u64>,
+    deadline: Instant,
+) -> Result<impl Future<Output = Result<Option<Position>, Failed>> + Send + 'static, Error> {
     let id = match publication.id.is_empty() {
         true => node.new_id(),
         false => publication.id.clone(),
     };
     let letter = Letter {
         subject: node.subjects.publication(channel),
-        headers: metadata::encode_kept(&publication, &id)?,
+        headers: metadata::encode_kept(&publication, &id, expected)?,
         data: publication.data,
     };
     let epoch = stream.settled(deadline).await?;
     let mut ticket = Ticket::new(node, stream, channel, id, epoch)?;
-    let number = || {
-        ticket.number();
+    let number = |pending: &Pending| {
+        ticket.number(pending.number);
         true
     };
     let Some(pending) = letter.send(node, deadline, number).await? else {
         return Err(unknown("it was not sent"));
     };
-    Ok(Box::pin(confirm(ticket, letter, pending, deadline)))
+    Ok(confirm(ticket, letter, pending, deadline))
+}
+
+/// Waits until what this node has sent to a channel is stored, or its fate is not known.
+pub(in crate::nats) async fn settle(node: &Node, stream: &KeptStream, channel: &Channel) {
+    let answer = {
+        let sent = stream.sent.lock().unwrap_or_else(PoisonError::into_inner);
+        sent.channels.get(channel).map(|it| it.answer)
+    };
+    if let Some(answer) = answer {
+        // A stream stores and answers in order, so with the newest answer all are there.
+        let _in_time = timeout(ATTEMPT, node.inbox.settled(answer)).await;
+    }
 }
 
 impl Letter {
@@ -155,12 +218,12 @@ impl Letter {
         &self,
         node: &Node,
         deadline: Instant,
-        may_go: impl FnOnce() -> bool,
+        may_go: impl FnOnce(&Pending) -> bool,
     ) -> Result<Option<Pending>, Error> {
         let (link, pending) = node.wait(Wants::One)?;
         let size = self.headers.len() + self.data.len();
         let sent = link.send(size, |buffer| {
-            let goes = may_go();
+            let goes = may_go(&pending);
             if goes {
                 let reply = &pending.subject;
                 encoder::request(buffer, &self.subject, reply, &self.headers, &self.data);
@@ -188,28 +251,28 @@ async fn confirm(
     letter: Letter,
     pending: Pending,
     deadline: Instant,
-) -> Result<Option<Position>, Error> {
+) -> Result<Option<Position>, Failed> {
     let mut pending = Some(pending);
     loop {
         let reason = match &mut pending {
             Some(pending) => match answer(pending, deadline).await {
-                Ok(Some(acknowledgement)) => return position(&ticket, &acknowledgement),
+                Ok(Some(acknowledgement)) => return Ok(position(&ticket, &acknowledgement)?),
                 Ok(None) => "the stream does not answer",
-                Err(error) => return Err(error.into()),
+                Err(error) => return Err(Failed::Refused(error)),
             },
             None => "the connection to nats was lost",
         };
         if Instant::now() + PAUSE > deadline {
-            return Err(unknown(reason));
+            return Err(unknown(reason).into());
         }
         sleep(PAUSE).await;
         pending = match letter
-            .send(&ticket.node, deadline, || ticket.is_newest())
+            .send(&ticket.node, deadline, |_| ticket.is_newest())
             .await
         {
             Ok(None) => {
                 let reason = "it was not sent again, because others were sent after it";
-                return Err(unknown(reason));
+                return Err(unknown(reason).into());
             }
             Ok(again) => again,
             Err(_) => None,

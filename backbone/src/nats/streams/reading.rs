@@ -233,7 +233,7 @@ impl Reading<'_> {
     }
 }
 
-fn offset(publication: &Publication) -> u64 {
+pub(super) fn offset(publication: &Publication) -> u64 {
     publication.place.as_ref().map_or(0, |place| place.offset)
 }
 

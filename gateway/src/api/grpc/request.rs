@@ -1,5 +1,6 @@
 //! Operations from messages.
 
+use tidegate_backbone::Version;
 use tidegate_codec::{DisconnectCode, ErrorCode, Failure};
 use tidegate_proto::gateway as proto;
 use tidegate_proto::gateway::command::Command;
@@ -182,6 +183,8 @@ fn what(publication: Option<proto::Publishing>) -> Publishing {
         data: publication.data,
         tags: publication.tags,
         idempotency_key: publication.idempotency_key,
+        skip_history: publication.skip_history,
+        version: Version::given(publication.version, publication.version_epoch),
         ..Publishing::default()
     }
 }

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
+use tidegate_backbone::Version;
 use tidegate_codec::{DisconnectCode, ErrorCode};
 
 use super::overrides::overrides;
@@ -29,6 +30,7 @@ struct PublishRequest {
     tags: Option<BTreeMap<String, String>>,
     idempotency_key: String,
     version: u64,
+    version_epoch: String,
 }
 
 #[derive(Default, Deserialize)]
@@ -195,7 +197,7 @@ impl PublishRequest {
             tags: self.tags.unwrap_or_default(),
             idempotency_key: self.idempotency_key,
             skip_history: self.skip_history,
-            version: self.version,
+            version: Version::given(self.version, self.version_epoch),
         })
     }
 }

@@ -1,6 +1,7 @@
 //! Answers of gRPC's methods, each with the fields that it knows.
 
 use bytes::Bytes;
+use tidegate_backbone::Version;
 use tidegate_proto::proxy as wire;
 
 use super::super::answer::{Answer, Grant, Unanswered};
@@ -87,6 +88,7 @@ pub(super) fn publish(response: wire::PublishResponse) -> Answered {
             data: payload(it.data, &it.b64data)?,
             tags: it.tags,
             id: it.idempotency_key,
+            version: Version::given(it.version, it.version_epoch),
             skips_history: it.skip_history,
             ..Grant::default()
         })

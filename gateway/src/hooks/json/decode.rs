@@ -8,6 +8,7 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::error::Category;
 use serde_json::value::RawValue;
+use tidegate_backbone::Version;
 use tidegate_codec::{Disconnect, DisconnectCode, ErrorCode, Failure, single_line_json};
 
 use crate::auth::{Expiry, Override, SubscriptionOptions};
@@ -58,6 +59,8 @@ struct Fields<'a> {
     skip_history: Option<bool>,
     tags: Option<BTreeMap<String, String>>,
     idempotency_key: Option<String>,
+    version: Option<u64>,
+    version_epoch: Option<String>,
 }
 
 #[derive(Deserialize, Default)]
@@ -160,6 +163,10 @@ fn grant(fields: Fields<'_>) -> Result<Grant, Unanswered> {
         meta: fields.meta.map(one_line),
         tags: fields.tags.unwrap_or_default(),
         id: fields.idempotency_key.unwrap_or_default(),
+        version: Version::given(
+            fields.version.unwrap_or_default(),
+            fields.version_epoch.unwrap_or_default(),
+        ),
         skips_history: fields.skip_history.unwrap_or_default(),
     })
 }

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use serde_json::{Value, json};
+use tidegate_backbone::Version;
 use tidegate_codec::{Disconnect, DisconnectCode, ErrorCode, Failure, Format};
 
 use super::super::answer::{Answer, Grant, Unanswered};
@@ -127,13 +128,15 @@ fn a_result_grants_what_it_says() {
     let grant = granted(json!({
         "user": "56", "expire_at": 9, "info": {"n": "x"}, "b64data": "AP8=", "meta": {"k": 1},
         "channels": ["a", "b"], "subs": {"b": {"data": 1, "expire_at": 7, "override": {"force_recovery": {"value": true}, "presence": {}}}},
-        "tags": {"t": "1"}, "idempotency_key": "i", "skip_history": true, "unknown": []
+        "tags": {"t": "1"}, "idempotency_key": "i", "skip_history": true,
+        "version": 7, "version_epoch": "e", "unknown": []
     }));
     assert_eq!((&*grant.user, grant.expiry), ("56", Expiry::At(9)));
     assert_eq!(grant.info.as_deref(), Some(&b"{\"n\":\"x\"}"[..]));
     assert_eq!(grant.data.as_deref(), Some(&b"\x00\xff"[..]));
     assert_eq!(grant.meta.as_deref(), Some(&b"{\"k\":1}"[..]));
     assert_eq!((&*grant.id, grant.skips_history), ("i", true));
+    assert_eq!(grant.version, Version::given(7, "e".to_owned()));
     assert_eq!(grant.tags["t"], "1");
     assert_eq!(grant.subs["a"], SubscriptionOptions::default());
     assert_eq!(grant.subs["b"].expiry, Expiry::At(7));

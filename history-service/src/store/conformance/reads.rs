@@ -22,6 +22,8 @@ pub async fn a_record_comes_back_as_it_was_given(place: impl Place) {
             tags: [("k".to_owned(), "v".to_owned())].into(),
             id: "order-7".to_owned(),
             place: None,
+            version: None,
+            skips_history: false,
             trace: None,
         },
     };

@@ -27,6 +27,8 @@ from cent import (
     UnsubscribeRequest,
 )
 
+from centrifuge import DeltaType
+
 from stage import OTHER_URL, SECRET, URL, connected, decode, equal, in_seconds, subscribed
 
 _backends = []
@@ -67,9 +69,9 @@ async def refused(awaitable):
     raise AssertionError("it did not fail")
 
 
-def post(path, body, key=SECRET, **headers):
+def post(path, body, key=SECRET, url=URL, **headers):
     """Status and body of a plain request."""
-    request = urllib.request.Request(api(URL) + path, data=body, method="POST")
+    request = urllib.request.Request(api(url) + path, data=body, method="POST")
     for name, value in {"X-API-Key": key, **headers}.items():
         if value is not None:
             request.add_header(name.replace("_", "-"), value)
@@ -129,13 +131,72 @@ async def server_api_reads_history():
     equal([it.data for it in page.publications], [2])
     since = StreamPosition(offset=first.offset, epoch="another")
     equal(await refused(cent.history(HistoryRequest(channel="kept:a", limit=1, since=since))), 112)
-    skipping = PublishRequest(channel="kept:a", data=3, skip_history=True)
-    equal(await refused(cent.publish(skipping)), 108)
     await cent.history_remove(HistoryRemoveRequest(channel="kept:a"))
     gone = await other.history(HistoryRequest(channel="kept:a", limit=10))
     equal((gone.publications, gone.epoch), ([], first.epoch))
     equal(len((await other.history(HistoryRequest(channel="kept:b", limit=10))).publications), 1)
     equal(await refused(cent.history_remove(HistoryRemoveRequest(channel="chat:room"))), 108)
+
+
+@scenario
+async def server_api_publishes_versions():
+    """Of a document's states, published through any gateway, only newer ones are stored and delivered."""
+    room = await subscribed(await connected("alice"), "kept:document")
+
+    def publish(url, version, epoch="", channel="kept:document"):
+        request = {"channel": channel, "data": f"{version}{epoch}", "version": version, "version_epoch": epoch}
+        _, answer = post("/publish", json.dumps(request).encode(), url=url)
+        answer = json.loads(answer)
+        return answer["error"]["code"] if "error" in answer else answer["result"]["offset"]
+
+    newest = publish(URL, 2)
+    equal([publish(OTHER_URL, 1), publish(OTHER_URL, 2)], [newest, newest], "superseded")
+    assert publish(OTHER_URL, 3) > newest
+    assert publish(URL, 1, "b") > newest
+    equal(publish(URL, 1, channel="chat:room"), 108)
+    await backend().publish(PublishRequest(channel="kept:document", data="without"))
+    states = [decode((await room.tape.next("publication")).pub.data) for _ in range(4)]
+    equal(states, ["2", "3", "1b", "without"])
+    page = await backend(OTHER_URL).history(HistoryRequest(channel="kept:document", limit=10))
+    equal([it.data for it in page.publications], states)
+
+
+@scenario
+async def server_api_skips_history():
+    """What skips history reaches subscribers of both gateways, those of patches too; it is never recovered or read."""
+    cent, carol = backend(), await connected("carol")
+    wanted = {"positioned": True, "recoverable": True}
+    plain = await subscribed(await connected("alice"), "kept:skipping", **wanted)
+    patched = await subscribed(await connected("bob", url=OTHER_URL), "kept:skipping", **wanted, delta=DeltaType.FOSSIL)
+    away = await subscribed(carol, "kept:skipping", **wanted)
+    text = "the same in all of them, long enough to be worth a patch " * 4
+
+    async def publish(number, **options):
+        done = await cent.publish(PublishRequest(channel="kept:skipping", data=[text, number], **options))
+        for room in (plain, patched):
+            equal(decode((await room.tape.next("publication")).pub.data), [text, number])
+        return done.offset or 0
+
+    offsets = [await publish(1), await publish(2, skip_history=True)]
+    await carol.disconnect()
+    await carol.tape.next("disconnected")
+    offsets += [await publish(number, skip_history=number in (3, 5)) for number in range(3, 8)]
+    equal([offset > 0 for offset in offsets], [True, False, False, True, False, True, True])
+    once = {"skip_history": True, "idempotency_key": "once"}
+    for _ in range(2):
+        await cent.publish(PublishRequest(channel="kept:skipping", data=8, **once))
+    for room in (plain, patched):
+        equal(decode((await room.tape.next("publication")).pub.data), 8)
+    equal(await publish(9) > offsets[-1], True)
+    await carol.connect()
+    again = await away.tape.next("subscribed")
+    equal((again.was_recovering, again.recovered), (True, True))
+    heard = [decode((await away.tape.next("publication")).pub.data)[1] for _ in range(6)]
+    equal(heard, [1, 2, 4, 6, 7, 9])
+    page = await cent.history(HistoryRequest(channel="kept:skipping", limit=20))
+    equal([it.data[1] for it in page.publications], [1, 4, 6, 7, 9])
+    for room in (plain, patched):
+        equal((room.tape.count("subscribed"), room.tape.count("unsubscribed"), room.tape.count("error")), (1, 0, 0))
 
 
 @scenario
