@@ -38,8 +38,8 @@ pub use publication::{ClientInfo, Publication};
 pub use register::{Change, News, Register, RegisterOptions, Watch};
 pub use removal::{Removal, Removed, hear_removed, remove};
 pub use stream::{
-    Durability, DurabilityReport, Epoch, From, Page, Partition, Place, Position, Range, Storage,
-    StreamOptions, Streams, Top,
+    Durability, DurabilityReport, Epoch, From, Page, Partition, Place, Position, RETENTION_SLACK,
+    Range, Storage, StreamOptions, Streams, Top,
 };
 pub use subject::{DEFAULT_PREFIX, PrefixError, Subjects};
 pub use topic::Topic;

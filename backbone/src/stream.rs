@@ -17,6 +17,10 @@ use crate::{Channel, Error, Feed, Publication, Removal};
 /// Names an incarnation of a stream; short ASCII text.
 pub type Epoch = Arc<str>;
 
+/// How much longer than they are promised publications stay, where a listener can miss some: who compares positions this often
+/// finds out by that, and never too late.
+pub const RETENTION_SLACK: Duration = Duration::from_secs(120);
+
 /// How a namespace is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StreamOptions {

@@ -112,7 +112,7 @@ impl Interest {
             return topic;
         }
         let stream = self.backbone.stream(channel);
-        let kept = stream.map(|it| Kept::new(self.windows.limits(channel), it.ttl, it.size));
+        let kept = stream.map(|it| Kept::new(self.windows.limits(channel), it));
         let route = Route {
             channel: channel.clone(),
             workers: AtomicU64::new(0),

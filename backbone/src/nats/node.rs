@@ -140,7 +140,8 @@ impl Node {
             *state = State::Connected(Arc::clone(link));
         }
         drop(state);
-        let (listeners, ears) = (self.kept_listeners(&subscriptions), ears(&subscriptions));
+        let listeners = self.listeners(&subscriptions, |_| true);
+        let ears = ears(&subscriptions);
         drop(subscriptions);
         self.look.notify_one();
         for listener in listeners {
@@ -151,11 +152,22 @@ impl Node {
         }
     }
 
-    /// Who listens to kept channels, and may have missed something while there was no link.
-    fn kept_listeners(&self, subscriptions: &Subscriptions) -> Vec<Arc<dyn Listener>> {
+    /// Tells who listens to channels of a stream that something may be missing.
+    pub(super) fn interrupt(&self, stream: &KeptStream) {
+        let listeners = self.listeners(&self.subscriptions(), |it| it.name == stream.name);
+        listeners.iter().for_each(|listener| listener.interrupted());
+    }
+
+    /// Who listens to channels of some streams.
+    fn listeners(
+        &self,
+        subscriptions: &Subscriptions,
+        wanted: impl Fn(&KeptStream) -> bool,
+    ) -> Vec<Arc<dyn Listener>> {
         let kept = subscriptions.iter().filter_map(|(_, entry)| match entry {
             Entry::Channel { channel, listener } => {
-                self.streams.of(channel).map(|_| Arc::clone(listener))
+                let stream = self.streams.of(channel)?;
+                wanted(stream).then(|| Arc::clone(listener))
             }
             Entry::Topic { .. } | Entry::Inbox | Entry::Nodes => None,
         });

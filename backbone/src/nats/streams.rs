@@ -280,8 +280,8 @@ impl KeptStream {
         }
     }
 
-    /// Takes the stream as it is.
-    fn adopt(&self, info: &Info, monitoring: &Monitoring) {
+    /// Takes the stream as it is. Tells whether it was another incarnation before, whose places are none any more.
+    fn adopt(&self, info: &Info, monitoring: &Monitoring) -> bool {
         let (level, reason) = info.durability(monitoring);
         let epoch = info.epoch();
         let known = State::InUse {
@@ -290,12 +290,18 @@ impl KeptStream {
             reason,
         };
         let mut state = self.state();
-        self.mark().adopt(&info.created, &epoch, info.newest());
-        if std::mem::replace(&mut *state, known.clone()) == known {
-            return;
-        }
+        let is_another = {
+            let mut mark = self.mark();
+            let before = mark.epoch.clone();
+            mark.adopt(&info.created, &epoch, info.newest());
+            !before.is_empty() && before != *epoch
+        };
+        let is_news = std::mem::replace(&mut *state, known.clone()) != known;
         drop(state);
-        self.report().log();
+        if is_news {
+            self.report().log();
+        }
+        is_another
     }
 
     /// Takes what a server says of a stream that is in use, asked when it was known to reach so far.
@@ -307,7 +313,9 @@ impl KeptStream {
         if is_same && info.state.last_seq < known.top {
             return self.suspect(node);
         }
-        self.adopt(info, &node.monitoring);
+        if self.adopt(info, &node.monitoring) {
+            node.interrupt(self);
+        }
     }
 
     /// The stream does not go on where it was.
@@ -389,6 +397,7 @@ impl Request<'_> {
                 Err(error) => return Err(error),
             };
             if Instant::now() + PAUSE > deadline {
+                node.look.notify_one();
                 let subject = self.subject;
                 let reason = format!("jetstream does not answer on {subject}: {reason}");
                 return Err(Error::Unavailable(reason));

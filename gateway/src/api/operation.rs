@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use tidegate_backbone::{ClientInfo, Position, Publication, Version};
-use tidegate_codec::{ErrorCode, Failure};
+use tidegate_codec::Failure;
 
 use crate::cluster::NodeInfo;
 use crate::control::{Connected, Order};

@@ -64,7 +64,7 @@ options! {
         pub rate_limit: RateLimitConfig,
         /// Publications in one reply to `history`; who asks for more gets as many.
         pub history_max_publication_limit: usize = 300,
-        /// Time after which positions in channels with history are compared with the stream.
+        /// Time after which positions in channels with history are compared with the stream; a minute at most.
         #[serde(with = "duration")]
         pub channel_position_check_delay: Duration = Duration::from_secs(40),
         /// Commands in one frame, or 3501 "bad request".

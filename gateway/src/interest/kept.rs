@@ -10,10 +10,13 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
-use tidegate_backbone::{Backbone, Epoch, From, Page, Position, Publication, Range, Top};
+use tidegate_backbone::{
+    Backbone, Epoch, From, Page, Position, Publication, RETENTION_SLACK, Range, StreamOptions, Top,
+};
+use tokio::time::Instant;
 
 use super::ring::{Limits, Ring, Step};
 use super::route::Route;
@@ -29,8 +32,8 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// A kept channel of this node.
 pub(super) struct Kept {
     limits: Limits,
-    /// How long what is stored stays at least.
-    ttl: Duration,
+    /// How long what is stored stays at least, unless there is no room.
+    lifetime: Duration,
     /// Publications of a channel that stay at least.
     size: u64,
     /// Held for a look-up or a change, and while publications are handed to the route.
@@ -78,11 +81,11 @@ pub(super) enum Reach {
 }
 
 impl Kept {
-    pub(super) fn new(limits: Limits, ttl: Duration, size: u64) -> Self {
+    pub(super) fn new(limits: Limits, stream: &StreamOptions) -> Self {
         Self {
             limits,
-            ttl,
-            size,
+            lifetime: stream.ttl + RETENTION_SLACK,
+            size: stream.size,
             state: Mutex::new(State {
                 phase: Phase::Opening(Vec::new()),
                 verified: Instant::now(),
@@ -169,7 +172,7 @@ impl Kept {
     /// top was last verified is too young to have gone by its age; and if there is less than a channel keeps, with what was
     /// removed, none has gone for room.
     fn is_whole(&self, page: &Page, epoch: &Epoch) -> bool {
-        let is_young = self.state().verified.elapsed() < self.ttl;
+        let is_young = self.state().verified.elapsed() < self.lifetime;
         let count = page.publications.len() as u64;
         let is_small = count.saturating_add(page.removed) < self.size;
         page.top.position.epoch == *epoch && (page.is_gapless || is_young && is_small)
@@ -225,7 +228,9 @@ impl Kept {
             Phase::Opening(_) | Phase::Lost => return false,
             Phase::Filling(..) => true,
             Phase::Live(ring) => {
-                let is_behind = !top.is_empty && top.position.offset > ring.top();
+                // Of what came since then, and has gone again by its age, nothing shows but that the stream went on.
+                let can_show = !top.is_empty || state.verified.elapsed() >= self.lifetime;
+                let is_behind = can_show && top.position.offset > ring.top();
                 *ring.epoch() != top.position.epoch || is_behind
             }
         };

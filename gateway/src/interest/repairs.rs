@@ -43,8 +43,12 @@ impl Repairs {
     }
 }
 
+/// Time between two looks at every position at most: less than [`RETENTION_SLACK`](tidegate_backbone::RETENTION_SLACK), or what was missed could have gone unseen.
+const LONGEST: Duration = Duration::from_secs(60);
+
 /// Looks at channels when that is asked for, and at all of them once in a period, until the node is gone.
 pub(crate) async fn keep(interest: Weak<Interest>, period: Duration) {
+    let period = period.min(LONGEST);
     let Some(repairs) = interest.upgrade().map(|it| Arc::clone(&it.repairs)) else {
         return;
     };

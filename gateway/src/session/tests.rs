@@ -226,11 +226,18 @@ fn line(action: &Action) -> String {
             publication,
             ..
         } => {
-            format!(
+            let mut line = format!(
                 "publish {channel} {:?} {:?}",
                 publication.data,
                 publication.info.as_ref().map(|info| &info.user)
-            )
+            );
+            if let Some(version) = &publication.version {
+                line += &format!(" as {} of {:?}", version.number, version.epoch);
+            }
+            if publication.skips_history {
+                line += " past the history";
+            }
+            line
         }
         Action::Presence {
             channel, question, ..

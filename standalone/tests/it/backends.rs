@@ -113,6 +113,22 @@ async fn grpc_does_what_http_does() {
     let history = backend.history(history).await.unwrap().into_inner();
     assert_eq!(history.publications.len(), 1);
     assert_eq!(history.publications[0].data, "7");
+
+    let mut offsets = Vec::new();
+    for (version, skip_history) in [(2, false), (1, false), (3, false), (0, true)] {
+        let mut request = publish("kept:document", "{}");
+        let publication = request.publication.as_mut().unwrap();
+        (publication.version, publication.skip_history) = (version, skip_history);
+        let published = backend.publish(request).await.unwrap().into_inner();
+        offsets.push(published.position.map(|it| it.offset));
+    }
+    let [second, first, third, unstored] = offsets[..] else {
+        panic!("{offsets:?}");
+    };
+    assert!(
+        second == first && second < third && unstored.is_none(),
+        "{offsets:?}"
+    );
 }
 
 #[tokio::test]

@@ -101,11 +101,15 @@ async fn examine(
                 );
             }
         }
-        let adopt = || stream.adopt(&info, &node.monitoring);
-        return match node.while_in(server, adopt) {
-            true => Ok(()),
-            false => Err(Error::Unavailable("the server was started again".to_owned()).into()),
-        };
+        let mut is_another = false;
+        let adopt = || is_another = stream.adopt(&info, &node.monitoring);
+        if !node.while_in(server, adopt) {
+            return Err(Error::Unavailable("the server was started again".to_owned()).into());
+        }
+        if is_another {
+            node.interrupt(stream);
+        }
+        return Ok(());
     }
     Ok(())
 }

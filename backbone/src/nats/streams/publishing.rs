@@ -263,6 +263,7 @@ async fn confirm(
             None => "the connection to nats was lost",
         };
         if Instant::now() + PAUSE > deadline {
+            ticket.node.look.notify_one();
             return Err(unknown(reason).into());
         }
         sleep(PAUSE).await;

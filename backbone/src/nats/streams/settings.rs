@@ -13,10 +13,7 @@ use super::partitions;
 use super::{ApiError, Keeping, KeptStream, PATIENCE, Wants, ask, parse};
 use crate::nats::monitoring::Monitoring;
 use crate::nats::node::Node;
-use crate::{Durability, Epoch, Error, Storage};
-
-/// What a stream keeps longer than readers are promised, so that a position that is compared with it in time is there.
-const SLACK: Duration = Duration::from_secs(120);
+use crate::{Durability, Epoch, Error, RETENTION_SLACK, Storage};
 
 /// JetStream's code for a stream that does not exist.
 const NOT_FOUND: u64 = 10059;
@@ -281,7 +278,7 @@ fn plain(stream: &KeptStream) -> Value {
         "discard": "old",
         // One more than is promised shows that nothing behind it is missing.
         "max_msgs_per_subject": options.size + 1,
-        "max_age": nanoseconds(options.ttl + SLACK),
+        "max_age": nanoseconds(options.ttl + RETENTION_SLACK),
         "storage": match options.storage {
             Storage::File => "file",
             Storage::Memory => "memory",

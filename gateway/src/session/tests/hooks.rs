@@ -2,6 +2,7 @@
 
 mod orders;
 
+use tidegate_backbone::Version;
 use tidegate_codec::Failure;
 
 use super::*;
@@ -223,6 +224,14 @@ fn the_backend_says_what_is_published() {
         data: Some("2".into()),
         ..Grant::default()
     };
+    let versioned = Grant {
+        version: Version::given(7, "e".to_owned()),
+        ..Grant::default()
+    };
+    let unstored = Grant {
+        skips_history: true,
+        ..Grant::default()
+    };
     let reply = r#"{"id":3,"publish":{}}"#.to_owned();
     let published = |data: &str| format!("publish chat:a b\"{data}\" Some(\"u\")");
     for (answer, expected) in [
@@ -230,7 +239,15 @@ fn the_backend_says_what_is_published() {
             granted(Grant::default()),
             vec![published(r#"{\"a\":1}"#), reply.clone()],
         ),
-        (granted(changed), vec![published("2"), reply]),
+        (granted(changed), vec![published("2"), reply.clone()]),
+        (
+            granted(versioned),
+            vec![published(r#"{\"a\":1}"#) + r#" as 7 of "e""#, reply.clone()],
+        ),
+        (
+            granted(unstored),
+            vec![published(r#"{\"a\":1}"#) + " past the history", reply],
+        ),
         (
             refused(),
             vec![r#"{"id":3,"error":{"code":1000,"message":"no"}}"#.to_owned()],

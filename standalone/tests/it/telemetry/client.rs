@@ -54,6 +54,12 @@ impl Client {
         self.next(is_publication).await["push"]["pub"]["data"].clone()
     }
 
+    /// The push that ends a subscription.
+    pub(crate) async fn unsubscribed(&mut self) -> Value {
+        let is_end = |it: &Value| it["push"]["unsubscribe"].is_object();
+        self.next(is_end).await["push"].clone()
+    }
+
     async fn next(&mut self, is_wanted: impl Fn(&Value) -> bool) -> Value {
         loop {
             if let Some(index) = self.waiting.iter().position(&is_wanted) {

@@ -93,6 +93,32 @@ async fn of_positions_that_are_compared() {
     }
 }
 
+/// Long before positions are compared.
+#[tokio::test]
+async fn of_positions_in_a_stream_that_was_deleted() {
+    let nats = nats().await;
+    let mut config = config();
+    config["client"]["channel_position_check_delay"] = json!("10m");
+    config["channel"]["namespaces"][1]["force_positioning"] = json!(true);
+    let gateway = gateway(&nats, &config, &[]).await;
+    let mut client = Client::connect(&gateway).await;
+    client.subscribe("kept:room").await;
+    post(&gateway, "kept:room", None).await;
+    client.publication().await;
+    let backend = async_nats::connect(nats.url()).await.unwrap();
+    let delete = "$JS.API.STREAM.DELETE.tide_kept";
+    backend.request(delete, "".into()).await.unwrap();
+    let end = client.unsubscribed().await;
+    assert_eq!(end["unsubscribe"]["code"], 2500, "{end}");
+    for name in ["position_repairs", "positions_lost"] {
+        let value = gateway.metric(&format!("tidegate_{name}")).await;
+        assert!(value.unwrap() > 0, "{name}");
+    }
+    client.subscribe("kept:room").await;
+    post(&gateway, "kept:room", None).await;
+    client.publication().await;
+}
+
 #[tokio::test]
 async fn of_joins_and_commands() {
     let nats = nats().await;
