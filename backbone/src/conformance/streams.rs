@@ -281,7 +281,7 @@ pub async fn what_skips_history_comes_in_the_order_of_sending(cluster: Cluster) 
     match cluster.spread {
         Spread::AtOnce => assert!(heard.is_sorted(), "{heard:?}"),
         Spread::Eventually => {
-            let (unstored, stored): (Vec<_>, Vec<_>) =
+            let (unstored, stored): (Vec<u32>, Vec<u32>) =
                 heard.iter().partition(|number| is_unstored(**number));
             assert!(unstored.is_sorted() && stored.is_sorted(), "{heard:?}");
         }

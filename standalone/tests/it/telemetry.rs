@@ -166,6 +166,26 @@ async fn check_trace(collector: &Collector, backend: &Backend, ingest: &Span) {
     }
 }
 
+/// One process is all of it, and its log keeps to which trace a publication belongs.
+#[tokio::test]
+async fn a_trace_leads_to_subscribers_and_archive_without_nats() {
+    let collector = Collector::start().await;
+    let mut config = tells(config(), &collector.url);
+    config["channel"]["namespaces"][1]["archive"] = json!(true);
+    let executable = env!("CARGO_BIN_EXE_tidegate");
+    let gateway = Gateway::start_in(executable, &config, None, &[AT_ONCE]).await;
+    let mut listener = Client::connect(gateway.as_ref().unwrap()).await;
+    listener.subscribe("kept:room").await;
+    let publish = json!({ "channel": "kept:room", "data": 1 });
+    listener.ask("publish", publish).await;
+    assert_eq!(listener.publication().await, 1);
+    let sent = collector.span("publish kept").await;
+    let received = collector.span("receive kept").await;
+    let ingest = collector.span("ingest kept").await;
+    assert_eq!((&received.trace, &received.parent), (&sent.trace, &sent.id));
+    assert_eq!(ingest.links, [(sent.trace, sent.id)]);
+}
+
 /// What a plain subscriber of NATS sees of a publication by the server API.
 async fn header_on_nats(options: Value) -> Option<String> {
     let nats = nats().await;

@@ -3,13 +3,16 @@
 use bytes::{BufMut, Bytes, BytesMut};
 
 use crate::embedded::tables::Failure;
-use crate::{Channel, ClientInfo, Publication, Version};
+use crate::{Channel, ClientInfo, Publication, TraceContext, Version};
 
 /// The flag of a row with the connection that published.
 const INFO: u8 = 1;
 
 /// The flag of a row with a version.
 const VERSION: u8 = 2;
+
+/// The flag of a row with the span that published.
+const TRACE: u8 = 4;
 
 /// The key of a channel's publication.
 pub(super) fn publication_key(channel: &Channel, offset: u64) -> Vec<u8> {
@@ -67,7 +70,11 @@ pub(super) fn encode(time: u64, publication: &Publication) -> Bytes {
     let mut row = BytesMut::with_capacity(publication.data.len() + 16);
     row.put_u64(time);
     let has = |part: bool, flag: u8| if part { flag } else { 0 };
-    row.put_u8(has(publication.info.is_some(), INFO) | has(publication.version.is_some(), VERSION));
+    row.put_u8(
+        has(publication.info.is_some(), INFO)
+            | has(publication.version.is_some(), VERSION)
+            | has(publication.trace.is_some(), TRACE),
+    );
     if let Some(info) = &publication.info {
         for text in [&info.user, &info.client] {
             put(&mut row, text.as_bytes());
@@ -78,6 +85,11 @@ pub(super) fn encode(time: u64, publication: &Publication) -> Bytes {
     if let Some(version) = &publication.version {
         row.put_u64(version.number);
         put(&mut row, version.epoch.as_bytes());
+    }
+    if let Some(trace) = &publication.trace {
+        row.put_slice(&trace.trace_id);
+        row.put_slice(&trace.span_id);
+        row.put_u8(trace.is_sampled.into());
     }
     let tags = u32::try_from(publication.tags.len()).expect("a publication has few tags");
     row.put_u32(tags);
@@ -102,6 +114,9 @@ pub(super) fn decode(row: Bytes) -> Result<(u64, Publication), Failure> {
 fn parse(mut row: Bytes) -> Option<(u64, Publication)> {
     let time = u64::from_be_bytes(*split(&mut row, 8)?.first_chunk()?);
     let parts = split(&mut row, 1)?[0];
+    if parts & !(INFO | VERSION | TRACE) != 0 {
+        return None;
+    }
     let info = match parts & INFO {
         0 => None,
         _ => Some(ClientInfo {
@@ -118,6 +133,14 @@ fn parse(mut row: Bytes) -> Option<(u64, Publication)> {
             epoch: text(&mut row)?,
         }),
     };
+    let trace = match parts & TRACE {
+        0 => None,
+        _ => Some(TraceContext {
+            trace_id: *split(&mut row, 16)?.first_chunk()?,
+            span_id: *split(&mut row, 8)?.first_chunk()?,
+            is_sampled: split(&mut row, 1)?[0] != 0,
+        }),
+    };
     let mut tags = std::collections::BTreeMap::new();
     for _ in 0..length(&mut row)? {
         tags.insert(text(&mut row)?, text(&mut row)?);
@@ -126,6 +149,7 @@ fn parse(mut row: Bytes) -> Option<(u64, Publication)> {
         data: row,
         info,
         version,
+        trace,
         tags,
         ..Publication::default()
     };
@@ -173,11 +197,23 @@ mod tests {
         let tags = prop::collection::btree_map(any::<String>(), any::<String>(), 0..4);
         let version =
             (any::<u64>(), any::<String>()).prop_map(|(number, epoch)| Version { number, epoch });
-        let options = (prop::option::of(info), prop::option::of(version));
-        (bytes(), options, tags).prop_map(|(data, (info, version), tags)| Publication {
+        let trace = (any::<[u8; 16]>(), any::<[u8; 8]>(), any::<bool>()).prop_map(
+            |(trace_id, span_id, is_sampled)| TraceContext {
+                trace_id,
+                span_id,
+                is_sampled,
+            },
+        );
+        let options = (
+            prop::option::of(info),
+            prop::option::of(version),
+            prop::option::of(trace),
+        );
+        (bytes(), options, tags).prop_map(|(data, (info, version, trace), tags)| Publication {
             data,
             info,
             version,
+            trace,
             tags,
             ..Publication::default()
         })

@@ -185,7 +185,6 @@ fn what(publication: Option<proto::Publishing>) -> Publishing {
         idempotency_key: publication.idempotency_key,
         skip_history: publication.skip_history,
         version: Version::given(publication.version, publication.version_epoch),
-        ..Publishing::default()
     }
 }
 
