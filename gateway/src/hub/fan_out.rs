@@ -202,9 +202,7 @@ impl Hub {
         delivery: &Delivery,
         needs_whole: bool,
     ) -> usize {
-        let readable = batch
-            .iter()
-            .filter_map(|it| Some((it, it.encoded(log.form_of(it))?)));
+        let readable = batch.iter().filter_map(|it| Some((it, log.message(it)?)));
         if let Some(tag) = &delivery.newest_by {
             return readable
                 .map(|(broadcast, message)| log.put(broadcast.key(tag), message, &self.press))

@@ -99,18 +99,20 @@ impl Log {
         self.hearing.is_some()
     }
 
-    /// The form of the next message. One that no stream has is sent whole, and so is what follows it, for clients have another
-    /// one before it than the stream.
-    pub(super) fn form_of(&self, broadcast: &Broadcast) -> Form {
+    /// The message of what is next; `None` if clients of its form cannot read it. Of what is stored each is a patch of the one
+    /// before it there, while clients patch what they had last: behind one that is not stored comes a whole one.
+    pub(super) fn message<'a>(&self, broadcast: &'a Broadcast) -> Option<&'a Encoded> {
         let format = self.wire.format;
-        if !self.is_delta {
-            return Form::Plain(format);
+        let form = match (self.is_delta, self.is_astray.get()) {
+            (false, _) => Form::Plain(format),
+            (true, true) => Form::Whole(format),
+            (true, false) => Form::Patch(format),
+        };
+        let message = broadcast.encoded(form)?;
+        if !broadcast.is_happening() {
+            self.is_astray.set(broadcast.place().is_none());
         }
-        let is_stored = broadcast.place().is_some();
-        match self.is_astray.replace(!is_stored) || !is_stored {
-            true => Form::Whole(format),
-            false => Form::Patch(format),
-        }
+        Some(message)
     }
 
     /// Whether somebody needs a whole message first.

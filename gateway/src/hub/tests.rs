@@ -4,13 +4,13 @@ use std::task::Poll;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use tidegate_backbone::embedded::Embedded;
-use tidegate_backbone::{Backbone, Publication};
+use tidegate_backbone::embedded::{Embedded, EmbeddedOptions};
+use tidegate_backbone::{Backbone, Durability, Publication, Storage, StreamOptions};
 
 use tidegate_codec::Format;
 
 use super::*;
-use crate::interest::Windows;
+use crate::interest::{Item, Windows};
 
 const JSON: Wire = Wire::plain(Format::Json);
 
@@ -136,4 +136,94 @@ async fn of_what_a_rate_holds_up_the_newest_may_be_enough() {
     };
     let seen = paced(delivery, &[10, 15, 30]).await;
     assert_eq!(seen, [vec![], vec![4], vec![]]);
+}
+
+fn kept() -> Arc<Embedded> {
+    let stream = StreamOptions {
+        namespace: Some("kept".to_owned()),
+        size: 100,
+        ttl: Duration::from_secs(600),
+        storage: Storage::Memory,
+        replicas: 1,
+        partitions: 1,
+        compression: false,
+        duplicate_window: Duration::from_secs(120),
+        required: Durability::Accepted,
+    };
+    let options = EmbeddedOptions {
+        streams: vec![stream],
+        ..EmbeddedOptions::default()
+    };
+    Arc::new(Embedded::open(options).unwrap())
+}
+
+/// Of each publication that waits in an outbox whether it has an offset, and whether it is a patch.
+fn patches(outbox: &Outbox) -> Vec<(bool, bool)> {
+    let mut text = String::new();
+    let flushed = outbox.poll_flush(&mut |bytes| {
+        text.push_str(&String::from_utf8_lossy(bytes));
+        Poll::Ready(Ok(bytes.len()))
+    });
+    assert!(flushed.is_ready());
+    let pushes = text.split("\"channel\":").skip(1);
+    let has = |push: &str, member: &str| push.contains(member);
+    pushes
+        .map(|push| (has(push, "\"offset\":"), has(push, "\"delta\":true")))
+        .collect()
+}
+
+/// What a subscriber to patches is written of publications (true: stored) when its worker is handed only some of them, as whether
+/// each has an offset and whether it is a patch.
+async fn patched(stored: &[bool], handed: &[usize]) -> Vec<(bool, bool)> {
+    let backbone = kept();
+    let counters = Arc::new(Counters::default());
+    let (interest, mut queues) = Interest::new(
+        Arc::clone(&backbone) as _,
+        1,
+        Arc::clone(&counters),
+        Windows::new(1_000_000),
+    );
+    let hub = Hub::new(0, interest, counters, Press::new(1, 0));
+    let channel = Channel::parse("kept:room").unwrap();
+    let outbox = Rc::new(Outbox::new(JSON, 1_000_000));
+    let topic = hub.join(&channel).await.unwrap();
+    let terms = Terms {
+        is_delta: true,
+        ..Terms::default()
+    };
+    let _membership = hub.attach(topic, &outbox, &terms).unwrap();
+    for (number, is_stored) in stored.iter().enumerate() {
+        let publication = Publication {
+            data: format!("{{\"n\":{number},\"text\":\"{}\"}}", "x".repeat(500)).into(),
+            skips_history: !is_stored,
+            ..Publication::default()
+        };
+        backbone.publish(&channel, publication).await.unwrap();
+    }
+    for number in 0..stored.len() {
+        let Ok(Item::Publication(broadcast)) = queues[0].try_recv() else {
+            panic!("publication {number} is not there");
+        };
+        if handed.contains(&number) {
+            hub.collect(broadcast);
+            hub.deliver();
+        }
+    }
+    patches(&outbox)
+}
+
+/// Clients patch what they got last, and patches are of what was stored last.
+#[tokio::test]
+async fn what_follows_a_publication_that_skips_history_is_no_patch() {
+    const WHOLE: (bool, bool) = (true, false);
+    const PATCH: (bool, bool) = (true, true);
+    const PASSING: (bool, bool) = (false, false);
+    let all = [0, 1, 2, 3, 4, 5];
+    let seen = patched(&[true, true, false, true, true], &all).await;
+    assert_eq!(seen, [WHOLE, PATCH, PASSING, WHOLE, PATCH]);
+    let seen = patched(&[false, false, true, true], &all).await;
+    assert_eq!(seen, [PASSING, PASSING, WHOLE, PATCH]);
+    // What the worker lacked comes from the ring, in its turn and as patches there.
+    let seen = patched(&[true, true, false, true], &[0, 2, 3]).await;
+    assert_eq!(seen, [WHOLE, PASSING, WHOLE, PATCH]);
 }

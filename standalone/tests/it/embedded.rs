@@ -34,6 +34,7 @@ scenarios! { both on Embedded, crate::scenario::play:
     recovery_of_too_much
 }
 scenarios! { javascript on Embedded, crate::scenario::play: deltas history }
+scenarios! { python on Embedded, crate::scenario::play: server_api_skips_history }
 
 // Without an SDK, so one language is enough.
 scenarios! { javascript on Embedded, crate::scenario::play: lapsed }

@@ -167,6 +167,9 @@ pub(crate) fn configure(name: &str, config: &mut Value) {
         config["client"]["subscribe_to_user_personal_channel"]["enabled"] = json!(false);
         keep(config);
     }
+    if name == "server_api_skips_history" {
+        config["client"]["channel_position_check_delay"] = json!("100ms");
+    }
     if name == "kept_out" {
         config["http_api"] = json!({ "key": SECRET });
         config["client"]["revocation"]["enabled"] = json!(true);

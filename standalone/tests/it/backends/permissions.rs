@@ -153,6 +153,8 @@ async fn everything_works_with_the_permissions_of_the_documentation() {
         .unwrap();
     let published = json!({ "channel": "chat:room", "data": 2 });
     result(&backend, "publish", published).await;
+    let passing = json!({ "channel": "chat:room", "data": 3, "skip_history": true });
+    assert_eq!(result(&backend, "publish", passing).await, json!({}));
     let all = json!({ "channel": "chat:room", "limit": 10 });
     let history = result(&backend, "history", all).await;
     assert!(history["publications"].as_array().unwrap().len() >= 2);
