@@ -14,7 +14,7 @@ use tidegate_telemetry::{Fault, logging};
 
 use crate::auth::mint;
 use crate::cli::{Action, Cli, ProbeArgs, TokenArgs};
-use crate::config::{Config, Loaded};
+use crate::config::{Config, Loaded, TokenConfig};
 use crate::node::default_name;
 use crate::probe::Question;
 use crate::server::{Server, StartError};
@@ -141,18 +141,22 @@ fn about_clients(config: &Config) -> Option<String> {
                     publish in every namespace that is configured. For development only.";
         return Some(text.to_owned());
     }
-    let token = &client.token;
-    let keys: [&str; 4] = [
+    let is_closed = !has_keys(&client.token) && !client.proxy.connect.enabled;
+    (is_closed && !client.allow_anonymous_connect_without_token).then(|| {
+        "no client can connect: client.token has no key, and clients without a token are not allowed".to_owned()
+    })
+}
+
+/// Whether there are keys of tokens, here or where an issuer publishes them.
+fn has_keys(token: &TokenConfig) -> bool {
+    let keys: [&str; 5] = [
         &token.hmac_secret_key,
         &token.rsa_public_key,
         &token.ecdsa_public_key,
         &token.ed25519_public_key,
+        &token.jwks_public_endpoint,
     ];
-    let is_closed = keys.iter().all(|key| key.is_empty());
-    let is_closed = is_closed && !client.proxy.connect.enabled;
-    (is_closed && !client.allow_anonymous_connect_without_token).then(|| {
-        "no client can connect: client.token has no key, and clients without a token are not allowed".to_owned()
-    })
+    keys.iter().any(|key| !key.is_empty()) || !token.providers.is_empty()
 }
 
 /// A backend that knows visitors by their cookies has to know whose page asks.
@@ -229,4 +233,39 @@ fn print(text: &str) -> Result<(), String> {
     std::io::stdout()
         .write_all(text.as_bytes())
         .map_err(|error| format!("cannot write to standard output: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn advised(client: Value) -> Vec<String> {
+        let config = serde_json::from_value(json!({ "client": client }));
+        advice(&config.unwrap()).collect()
+    }
+
+    #[test]
+    fn that_no_client_can_connect_is_said_only_where_it_is_so() {
+        let published = "https://id.example.com/keys";
+        for open in [
+            json!({ "token": { "hmac_secret_key": "secret" } }),
+            json!({ "token": { "ed25519_public_key": "key" } }),
+            json!({ "token": { "jwks_public_endpoint": published } }),
+            json!({ "token": { "providers": [{ "issuer": "i", "jwks_public_endpoint": published }] } }),
+            json!({ "allow_anonymous_connect_without_token": true }),
+            json!({ "proxy": { "connect": { "enabled": true } } }),
+        ] {
+            assert_eq!(advised(open.clone()), [""; 0], "{open}");
+        }
+        for closed in [
+            json!({}),
+            json!({ "subscription_token": { "enabled": true, "hmac_secret_key": "secret" } }),
+        ] {
+            let advice = advised(closed.clone());
+            assert_eq!(advice.len(), 1, "{closed}");
+            assert!(advice[0].starts_with("no client can connect"), "{advice:?}");
+        }
+    }
 }

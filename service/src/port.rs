@@ -21,6 +21,7 @@ use tonic::service::Routes;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Server;
 use tonic_health::server::health_reporter;
+use tonic_reflection::server::Builder;
 use tower::Service;
 use tower::layer::layer_fn;
 
@@ -125,19 +126,23 @@ impl Port {
         listener: TcpListener,
         stopping: watch::Receiver<bool>,
     ) -> Result<(), ServeError> {
-        let mut reflection = tonic_reflection::server::Builder::configure();
-        for description in self.descriptions {
-            reflection = reflection.register_encoded_file_descriptor_set(description);
-        }
+        let reflection = || {
+            let told = self.descriptions.iter();
+            told.fold(Builder::configure(), |it, description| {
+                it.register_encoded_file_descriptor_set(description)
+            })
+        };
+        // Not every tool knows the newer one: Python's `grpcio-reflection` does not.
+        let routes = self.routes.add_service(reflection().build_v1()?);
+        let routes = routes.add_service(reflection().build_v1alpha()?);
         let (reporter, health) = health_reporter();
-        let routes = self.routes.add_service(health);
         // Every call passes these, from the outermost in.
         let mut server = Server::builder()
             .layer(layer_fn(Deadlines))
             .max_concurrent_streams(self.max_calls)
             .http2_keepalive_interval(Some(PING));
         let server = server
-            .add_routes(routes.add_service(reflection.build_v1()?))
+            .add_routes(routes.add_service(health))
             .serve_with_incoming_shutdown(
                 incoming(listener, self.access.tls.clone()),
                 stopped(stopping.clone()),

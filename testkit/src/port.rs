@@ -3,9 +3,9 @@
 //! A program is started with the files of [`SecuredPort::secret`] and the key [`KEY`]; [`SecuredPort::check`] does the rest.
 
 mod client;
+mod reflection;
 
 use anyhow::{Context, Result, ensure};
-use futures_util::stream;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tonic::codegen::http::uri::PathAndQuery;
@@ -16,10 +16,6 @@ use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 use tonic_prost::ProstCodec;
-use tonic_reflection::pb::v1::ServerReflectionRequest;
-use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
-use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
-use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
 
 use crate::authority::Authority;
 use crate::deadline::{PATIENCE, until, until_some};
@@ -120,25 +116,15 @@ impl SecuredPort {
     }
 
     async fn has_what_every_port_has(&self, connection: &Channel) -> Result<()> {
-        let request = ServerReflectionRequest {
-            host: String::new(),
-            message_request: Some(MessageRequest::ListServices(String::new())),
-        };
-        let mut reflection = ServerReflectionClient::new(connection.clone());
-        let asked = reflection.server_reflection_info(stream::iter([request]));
-        let told = asked.await?.into_inner().message().await?;
-        let told = told.and_then(|it| it.message_response);
-        let Some(MessageResponse::ListServicesResponse(found)) = told else {
-            anyhow::bail!("reflection tells {told:?}");
-        };
-        let mut names: Vec<_> = found.service.into_iter().map(|it| it.name).collect();
-        names.sort();
-        let expected = [
-            "grpc.health.v1.Health",
-            "grpc.reflection.v1.ServerReflection",
-            self.service,
+        let both = [
+            (reflection::names(connection).await?, "v1"),
+            (reflection::older_names(connection).await?, "v1alpha"),
         ];
-        ensure!(names == expected, "reflection lists {names:?}");
+        for (names, version) in both {
+            let own = format!("grpc.reflection.{version}.ServerReflection");
+            let expected = ["grpc.health.v1.Health", &own, self.service];
+            ensure!(names == expected, "reflection lists {names:?}");
+        }
         until_some("the service is ready", async || {
             let service = self.service.to_owned();
             let request = HealthCheckRequest { service };

@@ -41,10 +41,11 @@ const LIFE: Duration = Duration::from_secs(6 * 24 * 3_600);
 /// take the room of others for long.
 const LIFE_REFUSED: Duration = Duration::from_secs(60);
 
-/// Fetches a backend's notices and gives them to it, until the future is dropped.
+/// Fetches a backend's notices and gives them to it, until the future is dropped; of one that fetches them itself, makes the
+/// place.
 pub(super) async fn run(target: Arc<Target>, id: TargetId) -> Infallible {
     let Some(relay) = &target.relay else {
-        return std::future::pending().await;
+        return prepare(&target).await;
     };
     let patience = target.timeout() * ROUNDS + MARGIN;
     let ear = Arc::new(Dispatch {
@@ -59,6 +60,19 @@ pub(super) async fn run(target: Arc<Target>, id: TargetId) -> Infallible {
             Ok(()) => sleep(RECHECK).await,
             Err(error) => {
                 tracing::warn!(%error, "notices to a backend cannot be fetched yet");
+                sleep(RETRY).await;
+            }
+        }
+    }
+}
+
+/// Makes the stream before there is a notice, for a backend may come first, and it asks for its consumer only once.
+async fn prepare(target: &Target) -> Infallible {
+    loop {
+        match target.prepare().await {
+            Ok(()) => sleep(RECHECK).await,
+            Err(error) => {
+                tracing::warn!(%error, "notices to a backend cannot be stored yet");
                 sleep(RETRY).await;
             }
         }

@@ -53,6 +53,11 @@ impl Service {
         self.store.put(&*self.bus, &topic, message).await
     }
 
+    /// Makes the stream of notices, where there can be one.
+    pub(super) async fn prepare(&self) -> Result<(), Unanswered> {
+        self.store.is_kept(&*self.bus).await.map(drop)
+    }
+
     /// Whether notices are stored.
     pub(super) fn stores(&self) -> bool {
         self.store.was_kept()

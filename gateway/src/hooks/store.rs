@@ -99,7 +99,8 @@ impl Store {
         if !bus.reaches_others() {
             return Ok(false);
         }
-        match self.mode() {
+        let before = self.mode();
+        match before {
             Mode::Kept => return Ok(true),
             Mode::Fleeting(since) if since.elapsed() < RECHECK => return Ok(false),
             Mode::Fleeting(_) | Mode::Unknown => {}
@@ -116,7 +117,9 @@ impl Store {
                 Ok(is_kept)
             }
             Err(AskError::NobodyHears) => {
-                tracing::info!("without JetStream notices to backends are not stored");
+                if matches!(before, Mode::Unknown) {
+                    tracing::info!("without JetStream notices to backends are not stored");
+                }
                 self.set(Mode::Fleeting(Instant::now()));
                 Ok(false)
             }

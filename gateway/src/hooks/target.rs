@@ -143,6 +143,14 @@ impl Target {
         }
     }
 
+    /// Makes the place where a backend on the bus fetches its notices, where there can be one.
+    pub(super) async fn prepare(&self) -> Result<(), Unanswered> {
+        match &self.carrier {
+            Carrier::Service(service) => service.prepare().await,
+            Carrier::Web(_) | Carrier::Grpc(_) => Ok(()),
+        }
+    }
+
     pub(super) const fn timeout(&self) -> Duration {
         self.timeout
     }

@@ -2,6 +2,7 @@
 
 mod admission;
 mod queue;
+mod rates;
 mod time;
 
 use serde_json::json;

@@ -1,8 +1,10 @@
 //! The application's backend, asked over HTTP: what it decides, and what becomes of clients when it cannot.
 
+mod again;
 mod backend;
 mod failing;
 mod grpc;
+mod lifetime;
 mod limits;
 mod occupancy;
 mod relaying;

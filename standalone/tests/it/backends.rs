@@ -1,5 +1,6 @@
 //! Backends over gRPC and NATS, and what they are told when a node is gone.
 
+mod hooks;
 mod permissions;
 mod sessions;
 mod snippets;

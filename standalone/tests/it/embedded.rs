@@ -35,6 +35,7 @@ scenarios! { both on Embedded, crate::scenario::play:
 }
 scenarios! { javascript on Embedded, crate::scenario::play: deltas history }
 scenarios! { python on Embedded, crate::scenario::play: server_api_skips_history }
+scenarios! { javascript on Embedded, crate::scenario::play: deltas history rate_limited }
 
 // Without an SDK, so one language is enough.
 scenarios! { javascript on Embedded, crate::scenario::play: lapsed }

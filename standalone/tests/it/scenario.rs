@@ -174,6 +174,9 @@ pub(crate) fn configure(name: &str, config: &mut Value) {
         config["http_api"] = json!({ "key": SECRET });
         config["client"]["revocation"]["enabled"] = json!(true);
     }
+    if name == "rate_limited" {
+        config["client"]["rate_limit"]["user"] = json!({ "publish": 2, "subscribe": 2 });
+    }
     if name.contains("recovery") || matches!(name, "deltas" | "history") {
         keep(config);
     }

@@ -1,6 +1,6 @@
 //! What the programs tell of themselves, over OTLP, on NATS and in their logs.
 
-mod backend;
+pub(crate) mod backend;
 mod client;
 mod collector;
 mod hooks;

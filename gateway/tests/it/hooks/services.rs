@@ -77,7 +77,7 @@ async fn without_a_backend_on_nats_a_client_is_told_so_at_once() {
 }
 
 /// What the stream of notices holds at a place.
-async fn stored(nats: &Nats, sequence: u64) -> Option<Value> {
+pub(super) async fn stored(nats: &Nats, sequence: u64) -> Option<Value> {
     let topic = Topic::stream_message("tide-hooks");
     let question = Message::new(json!({"seq": sequence}).to_string());
     let answer = nats.ask(&topic, question, PATIENCE).await.ok()?;

@@ -8,15 +8,15 @@ use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tidegate_testkit::binaries::binary;
-use tidegate_testkit::deadline::{PATIENCE, until_some};
+use tidegate_testkit::deadline::until_some;
 use tidegate_testkit::gateway::Gateway;
 use tidegate_testkit::nats::NatsServer;
 use tidegate_testkit::program::Program;
-use tokio::time::timeout;
 use tokio_tungstenite::connect_async;
 use tokio_tungstenite::tungstenite::Message;
 
-use super::{KEY, ask, free_port};
+use super::{KEY, ask, free_port, hooks};
+use crate::telemetry::backend::Backend as Web;
 
 /// The example of the documentation, with passwords.
 fn accounts() -> String {
@@ -28,27 +28,42 @@ fn accounts() -> String {
 
 const KEY_WORD: &str = "password-of-everybody";
 
+/// Those that are deployed on Kubernetes, on one server instead of three.
+fn deployed() -> String {
+    let file = include_str!("../../../../deploy/kubernetes/base/nats.conf");
+    let (_, accounts) = file.split_once("\naccounts {").unwrap();
+    let mut accounts = format!("accounts {{{accounts}");
+    for user in ["GATEWAY", "HISTORY", "PRESENCE", "BACKEND", "SYS"] {
+        accounts = accounts.replace(&format!("$NATS_{user}_PASSWORD"), KEY_WORD);
+    }
+    format!("jetstream: enabled\n{accounts}")
+}
+
 /// Everything that has a user of its own.
 struct Deployment {
     server: NatsServer,
     gateway: Gateway,
     services: Vec<Program>,
     folder: TempDir,
+    /// The backend that is told over HTTP.
+    web: Web,
 }
 
 impl Deployment {
-    async fn start() -> Self {
-        let server = NatsServer::start_with(&accounts()).await.unwrap();
+    async fn start(accounts: &str) -> Self {
+        let server = NatsServer::start_with(accounts).await.unwrap();
+        let web = Web::start().await;
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("password"), KEY_WORD).unwrap();
         let url = server.url();
-        let config = config();
+        let config = config(&web.url);
         let gateway = Gateway::start(env!("CARGO_BIN_EXE_tidegate"), &config, Some(&url));
         let mut it = Self {
             gateway: gateway.await.unwrap(),
             server,
             services: Vec::new(),
             folder,
+            web,
         };
         let archive = it.folder.path().join("archive").display().to_string();
         it.serve("presence", &[]);
@@ -89,7 +104,7 @@ impl Deployment {
     }
 }
 
-fn config() -> Value {
+fn config(web: &str) -> Value {
     json!({
         "client": {
             "allow_anonymous_connect_without_token": true,
@@ -105,8 +120,11 @@ fn config() -> Value {
                 "history_ttl": "10m",
                 "archive": true,
                 "state_proxy_enabled": true,
+                "unsubscribe_proxy_enabled": true,
+                "allow_subscribe_for_client": true,
+                "allow_subscribe_for_anonymous": true,
             }],
-            "proxy": { "state": { "endpoint": "nats:app" } },
+            "proxy": { "state": { "endpoint": "nats:app" }, "unsubscribe": { "endpoint": web } },
         },
         "rpc": {
             "proxy": { "endpoint": "nats:app" },
@@ -130,7 +148,16 @@ async fn result(nats: &Client, method: &str, body: Value) -> Value {
 
 #[tokio::test]
 async fn everything_works_with_the_permissions_of_the_documentation() {
-    let mut site = Deployment::start().await;
+    everything_works(&accounts()).await;
+}
+
+#[tokio::test]
+async fn everything_works_with_the_permissions_on_kubernetes() {
+    everything_works(&deployed()).await;
+}
+
+async fn everything_works(accounts: &str) {
+    let mut site = Deployment::start(accounts).await;
     let (backend, refused) = site.user("backend").await;
     let there = async || {
         let asked = backend.request("tide.req.tidegate.info", "{}".into());
@@ -180,6 +207,8 @@ async fn everything_works_with_the_permissions_of_the_documentation() {
     ] {
         result(&backend, method, body).await;
     }
+    let service = backend.request("$SRV.INFO.tidegate", "".into()).await;
+    assert!(service.is_ok(), "{service:?}");
     hooks_work(&site, &backend).await;
     assert_eq!(
         *refused.lock().unwrap(),
@@ -219,41 +248,57 @@ async fn hooks_work(site: &Deployment, backend: &Client) {
             break;
         }
     }
+    let subscribe = json!({ "id": 3, "subscribe": { "channel": "chat:room" } }).to_string();
+    socket.send(Message::text(subscribe)).await.unwrap();
+    loop {
+        let reply = socket.next().await.unwrap().unwrap().into_text().unwrap();
+        if reply.contains("\"id\":3") {
+            assert!(reply.contains("\"subscribe\""), "{reply}");
+            break;
+        }
+    }
     drop(socket);
-    let config = json!({ "stream_name": "tide-hooks", "config": {
-        "name": "backends",
-        "durable_name": "backends",
-        "filter_subject": "tide.hook.app.disconnect",
-        "ack_policy": "explicit",
-    } });
-    let create = "$JS.API.CONSUMER.CREATE.tide-hooks.backends.tide.hook.app.disconnect";
-    let created = async || {
-        let answer = backend
-            .request(create, config.to_string().into())
-            .await
-            .ok()?;
-        let answer: Value = serde_json::from_slice(&answer.payload).ok()?;
-        answer["error"].is_null().then_some(())
+    fetched(site).await;
+    relayed(site).await;
+}
+
+/// A notice that the backend fetches itself, as the documentation shows it.
+async fn fetched(site: &Deployment) {
+    let url = site.server.url();
+    let url = url.replace("nats://", &format!("nats://backend:{KEY_WORD}@"));
+    let program = hooks::program("python", hooks::FETCHING, &site.folder, &url);
+    let mut program = Program::start(program).unwrap();
+    let line = program.next_line().await;
+    let line = line.unwrap_or_else(|error| panic!("{error:#}\n{}", site.output()));
+    assert!(line.ends_with("has left, connection closed"), "{line}");
+    is_taken(site, "tide.hook.app.disconnect").await;
+    program.kill().unwrap();
+}
+
+/// A notice that the gateway gives to a backend over HTTP.
+async fn relayed(site: &Deployment) {
+    let told = async || (!site.web.header("content-length").is_empty()).then_some(());
+    until_some("the backend is told", told).await.unwrap();
+    is_taken(site, "tide.hook.*.unsubscribe").await;
+}
+
+/// Waits until nothing is stored there.
+async fn is_taken(site: &Deployment, subjects: &str) {
+    let (gateway, _) = site.user("gateway").await;
+    let wanted = json!({ "subjects_filter": subjects }).to_string();
+    let is_taken = async || {
+        let asked = gateway.request("$JS.API.STREAM.INFO.tide-hooks", wanted.clone().into());
+        let info: Value = serde_json::from_slice(&asked.await.ok()?.payload).ok()?;
+        let state = info["state"].as_object()?;
+        state.get("subjects").is_none().then_some(())
     };
-    let created = until_some("the queue is there", created).await;
-    created.unwrap_or_else(|error| panic!("{error:#}\n{}", site.output()));
-    let next = "$JS.API.CONSUMER.MSG.NEXT.tide-hooks.backends";
-    // What is fetched keeps the subject that it was stored under, so an inbox of its own has to hear it.
-    let inbox = backend.new_inbox();
-    let mut fetched = backend.subscribe(inbox.clone()).await.unwrap();
-    let fetch = backend.publish_with_reply(next, inbox, "".into());
-    fetch.await.unwrap();
-    let notice = timeout(PATIENCE, fetched.next()).await.unwrap().unwrap();
-    let place = notice.reply.expect("a place to acknowledge");
-    let notice: Value = serde_json::from_slice(&notice.payload).unwrap();
-    assert_eq!(notice["code"], 3_000, "{notice}");
-    // An answer, where the acknowledgement asks for one, says that the queue has it.
-    backend.request(place, "+ACK".into()).await.unwrap();
+    let taken = until_some(subjects, is_taken).await;
+    taken.unwrap_or_else(|error| panic!("{error:#}\n{}", site.output()));
 }
 
 #[tokio::test]
 async fn what_is_not_permitted_is_refused() {
-    let site = Deployment::start().await;
+    let site = Deployment::start(&accounts()).await;
     for (user, subjects) in [
         (
             "publisher",

@@ -10,7 +10,7 @@ use tidegate_testkit::program::Program;
 use super::{keep_events, offer};
 use crate::backends::free_port;
 use crate::scenario::{self, Format, Sdk};
-use crate::site::{Backbone, Site};
+use crate::site::{Backbone, SECRET, Site};
 
 /// A script that opens a page in Chromium, and gateways that let this page in.
 async fn browse(name: &str, format: Format, backbone: Backbone) -> (Site, Program) {
@@ -94,4 +94,14 @@ async fn over_http_1_the_seventh_event_source_waits_for_a_socket() {
     let name = "event_sources_over_http_1";
     let (site, script) = browse(name, Format::Json, Backbone::Embedded).await;
     scenario::succeed(script, &site).await;
+}
+
+#[tokio::test]
+async fn the_page_of_the_server_api_tries_its_methods() {
+    let (site, command) = page("api_page", Format::Json, Backbone::Embedded, |config| {
+        config["http_api"] = json!({ "key": SECRET });
+        config["swagger"] = json!({ "enabled": true });
+    })
+    .await;
+    scenario::succeed(Program::start(command).unwrap(), &site).await;
 }

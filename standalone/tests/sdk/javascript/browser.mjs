@@ -8,9 +8,11 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 
-import { connected, connectionToken, format, otherUrl, require, told, url, within } from './stage.mjs';
+import {
+  connected, connectionToken, decode, format, otherUrl, require, subscribed, told, url, within,
+} from './stage.mjs';
 
-const { CHROMIUM, NODE_MODULES_DIR } = process.env;
+const { CHROMIUM, NODE_MODULES_DIR, TIDEGATE_SECRET } = process.env;
 const DEADLINE = 20_000;
 
 const base = (endpoint) => endpoint.replace(/^ws/, 'http').replace('/connection/websocket', '');
@@ -164,3 +166,20 @@ async function eventSources(live, protocol) {
 
 export const event_sources_over_http_2 = () => eventSources(12, 'h2');
 export const event_sources_over_http_1 = () => eventSources(6, 'http/1.1');
+
+/** The page of the server API: without the key a method is refused, with it a client hears what is published there. */
+export async function api_page() {
+  const room = await subscribed(await connected('alice'), 'chat:room');
+  await withPage(async (page) => {
+    await page.goto(`${base(url)}/swagger/`);
+    const publish = page.locator('details', { has: page.getByText(/^\/publish: /) });
+    await publish.locator('summary').click();
+    await publish.getByLabel('Body of /publish').fill('{"channel":"chat:room","data":{"by":"hand"}}');
+    for (const [key, answer] of [['wrong', /^401/], [TIDEGATE_SECRET, /^200\n\{"result":\{\}\}$/]]) {
+      await page.getByLabel('API key').fill(key);
+      await publish.getByRole('button', { name: 'Send' }).click();
+      await publish.locator('pre', { hasText: answer }).waitFor();
+    }
+    assert.deepEqual(decode((await room.tape.next('publication')).data), { by: 'hand' });
+  });
+}

@@ -154,3 +154,25 @@ async function take(owner, name, count) {
 function channelsOf(contexts) {
   return contexts.map((context) => context.channel).sort();
 }
+
+/** A user who does too much on two connections is told so, and comes to all of it in time; others notice nothing. */
+export async function rate_limited() {
+  const both = [await connected('alice'), await connected('alice')];
+  const often = { minResubscribeDelay: 50, maxResubscribeDelay: 200 };
+  const rooms = Array.from({ length: 10 }, (_, number) => subscribe(both[number % 2], `chat:${number}`, often));
+  for (const room of rooms) await room.tape.next('subscribed');
+  const refused = rooms.flatMap((room) => room.tape.all('error'));
+  assert.ok(refused.length > 0);
+  for (const { error } of refused) assert.equal(error.code, 111);
+
+  const heard = await subscribed(await connected('bob'), 'chat:0');
+  assert.equal(heard.tape.count('error'), 0);
+  const publishing = Array.from({ length: 10 }, (_, number) => rooms[number % 2].publish(encode('at once')));
+  const failed = (await Promise.allSettled(publishing)).filter(({ status }) => status === 'rejected');
+  assert.ok(failed.length > 0);
+  for (const { reason } of failed) assert.equal(reason.code, 111);
+  const isPublished = () => rooms[0].publish(encode('later')).then(() => true, ({ code }) => assert.equal(code, 111));
+  while (!(await isPublished()));
+  let last;
+  while (last !== 'later') last = decode((await heard.tape.next('publication')).data);
+}
