@@ -33,7 +33,6 @@ scenarios! { both on Embedded, crate::scenario::play:
     recovery_of_the_newest
     recovery_of_too_much
 }
-scenarios! { javascript on Embedded, crate::scenario::play: deltas history }
 scenarios! { python on Embedded, crate::scenario::play: server_api_skips_history }
 scenarios! { javascript on Embedded, crate::scenario::play: deltas history rate_limited }
 
