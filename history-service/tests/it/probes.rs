@@ -29,6 +29,9 @@ async fn probes_say_when_it_is_ready_and_what_is_archived() -> Result<()> {
     let lag = metric(&metrics, "tidegate_history_lag{namespace=\"chat\"}");
     assert_eq!(lag, Some(0));
     assert_eq!(metric(&metrics, "tidegate_history_ready"), Some(1));
+    let bytes = metric(&metrics, "tidegate_history_bytes{namespace=\"chat\"}");
+    assert!(bytes >= Some(10), "{bytes:?}");
+    assert_eq!(metric(&metrics, "tidegate_history_unreadable"), Some(0));
     assert!(metric(&metrics, "tidegate_history_disk_bytes") > Some(0));
     world.server.kill()?;
     let unready = async || (get(&address, "/ready").await.ok()?.0 == 503).then_some(());

@@ -131,6 +131,8 @@ async fn a_node_that_is_killed_leaves_once() -> Result<()> {
     world.node = None;
     for replica in &world.replicas {
         replica.is_ready_with(0, 1).await?;
+        let ended = replica.metric("tidegate_presence_leases_ended_total").await;
+        assert_eq!(ended?, 1);
     }
     let left = async || {
         let told = gone.all();
@@ -157,6 +159,58 @@ async fn a_node_that_is_killed_leaves_once() -> Result<()> {
     let told: usize = messages.iter().map(|it| it.left.len()).sum();
     assert_eq!((clients.len() as u64, told as u64), (MEMBERS, MEMBERS));
     assert_eq!(online.all().len(), 9);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn metrics_say_what_is_held_and_what_has_happened() -> Result<()> {
+    let world = World::new().await?;
+    let node = world.node.as_ref().context("a node")?;
+    for (name, expected) in [
+        ("memberships", MEMBERS),
+        ("connections", 9),
+        ("other_replicas", 1),
+        ("waiting_bytes", 0),
+        ("nodes{state=\"alive\"}", 1),
+        ("nodes{state=\"gone\"}", 0),
+        ("leases_ended_total", 0),
+    ] {
+        for replica in &world.replicas {
+            let is_so = async || {
+                let value = replica.metric(&format!("tidegate_presence_{name}")).await;
+                (value.ok()? == expected).then_some(())
+            };
+            until_some(name, is_so).await?;
+        }
+    }
+    let [first, second] = &world.replicas[..] else {
+        anyhow::bail!("two replicas");
+    };
+    let both = async |name: &str| {
+        let name = format!("tidegate_presence_{name}_total");
+        anyhow::Ok(first.metric(&name).await? + second.metric(&name).await?)
+    };
+    let (answers, changes, snapshots, gaps) = (
+        both("answers").await?,
+        both("changes").await?,
+        both("snapshots").await?,
+        both("gaps").await?,
+    );
+    world.ask("room-7").await?;
+    assert!(both("answers").await? > answers);
+    node.change(Change::Join(membership("room-7", MEMBERS, 1)))
+        .await;
+    for replica in &world.replicas {
+        replica.is_ready_with(MEMBERS + 1, 1).await?;
+    }
+    assert_eq!(both("changes").await?, changes + 2);
+    // Nobody hears the first, which shows by the next beat.
+    node.change_unheard(Change::Join(membership("room-7", MEMBERS + 1, 1)));
+    for replica in &world.replicas {
+        replica.is_ready_with(MEMBERS + 2, 1).await?;
+    }
+    assert!(both("gaps").await? > gaps);
+    assert!(both("snapshots").await? > snapshots);
     Ok(())
 }
 

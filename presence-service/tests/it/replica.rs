@@ -5,7 +5,9 @@ use std::process::Command;
 use anyhow::{Context, Result};
 use tidegate_proto::presence as proto;
 use tidegate_proto::presence::presence_client::PresenceClient;
+use tidegate_testkit::address;
 use tidegate_testkit::deadline::until_some;
+use tidegate_testkit::gateway::{get, metric};
 use tidegate_testkit::nats::NatsServer;
 use tidegate_testkit::program::Program;
 use tonic::transport::{Channel, Endpoint};
@@ -20,10 +22,12 @@ pub(crate) struct Replica {
     pub(crate) program: Program,
     pub(crate) client: PresenceClient<Channel>,
     health: HealthClient<Channel>,
+    probes: String,
 }
 
 impl Replica {
     pub(crate) async fn start(server: &NatsServer, name: &str) -> Result<Self> {
+        let probes = address::free()?.to_string();
         let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate-presence"));
         command.args([
             "--nats",
@@ -32,6 +36,8 @@ impl Replica {
             "127.0.0.1:0",
             "--replica",
             name,
+            "--metrics-address",
+            &probes,
         ]);
         let mut program = Program::start(command)?;
         let line = program.next_line().await?;
@@ -43,7 +49,14 @@ impl Replica {
             program,
             client: PresenceClient::new(channel.clone()),
             health: HealthClient::new(channel),
+            probes,
         })
+    }
+
+    /// The value of a metric.
+    pub(crate) async fn metric(&self, name: &str) -> Result<u64> {
+        let (_, page) = get(&self.probes, "/metrics").await?;
+        metric(&page, name).with_context(|| format!("no {name} in\n{page}"))
     }
 
     /// Waits until what it says of itself is as `is_so` wants.

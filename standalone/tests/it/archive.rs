@@ -122,6 +122,12 @@ async fn come_back(name: &str, format: Format, backbone: Backbone, is_there: boo
     if let Err(error) = script.succeeded().await {
         panic!("{error:#}\n{}", site.output());
     }
+    let mut reads = 0;
+    for gateway in &site.gateways {
+        let of_one = gateway.metric("tidegate_recovered_from_archive").await;
+        reads += of_one.unwrap();
+    }
+    assert_eq!(reads > 0, is_there, "{reads}");
     drop(beside);
 }
 

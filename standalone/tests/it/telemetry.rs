@@ -65,8 +65,13 @@ async fn nats() -> NatsServer {
 }
 
 async fn gateway(nats: &NatsServer, config: &Value, environment: &[(&str, &str)]) -> Gateway {
-    let (executable, url) = (env!("CARGO_BIN_EXE_tidegate"), nats.url());
-    let gateway = Gateway::start_in(executable, config, Some(&url), environment);
+    start(Some(&nats.url()), config, environment).await
+}
+
+/// A gateway without NATS, unless it is told of one.
+async fn start(nats: Option<&str>, config: &Value, environment: &[(&str, &str)]) -> Gateway {
+    let executable = env!("CARGO_BIN_EXE_tidegate");
+    let gateway = Gateway::start_in(executable, config, nats, environment);
     let gateway = gateway.await.unwrap();
     let ready = async || (gateway.get("/ready").await.ok()?.0 == 200).then_some(());
     until_some("the gateway is ready", ready).await.unwrap();
@@ -172,9 +177,11 @@ async fn a_trace_leads_to_subscribers_and_archive_without_nats() {
     let collector = Collector::start().await;
     let mut config = tells(config(), &collector.url);
     config["channel"]["namespaces"][1]["archive"] = json!(true);
-    let executable = env!("CARGO_BIN_EXE_tidegate");
-    let gateway = Gateway::start_in(executable, &config, None, &[AT_ONCE]).await;
-    let mut listener = Client::connect(gateway.as_ref().unwrap()).await;
+    config["history_service"]["address"] = json!(free_address());
+    let folder = tempfile::tempdir().unwrap();
+    config["embedded"]["data_dir"] = json!(folder.path());
+    let gateway = start(None, &config, &[AT_ONCE]).await;
+    let mut listener = Client::connect(&gateway).await;
     listener.subscribe("kept:room").await;
     let publish = json!({ "channel": "kept:room", "data": 1 });
     listener.ask("publish", publish).await;
@@ -437,6 +444,8 @@ async fn each_metric_is_documented_and_each_documented_one_is_there() {
         "tidegate_hook_outcomes{target=\"default\",event=\"publish\",outcome=\"granted\"} 2",
         "tidegate_hook_seconds_count{target=\"default\",event=\"publish\"} 2",
         "tidegate_stream_durability{namespace=\"kept\"} 0",
+        "tidegate_stream_durability_required{namespace=\"kept\"} 0",
+        "tidegate_worker_queue_length 0",
         "tidegate_worker_queue_bytes 0",
         "tidegate_closed{code=\"3008\"} 0",
     ] {

@@ -87,3 +87,20 @@ async fn a_collector_that_cannot_be_trusted_is_sent_nothing_and_the_log_says_why
         assert!(collector.names().is_empty() && collector.metrics().is_empty());
     }
 }
+
+#[tokio::test]
+async fn what_a_collector_refuses_is_counted_and_not_sent_again() {
+    let nats = nats().await;
+    let collector = Collector::over_http().await;
+    let mut config = tells(config(), &format!("{}/elsewhere", collector.url));
+    config["opentelemetry"]["protocol"] = json!(HTTP);
+    let gateway = gateway(&nats, &config, &[AT_ONCE]).await;
+    Client::connect(&gateway).await;
+    let refused = "tidegate_spans_dropped{reason=\"refused\"}";
+    let dropped = async || gateway.metric(refused).await.ok().filter(|it| *it > 0);
+    until_some("spans are refused", dropped).await.unwrap();
+    for name in ["sent", "dropped{reason=\"unreachable\"}"] {
+        let value = gateway.metric(&format!("tidegate_spans_{name}")).await;
+        assert_eq!(value.unwrap(), 0, "{name}");
+    }
+}

@@ -3,9 +3,10 @@
 use serde_json::{Value, json};
 use tidegate_testkit::deadline::until_some;
 use tidegate_testkit::gateway::Gateway;
+use tidegate_testkit::nats::NatsServer;
 
 use super::client::Client;
-use super::{config, gateway, nats, post};
+use super::{config, gateway, nats, post, start};
 
 /// Those of recovery, in the order in which [`recovery`] has their values.
 const RECOVERY: [&str; 5] = [
@@ -146,4 +147,82 @@ async fn of_joins_and_commands() {
     }
     let (_, page) = gateway.get("/metrics").await.unwrap();
     assert!(!page.contains("made-up"), "{page}");
+}
+
+#[tokio::test]
+async fn of_messages_that_cannot_be_and_of_subjects_that_are_forbidden() {
+    let denied = "jetstream: enabled\nauthorization: { users: [\
+        { user: all, password: x }, \
+        { user: some, password: x, permissions: { publish: { deny: \"tide.pub.chat.secret\" } } } ] }\n\
+        no_auth_user: some\n";
+    let nats = NatsServer::start_with(denied).await.unwrap();
+    let gateway = gateway(&nats, &config(), &[]).await;
+    let mut client = Client::connect(&gateway).await;
+    client.subscribe("chat:room").await;
+    let stranger = async_nats::connect(nats.url()).await.unwrap();
+    let mut headers = async_nats::HeaderMap::new();
+    headers.insert("Tide-Info", "no JSON");
+    let sent = stranger.publish_with_headers("tide.pub.chat.room", headers, "1".into());
+    sent.await.unwrap();
+    stranger
+        .publish("tide.pub.chat.room", "2".into())
+        .await
+        .unwrap();
+    assert_eq!(client.publication().await, 2);
+    client
+        .ask("publish", json!({ "channel": "chat:secret", "data": 1 }))
+        .await;
+    for name in ["nats_malformed", "nats_refused"] {
+        let counted = async || {
+            let value = gateway.metric(&format!("tidegate_{name}")).await.ok()?;
+            (value == 1).then_some(())
+        };
+        until_some(name, counted).await.unwrap();
+    }
+    let (_, page) = gateway.get("/metrics").await.unwrap();
+    let echo = page
+        .lines()
+        .find_map(|it| it.strip_prefix("tidegate_echo_seconds "));
+    let echo: f64 = echo.unwrap().parse().unwrap();
+    assert!(echo > 0.0 && echo < 60.0, "{echo}");
+}
+
+/// No presence service answers; then there is one, within the gateway's process where there is no NATS.
+#[tokio::test]
+async fn of_presence() {
+    let mut config = config();
+    config["presence"] = json!({ "timeout": "100ms" });
+    let chat = &mut config["channel"]["namespaces"][0];
+    chat["presence"] = json!(true);
+    chat["allow_presence_for_client"] = json!(true);
+    let nats = nats().await;
+    let lonely = gateway(&nats, &config, &[]).await;
+    let mut client = Client::connect(&lonely).await;
+    client.subscribe("chat:room").await;
+    let presence = json!({ "channel": "chat:room" });
+    let reply = client.ask("presence", presence.clone()).await;
+    assert!(reply["error"].is_object(), "{reply}");
+    let unanswered = lonely.metric("tidegate_presence_unanswered").await;
+    assert!(unanswered.unwrap() > 0);
+
+    config["presence"] = json!({ "lease": "1s", "timeout": "30s" });
+    let whole = start(None, &config, &[]).await;
+    let seen = async || {
+        let mut client = Client::connect(&whole).await;
+        client.subscribe("chat:room").await;
+        let reply = client.ask("presence", presence.clone()).await;
+        let seen = reply["presence"]["presence"].as_object()?;
+        (!seen.is_empty()).then_some(())
+    };
+    until_some("somebody is seen", seen).await.unwrap();
+    for name in ["reports", "snapshots"] {
+        let counted = async || {
+            let value = whole
+                .metric(&format!("tidegate_presence_{name}"))
+                .await
+                .ok()?;
+            (value > 0).then_some(())
+        };
+        until_some(name, counted).await.unwrap();
+    }
 }
