@@ -55,6 +55,8 @@ pub enum Action {
     Report(Report),
     /// Start several servers in turn, run the same scenarios on each, and show the results on one page
     Compare(Compare),
+    /// Serve as the least that a server can be, in the dialect raw: what the kernel's sends cost alone
+    Floor,
     #[command(hide = true)]
     Worker,
     #[command(hide = true)]

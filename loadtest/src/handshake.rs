@@ -1,4 +1,4 @@
-//! The opening handshake of a WebSocket (RFC 6455 section 4), the client's side. Bytes in, bytes out.
+//! The opening handshake of a WebSocket (RFC 6455 section 4). Bytes in, bytes out.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -48,11 +48,7 @@ impl Handshake {
             written.expect("a string takes all");
         }
         request.push_str("\r\n");
-        let hash = digest(
-            &SHA1_FOR_LEGACY_USE_ONLY,
-            format!("{KEY}{SUFFIX}").as_bytes(),
-        );
-        let accept = STANDARD.encode(hash);
+        let accept = accept_value(KEY);
         Self { request, accept }
     }
 
@@ -85,6 +81,24 @@ impl Handshake {
             status => Answer::Refused(format!("HTTP {status}")),
         }
     }
+}
+
+/// What a server answers to a whole request; `None` if it is no request for a WebSocket.
+pub(crate) fn accept(request: &[u8]) -> Option<String> {
+    let head = std::str::from_utf8(request.strip_suffix(b"\r\n\r\n")?).ok()?;
+    let accept = accept_value(header(head, "sec-websocket-key")?);
+    Some(format!(
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Accept: {accept}\r\n\r\n"
+    ))
+}
+
+fn accept_value(key: &str) -> String {
+    let hash = digest(
+        &SHA1_FOR_LEGACY_USE_ONLY,
+        format!("{key}{SUFFIX}").as_bytes(),
+    );
+    STANDARD.encode(hash)
 }
 
 fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
@@ -135,9 +149,17 @@ mod tests {
 
     #[test]
     fn the_accept_value_is_that_of_the_specification() {
-        let text = format!("dGhlIHNhbXBsZSBub25jZQ=={SUFFIX}");
-        let hash = digest(&SHA1_FOR_LEGACY_USE_ONLY, text.as_bytes());
-        assert_eq!(STANDARD.encode(hash), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+        let accept = accept_value("dGhlIHNhbXBsZSBub25jZQ==");
+        assert_eq!(accept, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+    }
+
+    #[test]
+    fn a_server_accepts_what_a_client_asks() {
+        let handshake = Handshake::new("h:1", "/", None);
+        let answer = accept(handshake.request()).unwrap();
+        let expected = Answer::Accepted(answer.len());
+        assert_eq!(handshake.answer(answer.as_bytes()), expected);
+        assert_eq!(accept(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n"), None);
     }
 
     #[test]

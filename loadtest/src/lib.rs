@@ -3,13 +3,14 @@
 //! [`cli`] says what is asked for, [`plan`] what that means and whether it is within bounds. A conductor
 //! ([`conductor`]) starts workers ([`worker`]), processes that hold the connections, tells them what to do, watches the
 //! server's processes, and merges what they measured into an [`outcome`], which [`report`] shows; [`compare`]
-//! makes many such runs on several servers.
+//! makes many such runs on several servers, of which [`floor`] is the least that one can be.
 
 pub mod cli;
 pub mod clock;
 pub mod compare;
 pub mod conductor;
 pub mod dialect;
+pub mod floor;
 pub mod handshake;
 pub mod latency;
 pub mod machine;

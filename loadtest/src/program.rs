@@ -11,6 +11,7 @@ use clap::Parser;
 use crate::cli::{Action, Cli, Output, Report};
 use crate::compare;
 use crate::conductor;
+use crate::floor;
 use crate::outcome::Outcome;
 use crate::plan::Plan;
 use crate::report;
@@ -48,6 +49,7 @@ fn act(action: &Action) -> Result<bool> {
         Action::Compare(arguments) => return compare::compare(arguments).map(|()| true),
         Action::Report(report) => return show(report).map(|()| true),
         Action::Worker => return worker::run().map(|()| true),
+        Action::Floor => return floor::serve().map(|()| true),
         Action::Spin => {
             conductor::spin();
             return Ok(true);

@@ -1,5 +1,6 @@
 //! Servers to measure, each as a process of its own on a free port.
 
+use std::env;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -38,6 +39,8 @@ pub enum Kind {
     SocketIo,
     /// nats-server's WebSocket listener
     Nats,
+    /// One thread that sends to each subscriber, and does nothing else
+    Floor,
 }
 
 impl Kind {
@@ -49,6 +52,7 @@ impl Kind {
             Self::Ws => "ws",
             Self::SocketIo => "socket.io",
             Self::Nats => "nats",
+            Self::Floor => "floor",
         }
     }
 
@@ -56,7 +60,7 @@ impl Kind {
         match self {
             Self::Tidegate | Self::TidegateNats => "centrifuge-json",
             Self::TidegateProtobuf => "centrifuge-protobuf",
-            Self::Ws => "raw",
+            Self::Ws | Self::Floor => "raw",
             Self::SocketIo => "socket.io",
             Self::Nats => "nats",
         }
@@ -88,6 +92,7 @@ impl Server {
             Kind::Ws => server.peer(compare, "node", Some("ws.mjs"))?,
             Kind::SocketIo => server.peer(compare, "node", Some("socket-io.mjs"))?,
             Kind::Nats => server.peer(compare, "nats", None)?,
+            Kind::Floor => server.floor(compare)?,
         };
         Ok(server)
     }
@@ -102,6 +107,11 @@ impl Server {
         command.args(["--address", "127.0.0.1", "--port", "0"]);
         command.args(compare.tidegate_options.split_whitespace());
         self.add(command.args(options))
+    }
+
+    fn floor(&mut self, compare: &Compare) -> Result<String> {
+        let mut command = pinned(compare.server_cpus.as_deref(), &env::current_exe()?);
+        self.add(command.arg("floor"))
     }
 
     /// A program of the peers' folder, or one that runs a script there.
@@ -161,7 +171,7 @@ impl Drop for Process {
 
 /// The program that was named, or the one beside this one.
 fn tidegate(compare: &Compare) -> Result<PathBuf> {
-    let beside = std::env::current_exe()?.with_file_name("tidegate");
+    let beside = env::current_exe()?.with_file_name("tidegate");
     let program = compare.tidegate.clone().unwrap_or(beside);
     let there = fs::exists(&program).unwrap_or_default();
     ensure!(

@@ -57,3 +57,12 @@ async fn nats_server() {
     let (_server, url) = peer("nats", None).await;
     check("nats", &url).await;
 }
+
+#[tokio::test]
+async fn floor() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate-loadtest"));
+    command.arg("floor");
+    let mut server = Program::start(command).unwrap();
+    let url = server.next_line().await.unwrap();
+    check("raw", &url).await;
+}
