@@ -5,6 +5,7 @@
 //! the time at which the stream was made.
 
 mod feed;
+mod gathering;
 mod keeping;
 mod mark;
 mod namespace;
@@ -34,6 +35,7 @@ use crate::{
     Channel, Durability, DurabilityReport, Epoch, Error, Partition, Place, StreamOptions, Subjects,
 };
 pub(super) use feed::NatsFeed;
+use gathering::Gathering;
 pub(super) use keeping::keep;
 use mark::Mark;
 use namespace::Namespace;
@@ -94,6 +96,7 @@ pub(super) struct KeptStream {
     mark: Mutex<Mark>,
     /// Publications under way.
     sent: Mutex<Sent>,
+    gathering: Gathering,
 }
 
 /// What is known of a stream.
@@ -219,6 +222,7 @@ impl KeptStream {
             state: Mutex::default(),
             mark: Mutex::default(),
             sent: Mutex::default(),
+            gathering: Gathering::default(),
             keeping,
             options,
         }

@@ -3,14 +3,13 @@
 use std::cmp::Ordering;
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
-use std::slice;
 
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
 use super::removing::{self, Marks};
 use super::settings;
-use super::tops::{newest, of_leader, tops_until};
+use super::tops::{newest, of_leader, top_until};
 use super::{KeptStream, PATIENCE, PAUSE, Wants, ask};
 use crate::nats::inbox::Answer;
 use crate::nats::metadata;
@@ -42,8 +41,7 @@ pub(super) async fn begin<'a>(node: &'a Node, channel: &'a Channel) -> Result<Re
         .streams
         .of(channel)
         .ok_or_else(|| Error::NotKept(channel.clone()))?;
-    let top = tops_until(node, slice::from_ref(channel), deadline).await?;
-    let top = top.into_iter().next().expect("one for each channel");
+    let top = top_until(node, channel, deadline).await?;
     Ok(Reading {
         node,
         stream,

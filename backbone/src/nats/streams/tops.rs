@@ -16,7 +16,7 @@ use crate::nats::node::Node;
 use crate::{Channel, Epoch, Error, Position, Top};
 
 /// Places that are asked for at the same time.
-const AT_ONCE: usize = 256;
+pub(super) const AT_ONCE: usize = 256;
 
 /// Places for which it is worth to ask a copy.
 const MANY: usize = 8;
@@ -31,7 +31,21 @@ const NO_MESSAGE: u64 = 10037;
 /// has other offsets.
 pub(in crate::nats) async fn tops(node: &Node, channels: &[Channel]) -> Result<Vec<Top>, Error> {
     let deadline = Instant::now() + PATIENCE;
-    tops_until(node, channels, deadline).await
+    match channels {
+        [channel] => Ok(vec![top_until(node, channel, deadline).await?]),
+        channels => tops_until(node, channels, deadline).await,
+    }
+}
+
+/// The newest place of a channel, asked for together with those of others.
+pub(super) async fn top_until(
+    node: &Node,
+    channel: &Channel,
+    deadline: Instant,
+) -> Result<Top, Error> {
+    let stream = node.streams.of(channel);
+    let stream = stream.ok_or_else(|| Error::NotKept(channel.clone()))?;
+    stream.gathering.top(node, channel, deadline).await
 }
 
 pub(super) async fn tops_until(

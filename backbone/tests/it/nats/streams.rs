@@ -4,6 +4,8 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::StreamExt;
+use futures_util::future::join_all;
 use tidegate_backbone::conformance::{Cluster, Spread};
 use tidegate_backbone::nats::{Nats, NatsOptions};
 use tidegate_backbone::{
@@ -378,4 +380,38 @@ async fn a_stream_that_is_made_anew_has_another_epoch_at_once() {
     let page = node.read(&room, range).await.unwrap();
     let place = page.publications[0].place.as_ref().unwrap();
     assert_eq!(place.epoch, tops[0].position.epoch);
+}
+
+/// However many channels are asked for at the same time, the server is asked a few times.
+#[tokio::test]
+async fn places_that_are_asked_for_at_the_same_time_are_asked_for_together() {
+    const CHANNELS: usize = 400;
+    let server = NatsServer::start_with(JETSTREAM).await.unwrap();
+    let node = node(&server, 1).await;
+    let room = |number| Channel::parse(&format!("kept:{number}")).unwrap();
+    let mut positions = Vec::new();
+    for number in 0..CHANNELS {
+        let position = node.publish(&room(number), publication("1")).await;
+        positions.push(position.unwrap().unwrap());
+    }
+    let client = async_nats::connect(server.url()).await.unwrap();
+    let mut questions = client.subscribe("$JS.API.>").await.unwrap();
+    client.flush().await.unwrap();
+    let tops = (0..CHANNELS).map(async |number| {
+        let top = node.tops(&[room(number)]).await.unwrap().remove(0);
+        assert!(!top.is_empty);
+        top.position
+    });
+    assert_eq!(join_all(tops).await, positions);
+    // What is asked last is heard last.
+    let last = "$JS.API.STREAM.NAMES";
+    client.publish(last, "".into()).await.unwrap();
+    let mut count = 0;
+    while let Some(question) = questions.next().await {
+        if question.subject.as_str() == last {
+            break;
+        }
+        count += 1;
+    }
+    assert!((1..CHANNELS / 10).contains(&count), "{count} questions");
 }
