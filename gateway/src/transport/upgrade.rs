@@ -10,8 +10,8 @@ use actix_http::h1::{Codec, Message};
 use actix_http::{Request, RequestHead, Response};
 use actix_service::{Service, ServiceFactory};
 use actix_web::HttpResponse;
-use futures_util::SinkExt;
 use futures_util::future::LocalBoxFuture;
+use futures_util::{FutureExt, SinkExt};
 
 use super::conversation::Conversation;
 use super::lent::{Io, Lent};
@@ -90,7 +90,15 @@ impl<T: Io> Service<(Request, Framed<Lent<T>, Codec>)> for Upgrade {
                 self.start(request.head(), framed, admitted);
                 Box::pin(ready(Ok(())))
             }
-            Err(refusal) => Box::pin(answer(framed, refusal.response())),
+            Err(refusal) => {
+                let answer = answer(framed, refusal.response());
+                Box::pin(answer.map(|answered| {
+                    if let Err(error) = answered {
+                        tracing::debug!(%error, "a client that was refused has not waited for that");
+                    }
+                    Ok(())
+                }))
+            }
         }
     }
 }

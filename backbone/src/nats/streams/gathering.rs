@@ -9,8 +9,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot::{self, Sender};
 use tokio::time::{Instant, sleep_until};
 
-use super::tops::{AT_ONCE, tops_until};
 use super::PATIENCE;
+use super::tops::{AT_ONCE, tops_until};
 use crate::nats::node::Node;
 use crate::{Channel, Error, Top};
 
