@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
 use super::counters::Counters;
 use super::inbox::{Inbox, Pending, Wants};
@@ -15,7 +15,7 @@ use super::link::Link;
 use super::messages;
 use super::metadata;
 use super::monitoring::Monitoring;
-use super::streams::{Keeping, KeptStream, Roll, Streams};
+use super::streams::{Keeping, KeptStream, READS, Roll, Streams};
 use super::subscriptions::{Entry, Subscriptions};
 use super::wire::{ServerInfo, encoder};
 use crate::{Channel, Ear, Error, Listener, StreamOptions, Subjects, Subscription};
@@ -32,6 +32,8 @@ pub(super) struct Node {
     pub(super) roll: Roll,
     /// Told when the streams are to be looked at.
     pub(super) look: Notify,
+    /// Reads of streams that may be under way.
+    pub(super) reads: Semaphore,
     /// Begins the ids that this node gives publications.
     id_prefix: String,
     ids: AtomicU64,
@@ -85,6 +87,7 @@ impl Node {
             run: Mutex::default(),
             inbox: Arc::new(Inbox::new()),
             look: Notify::new(),
+            reads: Semaphore::new(READS),
             id_prefix: format!("{:016x}", rand::random::<u64>()),
             ids: AtomicU64::new(0),
             counters: Counters::default(),

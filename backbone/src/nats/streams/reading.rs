@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::ops::ControlFlow;
 
 use serde_json::json;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::removing::{self, Marks};
 use super::settings;
@@ -22,12 +22,18 @@ const BATCH: usize = 512;
 /// Bytes after which one get ends.
 const BATCH_BYTES: usize = 4 * 1024 * 1024;
 
+/// Reads of a node that are under way; more wait for [`PATIENCE`]. A server drops all requests of its API when 10,000 wait.
+pub(in crate::nats) const READS: usize = 256;
+
 /// Reads a channel.
 pub(in crate::nats) async fn read(
     node: &Node,
     channel: &Channel,
     range: Range,
 ) -> Result<Page, Error> {
+    let crowded = |_| Error::Unavailable("too many reads wait for the streams".to_owned());
+    let turn = timeout(PATIENCE, node.reads.acquire()).await;
+    let _turn = turn.map_err(crowded)?;
     let reading = begin(node, channel).await?;
     match range.from {
         From::After(offset) => reading.forward(offset, range).await,
