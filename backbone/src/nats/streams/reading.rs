@@ -22,8 +22,9 @@ const BATCH: usize = 512;
 /// Bytes after which one get ends.
 const BATCH_BYTES: usize = 4 * 1024 * 1024;
 
-/// Reads of a node that are under way; more wait for [`PATIENCE`]. A server drops all requests of its API when 10,000 wait.
-pub(in crate::nats) const READS: usize = 256;
+/// Reads of a node that are under way; more wait for [`PATIENCE`]. A server looks through all that a stream has between the
+/// messages of a channel, and takes nothing else from the node meanwhile: where these are far apart that takes 0.1 s and more.
+pub(in crate::nats) const READS: usize = 16;
 
 /// Reads a channel.
 pub(in crate::nats) async fn read(
