@@ -169,6 +169,7 @@ macro_rules! conformance_tests {
             every_node_is_told_of_a_removal,
             only_newer_versions_are_stored_and_heard,
             versions_of_many_publishers_are_stored_in_their_order,
+            a_version_is_forgotten_with_its_publication,
             a_version_is_found_behind_publications_without_one,
             what_skips_history_is_heard_and_not_stored,
             what_skips_history_comes_in_the_order_of_sending,

@@ -44,7 +44,7 @@ pub use stream::{
 pub use subject::{DEFAULT_PREFIX, PrefixError, Subjects};
 pub use topic::Topic;
 pub use trace::{TRACE_HEADER, TraceContext};
-pub use version::{VERSION_SEARCH, Version};
+pub use version::{MAX_VERSION_EPOCH_BYTES, VERSION_SEARCH, Version};
 
 /// Carries publications between nodes.
 ///

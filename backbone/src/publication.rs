@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
-use crate::{Channel, Error, Place, TraceContext, Version};
+use crate::{Channel, Error, MAX_VERSION_EPOCH_BYTES, Place, TraceContext, Version};
 
 /// What was published, with its metadata. Cheap to clone but for `tags`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -32,10 +32,16 @@ pub struct Publication {
 impl Publication {
     /// Whether it can be published to a channel, where it is stored or not.
     pub(crate) fn check(&self, channel: &Channel, is_kept: bool) -> Result<(), Error> {
-        let is_stored = is_kept && !self.skips_history;
-        match self.version {
-            Some(_) if !is_stored => Err(Error::NotKept(channel.clone())),
-            Some(_) | None => Ok(()),
+        let Some(version) = &self.version else {
+            return Ok(());
+        };
+        if !is_kept || self.skips_history {
+            return Err(Error::NotKept(channel.clone()));
+        }
+        let (size, limit) = (version.epoch.len(), MAX_VERSION_EPOCH_BYTES);
+        match size > limit {
+            true => Err(Error::TooLarge { size, limit }),
+            false => Ok(()),
         }
     }
 }

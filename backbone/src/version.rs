@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 /// Publications of a channel that are looked through, from the newest on, for one that has a version.
 pub const VERSION_SEARCH: usize = 1_000;
 
+/// Bytes of an epoch.
+pub const MAX_VERSION_EPOCH_BYTES: usize = 128;
+
 /// Which state of a document a publication is.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Version {

@@ -223,6 +223,7 @@ impl Hub {
         logs.retain(|other| !Rc::ptr_eq(other, log));
         if logs.is_empty() {
             members.topic.remove_worker(self.worker);
+            self.interest.linger(&members.topic);
             let mut channels = self.channels.borrow_mut();
             let channel = members.topic.channel();
             if let Some(occupancy) = self.interest.occupancy() {

@@ -6,6 +6,7 @@
 //! noticed and read from the stream, and from which clients that come back are given what they missed.
 
 mod kept;
+mod lingering;
 mod removals;
 mod repairs;
 mod ring;
@@ -30,6 +31,8 @@ use crate::broadcast::Broadcast;
 use crate::counters::{Counters, Namespace};
 use crate::occupancy::Occupancy;
 use kept::{Kept, Reach};
+use lingering::Lingering;
+pub(crate) use lingering::let_go;
 pub(crate) use removals::heed;
 use repairs::Repairs;
 pub(crate) use repairs::keep;
@@ -52,6 +55,7 @@ pub struct Interest {
     queues: Arc<[Queue]>,
     counters: Arc<Counters>,
     windows: Windows,
+    lingering: Lingering,
     archive: Archive,
     repairs: Arc<Repairs>,
     topics: Mutex<HashMap<Channel, Weak<Topic>>>,
@@ -91,6 +95,7 @@ impl Interest {
         let archive = Archive::new(Arc::clone(&backbone), windows.archived.clone());
         let interest = Self {
             archive,
+            lingering: Lingering::new(windows.linger),
             backbone,
             queues: queues.into(),
             counters,
@@ -130,6 +135,11 @@ impl Interest {
         topics.insert(channel.clone(), Arc::downgrade(&topic));
         self.counters.channels.add(1);
         topic
+    }
+
+    /// Takes over a topic that a worker has no subscribers of any more.
+    pub(crate) fn linger(&self, topic: &Arc<Topic>) {
+        self.lingering.hold(topic);
     }
 
     /// Has this told of workers' first and last subscribers from here on.

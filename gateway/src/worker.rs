@@ -85,6 +85,7 @@ impl Worker {
             let period = worker.node.config.client.channel_position_check_delay;
             let interest = Arc::downgrade(&worker.node.interest);
             actix_web::rt::spawn(interest::heed(interest.clone()));
+            actix_web::rt::spawn(interest::let_go(interest.clone()));
             actix_web::rt::spawn(interest::keep(interest, period));
             if let Some(presence) = worker.node.presence.clone() {
                 actix_web::rt::spawn(presence.run());

@@ -6,7 +6,10 @@ use futures_util::future::join_all;
 
 use super::streams::{read, stored, texts};
 use super::{Cluster, channel, publication};
-use crate::{Backbone, Channel, Error, From, Position, Publication, Version};
+use crate::{
+    Backbone, Channel, Error, From, MAX_VERSION_EPOCH_BYTES, Position, Publication, Removal,
+    Version, remove,
+};
 
 /// Publishers at the same time, of as many versions.
 const CROWD: u64 = 12;
@@ -53,6 +56,12 @@ pub async fn only_newer_versions_are_stored_and_heard(cluster: Cluster) {
         all.extend(position.clone());
         newest = position;
     }
+    let long = "x".repeat(MAX_VERSION_EPOCH_BYTES + 1);
+    let refused = publish(&cluster.near, &room, 9, &long).await;
+    assert!(
+        matches!(refused, Err(Error::TooLarge { .. })),
+        "{refused:?}"
+    );
     stored(&cluster.near, &room, "without").await;
     let expected = ["5", "7", "1b", "6", "2b", "without"];
     assert_eq!(ear.hear_texts(6).await, expected);
@@ -80,6 +89,16 @@ pub async fn versions_of_many_publishers_are_stored_in_their_order(cluster: Clus
         .collect();
     assert!(stored.is_sorted(), "{stored:?}");
     assert_eq!(stored.last(), Some(&CROWD));
+}
+
+/// With the publications that had them versions go.
+pub async fn a_version_is_forgotten_with_its_publication(cluster: Cluster) {
+    let room = channel("kept:forgotten");
+    let first = publish(&cluster.near, &room, 9, "").await.expect("stored");
+    let removed = remove(&*cluster.far, &room, &Removal::All).await;
+    assert!(removed.is_ok(), "{removed:?}");
+    let again = publish(&cluster.far, &room, 1, "").await.expect("stored");
+    assert!(again != first && again.is_some());
 }
 
 /// Publications without a version change nothing about which is the newest.

@@ -21,6 +21,10 @@ options! {
         /// Bytes of payloads that a node keeps at hand for clients that come back, of all channels with history together. What
         /// is not at hand is read from the stream.
         pub recovery_cache_max_size: usize = 268_435_456,
+        /// How long a node listens to a channel with history after its last subscriber has gone, so that those who come back
+        /// find at hand what they missed; zero for no longer.
+        #[serde(with = "duration")]
+        pub recovery_linger: Duration = Duration::from_secs(60),
         /// What the application's backend is asked about channels.
         pub proxy: ChannelProxyConfig,
         /// The namespaces. A channel of any other is answered with error 102.
@@ -49,6 +53,7 @@ impl ChannelConfig {
     #[must_use]
     pub fn windows(&self) -> Windows {
         let mut windows = Windows::new(self.recovery_cache_max_size);
+        windows.linger = self.recovery_linger;
         for (namespace, options) in self.sets() {
             let (count, bytes) = (options.recovery_max_publications, options.recovery_max_size);
             windows.set(namespace, count, bytes);

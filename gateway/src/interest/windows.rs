@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tidegate_backbone::Channel;
 
@@ -13,17 +14,20 @@ pub struct Windows {
     pub(super) shared: Arc<Shared>,
     /// Publications and bytes of a channel, by namespace.
     namespaces: HashMap<Option<String>, (usize, usize)>,
+    /// How long a channel without subscribers is listened to.
+    pub(crate) linger: Duration,
     /// Those of which a history service may have more.
     pub(super) archived: HashSet<Option<String>>,
 }
 
 impl Windows {
-    /// `bytes` of payloads for all channels together.
+    /// `bytes` of payloads for all channels together, which are let go of with their last subscriber.
     #[must_use]
     pub fn new(bytes: usize) -> Self {
         Self {
             shared: Shared::new(bytes),
             namespaces: HashMap::new(),
+            linger: Duration::ZERO,
             archived: HashSet::new(),
         }
     }

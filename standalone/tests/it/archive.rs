@@ -72,6 +72,7 @@ pub(crate) fn free_address() -> String {
 /// Has everything that is kept archived.
 pub(crate) fn archive(config: &mut Value) {
     keep(config);
+    config["channel"]["recovery_linger"] = json!("0s");
     for namespace in config["channel"]["namespaces"].as_array_mut().unwrap() {
         if namespace["history_size"].is_number() {
             namespace["archive"] = json!(true);

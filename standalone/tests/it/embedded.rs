@@ -33,7 +33,7 @@ scenarios! { both on Embedded, crate::scenario::play:
     recovery_of_the_newest
     recovery_of_too_much
 }
-scenarios! { python on Embedded, crate::scenario::play: server_api_skips_history }
+scenarios! { python on Embedded, crate::scenario::play: server_api_skips_history server_api_publishes_versions }
 scenarios! { javascript on Embedded, crate::scenario::play: deltas history rate_limited }
 
 // Without an SDK, so one language is enough.

@@ -177,6 +177,10 @@ pub(crate) fn configure(name: &str, config: &mut Value) {
     if name == "rate_limited" {
         config["client"]["rate_limit"]["user"] = json!({ "publish": 2, "subscribe": 2 });
     }
+    // What is not kept any more would be at hand.
+    if name == "recovery_of_too_much" {
+        config["channel"]["recovery_linger"] = json!("0s");
+    }
     if name.contains("recovery") || matches!(name, "deltas" | "history") {
         keep(config);
     }

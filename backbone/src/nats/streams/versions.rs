@@ -20,8 +20,8 @@ const FIRST_LOOK: usize = 1;
 /// Bytes of payloads that are read at a time.
 const LOOK_BYTES: usize = 4 * 1024 * 1024;
 
-/// JetStream's codes for a subject whose newest message is another one than expected.
-const UNEXPECTED: [u64; 2] = [10_071, 10_164];
+/// JetStream's codes for a subject whose newest message is another one than expected, and for an id that is being stored.
+const UNEXPECTED: [u64; 3] = [10_071, 10_164, 10_158];
 
 /// Stores a publication, if the channel has a use for its version; gives its position, or the channel's newest.
 pub(super) async fn publish(

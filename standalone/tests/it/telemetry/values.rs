@@ -74,6 +74,31 @@ async fn of_recovery() {
     assert!(after[3] > before[3], "{before:?} {after:?}");
 }
 
+/// Nobody else is subscribed meanwhile, and no stream is read all the same.
+#[tokio::test]
+async fn of_recovery_when_the_last_subscriber_comes_back() {
+    let nats = nats().await;
+    let mut config = config();
+    config["channel"]["namespaces"][1]["force_recovery"] = json!(true);
+    let gateway = gateway(&nats, &config, &[]).await;
+    let mut client = Client::connect(&gateway).await;
+    let subscribed = client
+        .ask("subscribe", json!({ "channel": "kept:room" }))
+        .await;
+    let (epoch, offset) = (
+        &subscribed["subscribe"]["epoch"],
+        subscribed["subscribe"]["offset"].as_u64().unwrap_or(0),
+    );
+    drop(client);
+    let left = async || (gateway.metric("tidegate_subscriptions").await.ok()? == 0).then_some(());
+    until_some("the client has gone", left).await.unwrap();
+    for _ in 0..3 {
+        post(&gateway, "kept:room", None).await;
+    }
+    assert_eq!(recover(&gateway, "kept:room", epoch, offset).await, true);
+    assert_eq!(recovery(&gateway).await, [1, 0, 1, 0, 0]);
+}
+
 #[tokio::test]
 async fn of_positions_that_are_compared() {
     let nats = nats().await;
