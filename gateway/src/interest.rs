@@ -110,11 +110,13 @@ impl Interest {
     /// The topic of a channel, shared with everyone who holds it now.
     #[must_use]
     pub fn topic(self: &Arc<Self>, channel: &Channel) -> Arc<Topic> {
+        // Let go of after the topics: what is dropped last takes itself off them.
+        let found;
         let mut topics = self.topics();
-        let found = topics.get(channel).and_then(Weak::upgrade);
+        found = topics.get(channel).and_then(Weak::upgrade);
         // One that was lost ends with its subscribers; who comes now begins anew.
-        if let Some(topic) = found.filter(|topic| !topic.is_lost()) {
-            return topic;
+        if let Some(topic) = found.as_ref().filter(|topic| !topic.is_lost()) {
+            return Arc::clone(topic);
         }
         let stream = self.backbone.stream(channel);
         let kept = stream.map(|it| Kept::new(self.windows.limits(channel), it));

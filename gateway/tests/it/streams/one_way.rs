@@ -175,8 +175,9 @@ async fn the_ends_of_refused_connects_can_be_chosen() {
     site.stop().await;
 }
 
-/// Kept channels, in which a server-side subscription recovers.
+/// Kept channels, in which a server-side subscription recovers. Nothing is left of them when everybody has gone.
 fn kept(config: &mut Value) {
+    config["channel"]["recovery_linger"] = json!("0s");
     let chat = &mut config["channel"]["namespaces"][0];
     for (option, value) in [
         ("history_size", json!(100)),
