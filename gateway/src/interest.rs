@@ -11,6 +11,8 @@ mod removals;
 mod repairs;
 mod ring;
 mod route;
+#[cfg(test)]
+pub(crate) mod testing;
 mod windows;
 
 use std::collections::{BTreeSet, HashMap};

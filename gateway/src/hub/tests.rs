@@ -4,13 +4,13 @@ use std::task::Poll;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use tidegate_backbone::embedded::{Embedded, EmbeddedOptions};
-use tidegate_backbone::{Backbone, Durability, Publication, Storage, StreamOptions};
+use tidegate_backbone::embedded::Embedded;
+use tidegate_backbone::{Backbone, Publication};
 
 use tidegate_codec::Format;
 
 use super::*;
-use crate::interest::{Item, Windows};
+use crate::interest::{Item, Windows, testing};
 
 const JSON: Wire = Wire::plain(Format::Json);
 
@@ -138,25 +138,6 @@ async fn of_what_a_rate_holds_up_the_newest_may_be_enough() {
     assert_eq!(seen, [vec![], vec![4], vec![]]);
 }
 
-fn kept() -> Arc<Embedded> {
-    let stream = StreamOptions {
-        namespace: Some("kept".to_owned()),
-        size: 100,
-        ttl: Duration::from_secs(600),
-        storage: Storage::Memory,
-        replicas: 1,
-        partitions: 1,
-        compression: false,
-        duplicate_window: Duration::from_secs(120),
-        required: Durability::Accepted,
-    };
-    let options = EmbeddedOptions {
-        streams: vec![stream],
-        ..EmbeddedOptions::default()
-    };
-    Arc::new(Embedded::open(options).unwrap())
-}
-
 /// Of each publication that waits in an outbox whether it has an offset, and whether it is a patch.
 fn patches(outbox: &Outbox) -> Vec<(bool, bool)> {
     let mut text = String::new();
@@ -175,7 +156,7 @@ fn patches(outbox: &Outbox) -> Vec<(bool, bool)> {
 /// What a subscriber to patches is written of publications (true: stored) when its worker is handed only some of them, as whether
 /// each has an offset and whether it is a patch.
 async fn patched(stored: &[bool], handed: &[usize]) -> Vec<(bool, bool)> {
-    let backbone = kept();
+    let backbone = testing::kept();
     let counters = Arc::new(Counters::default());
     let (interest, mut queues) = Interest::new(
         Arc::clone(&backbone) as _,

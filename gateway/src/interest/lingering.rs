@@ -76,30 +76,14 @@ pub(crate) async fn let_go(interest: Weak<Interest>) {
 
 #[cfg(test)]
 mod tests {
-    use tidegate_backbone::embedded::{Embedded, EmbeddedOptions};
-    use tidegate_backbone::{Backbone, Durability, Publication, Storage, StreamOptions};
+    use tidegate_backbone::{Backbone, Publication};
     use tokio::time::{advance, pause};
 
     use super::*;
-    use crate::interest::Windows;
+    use crate::interest::{Windows, testing};
 
     fn interest(period: Duration) -> (Arc<dyn Backbone>, Arc<Interest>) {
-        let stream = StreamOptions {
-            namespace: Some("kept".to_owned()),
-            size: 100,
-            ttl: Duration::from_secs(600),
-            storage: Storage::Memory,
-            replicas: 1,
-            partitions: 1,
-            compression: false,
-            duplicate_window: Duration::from_secs(120),
-            required: Durability::Accepted,
-        };
-        let backbone = Embedded::open(EmbeddedOptions {
-            streams: vec![stream],
-            ..EmbeddedOptions::default()
-        });
-        let backbone: Arc<dyn Backbone> = Arc::new(backbone.unwrap());
+        let backbone: Arc<dyn Backbone> = testing::kept();
         let mut windows = Windows::new(1_000_000);
         windows.linger = period;
         let (interest, _) = Interest::new(Arc::clone(&backbone), 1, Arc::default(), windows);

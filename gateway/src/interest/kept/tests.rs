@@ -1,32 +1,16 @@
 use std::sync::atomic::Ordering;
 
-use tidegate_backbone::embedded::{Embedded, EmbeddedOptions};
-use tidegate_backbone::{Channel, Durability, Listener, Place, Storage};
+use tidegate_backbone::{Channel, Listener, Place};
 use tokio::sync::mpsc::Receiver;
 use tokio::time::advance;
 
 use super::*;
 use crate::interest::route::Item;
-use crate::interest::{Interest, Topic, Windows};
+use crate::interest::{Interest, Topic, Windows, testing};
 
 /// A stream, and a topic that hears what it is told to alone.
 fn silent() -> (Arc<dyn Backbone>, Arc<Topic>, Receiver<Item>) {
-    let stream = StreamOptions {
-        namespace: Some("kept".to_owned()),
-        size: 100,
-        ttl: Duration::from_secs(600),
-        storage: Storage::Memory,
-        replicas: 1,
-        partitions: 1,
-        compression: false,
-        duplicate_window: Duration::from_secs(120),
-        required: Durability::Accepted,
-    };
-    let backbone = Embedded::open(EmbeddedOptions {
-        streams: vec![stream],
-        ..EmbeddedOptions::default()
-    });
-    let backbone: Arc<dyn Backbone> = Arc::new(backbone.unwrap());
+    let backbone: Arc<dyn Backbone> = testing::kept();
     let windows = Windows::new(1_000_000);
     let (interest, mut queues) = Interest::new(Arc::clone(&backbone), 1, Arc::default(), windows);
     let topic = interest.topic(&Channel::parse("kept:room").unwrap());

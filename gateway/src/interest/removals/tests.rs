@@ -1,31 +1,13 @@
 use std::sync::Arc;
 
-use tidegate_backbone::embedded::{Embedded, EmbeddedOptions};
-use tidegate_backbone::{
-    Backbone, Channel, Durability, Position, Publication, Removal, Storage, StreamOptions, remove,
-};
+use tidegate_backbone::{Backbone, Channel, Position, Publication, Removal, remove};
 
 use super::*;
 use crate::broadcast::Broadcast;
-use crate::interest::{Topic, Windows, Wish};
+use crate::interest::{Topic, Windows, Wish, testing};
 
 fn kept() -> (Arc<dyn Backbone>, Arc<Interest>, Channel) {
-    let stream = StreamOptions {
-        namespace: Some("kept".to_owned()),
-        size: 100,
-        ttl: Duration::from_secs(600),
-        storage: Storage::Memory,
-        replicas: 1,
-        partitions: 1,
-        compression: false,
-        duplicate_window: Duration::from_secs(120),
-        required: Durability::Accepted,
-    };
-    let backbone = Embedded::open(EmbeddedOptions {
-        streams: vec![stream],
-        ..EmbeddedOptions::default()
-    });
-    let backbone: Arc<dyn Backbone> = Arc::new(backbone.unwrap());
+    let backbone: Arc<dyn Backbone> = testing::kept();
     let windows = Windows::new(1_000_000);
     let (interest, _) = Interest::new(Arc::clone(&backbone), 1, Arc::default(), windows);
     (backbone, interest, Channel::parse("kept:room").unwrap())
