@@ -15,7 +15,7 @@ use super::link::Link;
 use super::messages;
 use super::metadata;
 use super::monitoring::Monitoring;
-use super::streams::{Keeping, KeptStream, READS, Roll, Streams};
+use super::streams::{DELETED, Keeping, KeptStream, READS, Roll, Streams};
 use super::subscriptions::{Entry, Subscriptions};
 use super::wire::{ServerInfo, encoder};
 use crate::{Channel, Ear, Error, Listener, StreamOptions, Subjects, Subscription};
@@ -59,6 +59,7 @@ enum Recipient<'a> {
     Ear(Arc<dyn Ear>),
     Inbox,
     Nodes,
+    Deletions,
 }
 
 enum State {
@@ -78,6 +79,7 @@ impl Node {
         let mut subscriptions = Subscriptions::default();
         if !streams.is_empty() {
             subscriptions.add(Entry::Nodes);
+            subscriptions.add(Entry::Deletions);
         }
         Self {
             subjects,
@@ -172,7 +174,7 @@ impl Node {
                 let stream = self.streams.of(channel)?;
                 wanted(stream).then(|| Arc::clone(listener))
             }
-            Entry::Topic { .. } | Entry::Inbox | Entry::Nodes => None,
+            Entry::Topic { .. } | Entry::Inbox | Entry::Nodes | Entry::Deletions => None,
         });
         kept.collect()
     }
@@ -183,6 +185,7 @@ impl Node {
             Entry::Topic { topic, .. } => self.subjects.topic(topic),
             Entry::Inbox => self.inbox.subject(),
             Entry::Nodes => self.subjects.nodes().to_owned(),
+            Entry::Deletions => format!("{DELETED}*"),
         }
     }
 
@@ -272,6 +275,7 @@ impl Node {
             Some(Recipient::Ear(ear)) => return self.say(&*ear, received),
             Some(Recipient::Inbox) => return self.inbox.deliver(subject, headers, payload),
             Some(Recipient::Nodes) => return self.roll.hear(self, payload),
+            Some(Recipient::Deletions) => return self.streams.deleted(self, subject),
             None => return,
         };
         let stream = stream.filter(|_| !metadata::is_unstored(headers));
@@ -306,6 +310,7 @@ impl Node {
             Entry::Topic { ear, .. } => Recipient::Ear(Arc::clone(ear)),
             Entry::Inbox => Recipient::Inbox,
             Entry::Nodes => Recipient::Nodes,
+            Entry::Deletions => Recipient::Deletions,
         })
     }
 
@@ -347,7 +352,7 @@ impl Node {
 fn ears(subscriptions: &Subscriptions) -> Vec<Arc<dyn Ear>> {
     let ears = subscriptions.iter().filter_map(|(_, entry)| match entry {
         Entry::Topic { ear, .. } => Some(Arc::clone(ear)),
-        Entry::Channel { .. } | Entry::Inbox | Entry::Nodes => None,
+        Entry::Channel { .. } | Entry::Inbox | Entry::Nodes | Entry::Deletions => None,
     });
     ears.collect()
 }

@@ -51,6 +51,9 @@ pub(super) use tops::tops;
 /// Time in which a stream must answer, the election of a leader included.
 pub(super) const PATIENCE: Duration = Duration::from_secs(4);
 
+/// Begins the subjects on which JetStream says that a stream was deleted, which is named behind it.
+pub(super) const DELETED: &str = "$JS.EVENT.ADVISORY.STREAM.DELETED.";
+
 /// Time for one attempt.
 const ATTEMPT: Duration = Duration::from_secs(1);
 
@@ -183,6 +186,15 @@ impl Streams {
     /// Uses none until it is known to be what it was.
     pub(super) fn doubt(&self) {
         self.iter().for_each(KeptStream::doubt);
+    }
+
+    /// One may have been deleted, as a subject says.
+    pub(super) fn deleted(&self, node: &Node, subject: &[u8]) {
+        let name = subject.strip_prefix(DELETED.as_bytes());
+        let deleted = self.iter().find(|it| Some(it.name.as_bytes()) == name);
+        if let Some(stream) = deleted {
+            stream.suspect(node);
+        }
     }
 
     /// Whether all of them are as they should be.

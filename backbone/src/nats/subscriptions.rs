@@ -37,13 +37,15 @@ pub(super) enum Entry {
     Inbox,
     /// What nodes tell each other.
     Nodes,
+    /// Streams that were deleted.
+    Deletions,
 }
 
 impl Entry {
     pub(super) fn group(&self) -> Option<&str> {
         match self {
             Self::Topic { group, .. } => group.as_deref(),
-            Self::Channel { .. } | Self::Inbox | Self::Nodes => None,
+            Self::Channel { .. } | Self::Inbox | Self::Nodes | Self::Deletions => None,
         }
     }
 }
@@ -121,6 +123,7 @@ mod tests {
             Entry::Topic { topic, .. } => topic.as_str(),
             Entry::Inbox => "inbox",
             Entry::Nodes => "nodes",
+            Entry::Deletions => "deletions",
         }
     }
 

@@ -1,6 +1,7 @@
 //! The NATS backbone keeps the promises, on one server and on a cluster.
 
 mod authentication;
+mod deletion;
 mod feed;
 mod hostile;
 mod lost_end;

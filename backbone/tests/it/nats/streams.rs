@@ -339,49 +339,6 @@ async fn servers_that_sync_are_known_by_their_monitoring() {
     assert_eq!(found, (Durability::Accepted, false));
 }
 
-#[tokio::test]
-async fn a_stream_that_is_made_anew_has_another_epoch_at_once() {
-    let server = NatsServer::start_with(JETSTREAM).await.unwrap();
-    let node = Nats::connect(keeping(&server, vec![kept("kept", 10, 1)]))
-        .await
-        .unwrap();
-    until_some("it is ready", async || node.is_ready().then_some(()))
-        .await
-        .unwrap();
-    let room = Channel::parse("kept:room").unwrap();
-    let first = node
-        .publish(&room, publication("1"))
-        .await
-        .unwrap()
-        .unwrap();
-
-    let client = async_nats::connect(server.url()).await.unwrap();
-    let ask = async |verb: &str, body: String| -> serde_json::Value {
-        let subject = format!("$JS.API.STREAM.{verb}.tide_kept");
-        let answer = client.request(subject, body.into()).await.unwrap();
-        serde_json::from_slice(&answer.payload).unwrap()
-    };
-    let info = ask("INFO", String::new()).await;
-    ask("DELETE", String::new()).await;
-    let made = ask("CREATE", info["config"].to_string()).await;
-    assert!(made["error"].is_null(), "{made}");
-    client
-        .request("tide.pub.kept.room", "2".into())
-        .await
-        .unwrap();
-
-    let tops = node.tops(std::slice::from_ref(&room)).await.unwrap();
-    assert_ne!(tops[0].position.epoch, first.epoch);
-    let range = Range {
-        from: From::After(0),
-        limit: 10,
-        max_bytes: 1_000,
-    };
-    let page = node.read(&room, range).await.unwrap();
-    let place = page.publications[0].place.as_ref().unwrap();
-    assert_eq!(place.epoch, tops[0].position.epoch);
-}
-
 /// However many channels are asked for at the same time, the server is asked a few times.
 #[tokio::test]
 async fn places_that_are_asked_for_at_the_same_time_are_asked_for_together() {
