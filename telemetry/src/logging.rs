@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io::IsTerminal;
 
+use tracing::field::Field;
 use tracing::{Event, Subscriber};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::Writer;
@@ -51,6 +52,7 @@ pub fn start(level: &str, style: Style) {
             .event_format(Traced(format().json(), Style::Json))
             .try_init(),
         Style::Text => builder
+            .fmt_fields(format::debug_fn(field))
             .event_format(Traced(format().with_target(false), Style::Text))
             .try_init(),
     };
@@ -90,5 +92,96 @@ where
                 "{line} trace_id={trace_id:032x} span_id={span_id:016x}"
             ),
         }
+    }
+}
+
+/// A field of a line of text; one that a reader could not tell from what is beside it stands in quotes. No value begins a line.
+fn field(writer: &mut Writer<'_>, field: &Field, value: &dyn fmt::Debug) -> fmt::Result {
+    let text = format!("{value:?}");
+    match field.name() {
+        // Where a record of the `log` crate comes from, which the line has.
+        name if name.starts_with("log.") => Ok(()),
+        "message" => text.chars().try_for_each(|it| match it.is_control() {
+            true => write!(writer, "{}", it.escape_default()),
+            false => writer.write_char(it),
+        }),
+        name if is_plain(&text) => write!(writer, " {name}={text}"),
+        name => write!(writer, " {name}={text:?}"),
+    }
+}
+
+/// Whether a value is one word, or in quotes already.
+fn is_plain(text: &str) -> bool {
+    let inner = text.strip_prefix('"').and_then(|it| it.strip_suffix('"'));
+    let is_odd = |it: char| it.is_control() || it.is_whitespace() || matches!(it, '"' | '=');
+    match inner {
+        Some(inner) => {
+            let inner = inner.replace(r"\\", "").replace(r#"\""#, "");
+            !inner.contains(|it: char| it.is_control() || it == '"')
+        }
+        None => !text.is_empty() && !text.contains(is_odd),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Page(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Page {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn lines(log: impl FnOnce()) -> String {
+        let page = Page::default();
+        let writer = page.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_writer(move || writer.clone())
+            .with_ansi(false)
+            .without_time()
+            .fmt_fields(format::debug_fn(field))
+            .event_format(Traced(
+                format().with_target(false).without_time(),
+                Style::Text,
+            ))
+            .finish();
+        tracing::subscriber::with_default(subscriber, log);
+        let bytes = page.0.lock().unwrap().clone();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn values_end_where_they_seem_to() {
+        let error = io::Error::other("its header x=1 is \"odd\"\nINFO made up");
+        let line = lines(|| {
+            tracing::warn!(
+                count = 1,
+                word = %"plain",
+                text = "a text",
+                %error,
+                nothing = %"",
+                quoted = %r#""a" and "b""#,
+                list = ?["a b", "c"],
+                "it\tis\nso"
+            );
+        });
+        let expected = concat!(
+            r#" WARN it\tis\nso count=1 word=plain text="a text" error="its header x=1 is \"odd\"\nINFO made up" "#,
+            r#"nothing="" quoted="\"a\" and \"b\"" list="[\"a b\", \"c\"]""#,
+            "\n"
+        );
+        assert_eq!(line, expected);
     }
 }
