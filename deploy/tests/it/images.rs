@@ -1,5 +1,6 @@
 //! The Dockerfile: it has no faults that a linter finds, and each image starts a binary that it builds.
 
+use std::fs;
 use std::process::Command;
 
 use tidegate_testkit::tools::{pip_install, run};
@@ -54,6 +55,48 @@ fn every_image_starts_a_binary_that_it_builds() {
     ] {
         assert!(build.contains(package), "{package}");
     }
+}
+
+/// What the images leave out is in the target for symbols. Images without a target's name are of the last one.
+#[test]
+fn every_binary_is_stripped_and_its_symbols_are_kept() {
+    let dockerfile = text("Dockerfile");
+    let (_, stripping) = dockerfile.split_once("for program in ").unwrap();
+    let (programs, rest) = stripping.split_once("; do").unwrap();
+    let mut programs: Vec<_> = programs.split(' ').collect();
+    programs.sort_unstable();
+    let mut names = NAMES;
+    names.sort_unstable();
+    assert_eq!(programs, names);
+    let (done, _) = rest.split_once("; \\\n    done").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let at = |path: &str| folder.path().join(path);
+    fs::create_dir(at("symbols")).unwrap();
+    let (program, symbols) = (
+        at("tidegate-presence"),
+        at("symbols/tidegate-presence.debug"),
+    );
+    fs::copy(binary("tidegate-presence").unwrap(), &program).unwrap();
+    let size = || fs::metadata(&program).unwrap().len();
+    let before = size();
+    let script = done
+        .replace("\\\n", "")
+        .replace("/out", folder.path().to_str().unwrap());
+    let mut shell = Command::new("sh");
+    run(shell
+        .env("program", "tidegate-presence")
+        .args(["-euc", &script]))
+    .unwrap();
+    let (after, kept) = (size(), fs::metadata(symbols).unwrap().len());
+    assert!(
+        after < before && after + kept >= before,
+        "{before}, then {after} and {kept}"
+    );
+    run(Command::new(program).arg("--version")).unwrap();
+    let (_, last) = dockerfile.rsplit_once("\nFROM ").unwrap();
+    assert!(last.starts_with("runtime AS standalone\n"), "{last}");
+    let exported = "FROM scratch AS symbols\nCOPY --from=build /out/symbols /\n";
+    assert!(dockerfile.contains(exported));
 }
 
 #[test]
