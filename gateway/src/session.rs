@@ -39,6 +39,7 @@ use tidegate_codec::{
 };
 
 use crate::by_channel::ByChannel;
+use crate::config::Secret;
 use crate::hooks::Headers;
 use crate::quota::Quota;
 use crate::rules::Rules;
@@ -73,7 +74,7 @@ pub struct Entry {
     /// Unique id of the connection.
     pub client: String,
     /// Token from the upgrade request's header or cookie; empty for none.
-    pub token: String,
+    pub token: Secret,
     /// Headers of the upgrade request that some backend wants.
     pub headers: Headers,
     /// How it is pinged.

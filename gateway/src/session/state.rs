@@ -6,6 +6,7 @@ use bytes::Bytes;
 use tidegate_codec::{Bookmark, DisconnectCode, ErrorCode};
 
 use super::{Address, Moment, Standing};
+use crate::config::Secret;
 
 #[derive(Debug)]
 pub(super) enum State {
@@ -23,7 +24,7 @@ pub(super) struct Fresh {
     /// When it is closed as stale.
     pub(super) stale: Instant,
     /// From the upgrade request; empty for none.
-    pub(super) token: String,
+    pub(super) token: Secret,
     /// Spreads the first ping.
     pub(super) phase: f64,
     pub(super) address: Option<Address>,

@@ -90,7 +90,7 @@ impl Client {
         let client = "c-1".to_owned();
         let entry = Entry {
             client,
-            token: token.to_owned(),
+            token: token.into(),
             headers: Headers::default(),
             pings,
             phase: 0.0,

@@ -259,7 +259,7 @@ pub(super) fn entry(head: &RequestHead, node: &Node) -> Entry {
     let token = token_of_upgrade(authorization, texts(header::COOKIE), token_cookie);
     Entry {
         client: uuid::Uuid::new_v4().to_string(),
-        token: token.unwrap_or_default().to_owned(),
+        token: token.unwrap_or_default().into(),
         headers: headers(head, &node.rules.hooks.wanted),
         pings: if has(head, "cf_ws_frame_ping_pong=true") {
             PingStyle::Frame

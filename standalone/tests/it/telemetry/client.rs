@@ -9,6 +9,8 @@ use tidegate_testkit::gateway::Gateway;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::handshake::client::Request;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 /// A connected client.
@@ -22,24 +24,41 @@ pub(crate) struct Client {
 impl Client {
     /// Connects without a token.
     pub(crate) async fn connect(gateway: &Gateway) -> Self {
-        let (socket, _) = connect_async(gateway.websocket()).await.unwrap();
-        let mut client = Self {
-            socket,
-            waiting: VecDeque::new(),
-            commands: 0,
-        };
+        let mut client = Self::open(gateway.websocket().into_client_request().unwrap()).await;
         client.ask("connect", json!({})).await;
         client
     }
 
+    /// Opens the socket that a request asks for, and says nothing.
+    pub(crate) async fn open(request: Request) -> Self {
+        let (socket, _) = connect_async(request).await.unwrap();
+        Self {
+            socket,
+            waiting: VecDeque::new(),
+            commands: 0,
+        }
+    }
+
     /// The reply to a command.
     pub(crate) async fn ask(&mut self, method: &str, body: Value) -> Value {
+        let id = self.tell(method, body).await;
+        self.next(|it| it["id"] == id).await
+    }
+
+    /// Sends a command; gives its id.
+    pub(crate) async fn tell(&mut self, method: &str, body: Value) -> u32 {
         self.commands += 1;
         let id = self.commands;
         let command = json!({ "id": id, method: body });
         let text = Message::text(command.to_string());
         self.socket.send(text).await.unwrap();
-        self.next(|it| it["id"] == id).await
+        id
+    }
+
+    /// Returns when the connection has ended.
+    pub(crate) async fn ended(&mut self) {
+        let end = async { while let Some(Ok(_)) = self.socket.next().await {} };
+        timeout(PATIENCE, end).await.expect("it ends in time");
     }
 
     /// Subscribes to a channel.
