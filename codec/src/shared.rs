@@ -35,6 +35,12 @@ impl SharedPublication {
         &self.0.publication
     }
 
+    /// Bytes that it takes, but for the payload and texts that it has of the publication it was made of.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        size_of::<Shared>() + self.json().map_or(0, |json| json.get().len())
+    }
+
     pub(crate) fn json(&self) -> Option<&RawValue> {
         self.0.json.as_deref()
     }

@@ -22,9 +22,9 @@ use std::time::Instant;
 
 use tidegate_backbone::{Channel, Epoch, Error, Position};
 
-use crate::broadcast::Broadcast;
+use crate::broadcast::{Broadcast, Recent};
 use crate::counters::Counters;
-use crate::interest::{Interest, Topic};
+use crate::interest::{Interest, Missed, Topic};
 use crate::outbox::Outbox;
 use crate::presence::Hearing;
 use crate::wire::{Press, Wire};
@@ -276,20 +276,11 @@ impl Membership {
         self.members.progress.as_ref().map(Progress::position)
     }
 
-    /// Everything of a kept channel behind an offset that is not delivered because it was before; `None` if that is not at
-    /// hand.
-    pub(crate) fn missed(&self, after: u64) -> Option<Vec<Broadcast>> {
+    /// What a client missed, with what came since, that is not delivered because it was before; `None` if
+    /// that is not at hand.
+    pub(crate) fn missed(&self, missed: &Missed) -> Option<Vec<Arc<Recent>>> {
         let reached = self.members.progress.as_ref()?.reached();
-        self.members.topic.between(after, reached)
-    }
-
-    /// The newest of those publications, if it is at hand.
-    pub(crate) fn newest(&self) -> Option<Broadcast> {
-        let reached = self.members.progress.as_ref()?.reached();
-        self.members
-            .topic
-            .between(reached.saturating_sub(1), reached)?
-            .pop()
+        self.members.topic.complete(missed, reached)
     }
 
     /// The subscriber has the publication that the next one may be a patch of.

@@ -29,10 +29,11 @@ use tokio::sync::mpsc::Receiver;
 use tokio::time::{Instant, sleep};
 
 use crate::archive::Archive;
-use crate::broadcast::Broadcast;
+use crate::broadcast::{Broadcast, Recent};
 use crate::counters::{Counters, Namespace};
 use crate::occupancy::Occupancy;
-use kept::{Kept, Reach};
+use kept::Kept;
+pub(crate) use kept::Missed;
 use lingering::Lingering;
 pub(crate) use lingering::let_go;
 pub(crate) use removals::heed;
@@ -257,11 +258,11 @@ impl Topic {
         Ok(subscription)
     }
 
-    /// Makes ready what a client wishes that comes back; gives the wish as it can be fulfilled, if it can.
+    /// Makes ready what a client wishes that comes back; gives the wish as it can be fulfilled, if it can, and with what.
     ///
     /// # Errors
     /// The backbone's [`Error`].
-    pub async fn prepare(&self, wish: &Wish) -> Result<Option<Wish>, Error> {
+    pub(crate) async fn prepare(&self, wish: &Wish) -> Result<Option<(Wish, Missed)>, Error> {
         let (Some(kept), Some(interest)) = (&self.route.kept, self.interest.upgrade()) else {
             return Ok(None);
         };
@@ -280,16 +281,19 @@ impl Topic {
                     }
                 }
                 let sources = (backbone, &interest.archive);
-                let reach = kept.reach(&self.route, sources, since.offset).await?;
-                Ok((reach == Reach::Whole).then_some(Wish::Since(since)))
+                let missed = kept.reach(&self.route, sources, since.offset).await?;
+                Ok(missed.map(|missed| (Wish::Since(since), missed)))
             }
             Wish::Newest(_) => {
-                if kept.newest().is_none() {
-                    let before = position.offset.saturating_sub(1);
-                    let sources = (backbone, &interest.archive);
-                    kept.reach(&self.route, sources, before).await?;
-                }
-                Ok(Some(wish.clone()))
+                let before = position.offset.saturating_sub(1);
+                let missed = match kept.missed(before) {
+                    Some(missed) => Some(missed),
+                    None => {
+                        let sources = (backbone, &interest.archive);
+                        kept.reach(&self.route, sources, before).await?
+                    }
+                };
+                Ok(missed.map(|missed| (wish.clone(), missed)))
             }
         }
     }
@@ -328,7 +332,14 @@ impl Topic {
 
     /// Everything behind one offset up to another, of a kept channel; `None` if that is not at hand.
     pub(crate) fn between(&self, after: u64, to: u64) -> Option<Vec<Broadcast>> {
-        self.route.kept.as_ref()?.between(after, to)
+        let found = self.route.kept.as_ref()?.between(after, to)?.into_iter();
+        let broadcasts = found.map(|recent| self.route.broadcast_of(recent, None));
+        Some(broadcasts.collect())
+    }
+
+    /// What a client missed up to an offset, and what came since; `None` if that is not at hand any more.
+    pub(crate) fn complete(&self, missed: &Missed, to: u64) -> Option<Vec<Arc<Recent>>> {
+        self.route.kept.as_ref()?.complete(missed, to)
     }
 
     pub(crate) fn route(&self) -> &Arc<Route> {

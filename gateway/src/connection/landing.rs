@@ -9,9 +9,9 @@ use tidegate_codec::SharedPublication;
 
 use super::Connection;
 use super::operation::Joined;
-use crate::broadcast::{Broadcast, Form};
+use crate::broadcast::{Form, Recent};
 use crate::hub::{Membership, Terms};
-use crate::interest::Wish;
+use crate::interest::{Missed, Wish};
 use crate::session::Landing;
 
 impl Connection {
@@ -24,8 +24,8 @@ impl Connection {
         };
         let hub = Rc::clone(&self.worker.hub);
         let membership = hub.attach(Arc::clone(&joined.topic), &self.outbox, &terms)?;
-        let missed = joined.join.wish.as_ref().filter(|_| joined.is_prepared);
-        let missed = missed.and_then(|wish| missed_of(&membership, wish));
+        let wish = joined.join.wish.as_ref().zip(joined.missed.as_ref());
+        let missed = wish.and_then(|(wish, missed)| missed_of(&membership, wish, missed));
         self.count(&joined, missed.is_some());
         if missed.as_ref().is_some_and(|missed| !missed.is_empty()) {
             membership.has_base();
@@ -47,30 +47,28 @@ impl Connection {
     }
 
     /// Publications as they stand in a reply: as a row of patches, where the client asked for that.
-    fn publications(&self, missed: &[Broadcast], is_delta: bool) -> Vec<SharedPublication> {
+    fn publications(&self, missed: &[Arc<Recent>], is_delta: bool) -> Vec<SharedPublication> {
         let format = self.format();
         let mut publications = Vec::with_capacity(missed.len());
-        for broadcast in missed {
+        for recent in missed {
             let form = match (is_delta, publications.is_empty()) {
                 (false, _) => Form::Plain(format),
                 (true, true) => Form::Whole(format),
                 (true, false) => Form::Patch(format),
             };
-            publications.extend(broadcast.shared(form).cloned());
+            publications.extend(recent.shared(form).cloned());
         }
         publications
     }
 }
 
 /// What of the channel the client has not had; `None` if that is not at hand.
-fn missed_of(membership: &Membership, wish: &Wish) -> Option<Vec<Broadcast>> {
-    match wish {
-        Wish::Since(since) => membership.missed(since.offset),
-        Wish::Newest(since) => {
-            let newest = membership.newest()?;
-            let place = newest.place()?;
-            let has_it = place.offset == since.offset && place.epoch == since.epoch;
-            Some(if has_it { Vec::new() } else { vec![newest] })
-        }
+fn missed_of(membership: &Membership, wish: &Wish, missed: &Missed) -> Option<Vec<Arc<Recent>>> {
+    let mut missed = membership.missed(missed)?;
+    if let Wish::Newest(since) = wish {
+        let newest = missed.pop()?;
+        let has_it = newest.offset() == since.offset && newest.epoch() == Some(&since.epoch);
+        missed = if has_it { Vec::new() } else { vec![newest] };
     }
+    Some(missed)
 }

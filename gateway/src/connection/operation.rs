@@ -14,7 +14,7 @@ use crate::auth::EndpointId;
 use crate::counters::Origin;
 use crate::hooks::{Answer, Question, Unanswered, Via};
 use crate::hub::Hub;
-use crate::interest::{Topic, Wish};
+use crate::interest::{Missed, Topic, Wish};
 use crate::node::Node;
 use crate::presence::Hearing;
 use crate::publishing::{self, Sent};
@@ -50,8 +50,8 @@ pub(super) enum Finished {
 pub(super) struct Joined {
     pub(super) join: Join,
     pub(super) topic: Arc<Topic>,
-    /// Whether what is wished can be given.
-    pub(super) is_prepared: bool,
+    /// What is given to a client that wishes something, if it can be.
+    pub(super) missed: Option<Missed>,
     /// Where joins and leaves are heard, if they are to be.
     pub(super) hearing: Option<Arc<Hearing>>,
 }
@@ -82,15 +82,22 @@ async fn prepare(node: &Node, hub: &Hub, mut join: Join) -> Result<Joined, Error
         None => None,
         Some(wish) => topic.prepare(wish).await?,
     };
-    let is_prepared = prepared.is_some();
-    if let Some(Wish::Since(since)) = &prepared {
-        await_worker(hub, &topic, since.offset).await?;
-    }
-    join.wish = prepared.or(join.wish);
+    let missed = match prepared {
+        None => None,
+        Some((wish, missed)) => {
+            let least = match &wish {
+                Wish::Since(since) => since.offset,
+                Wish::Newest(_) => missed.end(),
+            };
+            await_worker(hub, &topic, least).await?;
+            join.wish = Some(wish);
+            Some(missed)
+        }
+    };
     Ok(Joined {
         join,
         topic,
-        is_prepared,
+        missed,
         hearing,
     })
 }

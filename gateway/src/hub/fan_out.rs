@@ -76,7 +76,8 @@ impl Hub {
             return;
         };
         let progress = members.progress.as_ref();
-        let Some(progress) = progress.filter(|_| broadcast.place().is_some()) else {
+        let is_kept = broadcast.recent().is_some_and(|it| it.epoch().is_some());
+        let Some(progress) = progress.filter(|_| is_kept) else {
             if self.taken.get() >= members.since {
                 self.gather(members, broadcast);
             }

@@ -110,7 +110,7 @@ impl Log {
         };
         let message = broadcast.encoded(form)?;
         if !broadcast.is_happening() {
-            self.is_astray.set(broadcast.place().is_none());
+            self.is_astray.set(broadcast.offset() == 0);
         }
         Some(message)
     }

@@ -37,14 +37,17 @@ impl Progress {
     /// Takes a publication if it is next.
     pub(super) fn step(&self, broadcast: &Broadcast) -> Step {
         let collected = self.collected.get();
-        let is_ours = broadcast.place().is_some_and(|it| it.epoch == self.epoch);
-        if !is_ours || broadcast.offset() <= collected {
+        let recent = broadcast.recent();
+        let Some(recent) = recent.filter(|it| it.epoch() == Some(&self.epoch)) else {
+            return Step::Known;
+        };
+        if recent.offset() <= collected {
             return Step::Known;
         }
-        if broadcast.after() > collected {
+        if recent.after() > collected {
             return Step::Gap(collected);
         }
-        self.collected.set(broadcast.offset());
+        self.collected.set(recent.offset());
         Step::Next
     }
 

@@ -20,7 +20,7 @@ use tokio::time::Instant;
 
 use super::ring::{Limits, Ring, Step};
 use super::route::Route;
-use crate::broadcast::Broadcast;
+use crate::broadcast::{Budget, Recent};
 
 /// Publications that are heard while something is missing and wait for it; when there are more, they are read too, and those
 /// that skip history are lost.
@@ -71,13 +71,21 @@ enum Phase {
     Lost,
 }
 
-/// What the subscribers of a kept channel can be given.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Reach {
-    /// Everything behind the offset is in the ring.
-    Whole,
-    /// Something is gone, or was never there.
-    Broken,
+/// Everything of a kept channel behind an offset, for a client that came back.
+#[derive(Debug)]
+pub(crate) struct Missed {
+    publications: Vec<Arc<Recent>>,
+    /// The offset up to which it reaches.
+    to: u64,
+    /// Those before it was taken, see [`State::removals`].
+    removals: u64,
+}
+
+impl Missed {
+    /// The offset up to which it reaches.
+    pub(crate) fn end(&self) -> u64 {
+        self.to
+    }
 }
 
 impl Kept {
@@ -275,13 +283,27 @@ impl Kept {
     }
 
     /// Everything behind one offset up to another; `None` if the ring does not reach so far back.
-    pub(super) fn between(&self, after: u64, to: u64) -> Option<Vec<Broadcast>> {
+    pub(super) fn between(&self, after: u64, to: u64) -> Option<Vec<Arc<Recent>>> {
         self.state().ring()?.between(after, to)
     }
 
-    /// The newest publication, if it is at hand.
-    pub(super) fn newest(&self) -> Option<Broadcast> {
-        self.state().ring()?.newest().cloned()
+    /// Everything behind an offset; `None` if the ring does not reach so far back.
+    pub(super) fn missed(&self, after: u64) -> Option<Missed> {
+        self.state().missed(after)
+    }
+
+    /// What a client missed up to an offset, and what came since; `None` if some of it was removed, or has gone.
+    pub(super) fn complete(&self, missed: &Missed, to: u64) -> Option<Vec<Arc<Recent>>> {
+        let state = self.state();
+        if state.removals != missed.removals {
+            return None;
+        }
+        let mut found = missed.publications.clone();
+        found.truncate(found.partition_point(|it| it.offset() <= to));
+        if to > missed.to {
+            found.extend(state.ring()?.between(missed.to, to)?);
+        }
+        Some(found)
     }
 
     pub(super) fn is_lost(&self) -> bool {
@@ -295,6 +317,16 @@ impl Kept {
 }
 
 impl State {
+    /// Everything behind an offset; `None` if the ring does not reach so far back.
+    fn missed(&self, after: u64) -> Option<Missed> {
+        let ring = self.ring()?;
+        Some(Missed {
+            publications: ring.between(after, ring.top())?,
+            to: ring.top(),
+            removals: self.removals,
+        })
+    }
+
     fn ring(&self) -> Option<&Ring> {
         match &self.phase {
             Phase::Live(ring) | Phase::Filling(ring, _) => Some(ring),
@@ -361,21 +393,26 @@ fn drop_stored(waiting: &mut Vec<Publication>) {
 
 /// Adds what is next to the ring, and hands it to the route.
 fn append(ring: &mut Ring, route: &Route, publication: Publication) {
-    let base = ring.base();
-    let broadcast = route.broadcast(publication).behind(base, ring.top());
-    ring.push(broadcast.clone());
-    route.forward(&broadcast);
+    let trace = publication.trace;
+    let recent = Recent::new(publication).behind(ring.base(), ring.top(), ring.budget());
+    let recent = Arc::new(recent);
+    ring.push(Arc::clone(&recent));
+    route.forward(&route.broadcast_of(recent, trace));
 }
 
 /// Tells each publication of a row the one before it.
-fn chain(broadcasts: impl Iterator<Item = Broadcast>) -> Vec<Broadcast> {
+fn chain(
+    publications: impl Iterator<Item = Publication>,
+    budget: &Arc<Budget>,
+) -> Vec<Arc<Recent>> {
     let mut before: Option<(Bytes, u64)> = None;
-    let link = |broadcast: Broadcast| {
-        let this = (broadcast.data(), broadcast.offset());
-        match before.replace(this) {
-            Some((base, top)) => broadcast.behind(Some(base), top),
-            None => broadcast,
-        }
+    let link = |publication: Publication| {
+        let recent = Recent::new(publication);
+        let this = (recent.data().clone(), recent.offset());
+        Arc::new(match before.replace(this) {
+            Some((base, top)) => recent.behind(Some(base), top, budget),
+            None => recent.behind(None, 0, budget),
+        })
     };
-    broadcasts.map(link).collect()
+    publications.map(link).collect()
 }

@@ -5,12 +5,15 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use tidegate_backbone::{Epoch, Place, Top};
 
-use crate::broadcast::Broadcast;
+use crate::broadcast::{Budget, Recent};
+
+/// Publications that one push lets go of at most while the rings of the node take too much together: rings are to get smaller by
+/// and by, and not the next one empty.
+const AT_ONCE: usize = 2;
 
 /// What a ring may hold.
 #[derive(Debug, Clone)]
@@ -19,22 +22,8 @@ pub(crate) struct Limits {
     pub(crate) count: usize,
     /// Bytes of their payloads.
     pub(crate) bytes: usize,
-    /// Bytes of payloads in all rings of the node together.
-    pub(crate) shared: Arc<Shared>,
-}
-
-/// What the rings of a node hold together.
-#[derive(Debug)]
-pub(crate) struct Shared {
-    pub(crate) limit: usize,
-    held: AtomicUsize,
-}
-
-impl Shared {
-    pub(crate) fn new(limit: usize) -> Arc<Self> {
-        let held = AtomicUsize::new(0);
-        Arc::new(Self { limit, held })
-    }
+    /// What all rings of the node take together.
+    pub(crate) budget: Arc<Budget>,
 }
 
 /// How a publication continues a ring.
@@ -58,8 +47,11 @@ pub(super) struct Ring {
     top: u64,
     /// The top is no publication of this channel: none was kept when the ring began.
     is_bare: bool,
-    entries: VecDeque<Broadcast>,
+    entries: VecDeque<Arc<Recent>>,
+    /// Of payloads.
     bytes: usize,
+    /// Of everything, which is charged to the node.
+    weight: usize,
 }
 
 impl Ring {
@@ -72,11 +64,17 @@ impl Ring {
             is_bare: top.is_empty,
             entries: VecDeque::new(),
             bytes: 0,
+            weight: 0,
         }
     }
 
     pub(super) fn epoch(&self) -> &Epoch {
         &self.epoch
+    }
+
+    /// What it is charged to.
+    pub(super) fn budget(&self) -> &Arc<Budget> {
+        &self.limits.budget
     }
 
     pub(super) fn top(&self) -> u64 {
@@ -85,11 +83,6 @@ impl Ring {
 
     pub(super) fn floor(&self) -> u64 {
         self.floor
-    }
-
-    /// The newest publication, if it is here.
-    pub(super) fn newest(&self) -> Option<&Broadcast> {
-        self.entries.back()
     }
 
     pub(super) fn judge(&self, place: &Place) -> Step {
@@ -107,20 +100,26 @@ impl Ring {
     }
 
     /// Adds what is next. The oldest make room for it.
-    pub(super) fn push(&mut self, broadcast: Broadcast) {
-        self.top = broadcast.offset();
+    pub(super) fn push(&mut self, recent: Arc<Recent>) {
+        self.top = recent.offset();
         self.is_bare = false;
-        self.charge(broadcast.size());
-        self.entries.push_back(broadcast);
+        self.charge(&recent);
+        self.entries.push_back(recent);
         self.trim();
+        for _ in 0..AT_ONCE {
+            if self.entries.len() > 1 && self.limits.budget.is_over() {
+                self.let_go();
+            }
+        }
     }
 
-    /// Adds the publications between an offset and the floor, of which nothing is missing.
-    pub(super) fn lower(&mut self, floor: u64, broadcasts: Vec<Broadcast>) {
+    /// Adds the publications between an offset and the floor, of which nothing is missing. Somebody waits for them: for now they
+    /// stay, whatever the node has otherwise.
+    pub(super) fn lower(&mut self, floor: u64, recents: Vec<Arc<Recent>>) {
         self.floor = floor;
-        for broadcast in broadcasts.into_iter().rev() {
-            self.charge(broadcast.size());
-            self.entries.push_front(broadcast);
+        for recent in recents.into_iter().rev() {
+            self.charge(&recent);
+            self.entries.push_front(recent);
         }
         self.trim();
     }
@@ -129,18 +128,18 @@ impl Ring {
     pub(super) fn clear(&mut self) {
         self.entries.clear();
         self.floor = self.top;
-        let bytes = std::mem::take(&mut self.bytes);
-        self.limits.shared.held.fetch_sub(bytes, Ordering::Relaxed);
+        self.bytes = 0;
+        self.give_back();
     }
 
     /// The payload that the next publication may be a patch of: that of the one at the top, which subscribers had last.
     pub(super) fn base(&self) -> Option<Bytes> {
-        let newest = self.newest().filter(|it| it.offset() == self.top);
-        newest.map(Broadcast::data)
+        let newest = self.entries.back().filter(|it| it.offset() == self.top);
+        newest.map(|it| it.data().clone())
     }
 
     /// Everything behind one offset up to another; `None` if the ring does not reach so far back.
-    pub(super) fn between(&self, after: u64, to: u64) -> Option<Vec<Broadcast>> {
+    pub(super) fn between(&self, after: u64, to: u64) -> Option<Vec<Arc<Recent>>> {
         if after < self.floor {
             return None;
         }
@@ -150,35 +149,37 @@ impl Ring {
     }
 
     fn trim(&mut self) {
-        while self.entries.len() > 1 && self.is_over() {
-            let Some(oldest) = self.entries.pop_front() else {
-                return;
-            };
-            self.floor = oldest.offset();
-            self.bytes -= oldest.size();
-            let shared = &self.limits.shared.held;
-            shared.fetch_sub(oldest.size(), Ordering::Relaxed);
+        let is_over = |it: &Self| it.entries.len() > it.limits.count || it.bytes > it.limits.bytes;
+        while self.entries.len() > 1 && is_over(self) {
+            self.let_go();
         }
     }
 
-    fn is_over(&self) -> bool {
-        let shared = &self.limits.shared;
-        self.entries.len() > self.limits.count
-            || self.bytes > self.limits.bytes
-            || shared.held.load(Ordering::Relaxed) > shared.limit
+    /// Lets go of the oldest.
+    fn let_go(&mut self) {
+        if let Some(oldest) = self.entries.pop_front() {
+            self.floor = oldest.offset();
+            self.bytes -= oldest.data().len();
+            self.weight -= oldest.weight();
+            self.limits.budget.give_back(oldest.weight());
+        }
     }
 
-    fn charge(&mut self, bytes: usize) {
-        self.bytes += bytes;
-        let shared = &self.limits.shared.held;
-        shared.fetch_add(bytes, Ordering::Relaxed);
+    fn charge(&mut self, recent: &Recent) {
+        self.bytes += recent.data().len();
+        self.weight += recent.weight();
+        self.limits.budget.take(recent.weight());
+    }
+
+    fn give_back(&mut self) {
+        let weight = std::mem::take(&mut self.weight);
+        self.limits.budget.give_back(weight);
     }
 }
 
 impl Drop for Ring {
     fn drop(&mut self) {
-        let shared = &self.limits.shared.held;
-        shared.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.give_back();
     }
 }
 

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use tidegate_backbone::{Channel, ClientInfo, Listener, Publication};
+use tidegate_backbone::{Channel, ClientInfo, Listener, Publication, TraceContext};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 use super::Repairs;
 use super::kept::Kept;
-use crate::broadcast::{Broadcast, Happening};
+use crate::broadcast::{Broadcast, Happening, Recent};
 use crate::counters::{Counters, Namespace};
 
 /// Publications that may wait for one worker. When it is full a publication is dropped for that worker and counted; the
@@ -70,11 +70,18 @@ pub struct Route {
 
 impl Route {
     pub(super) fn broadcast(&self, publication: Publication) -> Broadcast {
-        Broadcast::new(
-            self.channel.clone(),
-            publication,
-            Arc::clone(&self.counters),
-        )
+        let counters = Arc::clone(&self.counters);
+        Broadcast::new(self.channel.clone(), publication, counters)
+    }
+
+    /// One that is at hand.
+    pub(super) fn broadcast_of(
+        &self,
+        recent: Arc<Recent>,
+        trace: Option<TraceContext>,
+    ) -> Broadcast {
+        let counters = Arc::clone(&self.counters);
+        Broadcast::of(self.channel.clone(), recent, trace, counters)
     }
 
     /// Hands a publication to the workers that want it.

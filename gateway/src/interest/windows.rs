@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use tidegate_backbone::Channel;
 
-use super::ring::{Limits, Shared};
+use super::ring::Limits;
+use crate::broadcast::Budget;
 
 /// How much of its channels a node has at hand for clients that come back.
 #[derive(Debug, Clone)]
 pub struct Windows {
-    pub(super) shared: Arc<Shared>,
+    pub(super) budget: Arc<Budget>,
     /// Publications and bytes of a channel, by namespace.
     namespaces: HashMap<Option<String>, (usize, usize)>,
     /// How long a channel without subscribers is listened to.
@@ -21,11 +22,11 @@ pub struct Windows {
 }
 
 impl Windows {
-    /// `bytes` of payloads for all channels together, which are let go of with their last subscriber.
+    /// `bytes` for the publications of all channels together, which are let go of with their last subscriber.
     #[must_use]
     pub fn new(bytes: usize) -> Self {
         Self {
-            shared: Shared::new(bytes),
+            budget: Budget::new(bytes),
             namespaces: HashMap::new(),
             linger: Duration::ZERO,
             archived: HashSet::new(),
@@ -47,11 +48,11 @@ impl Windows {
         let namespace = channel.namespace().map(str::to_owned);
         let default = (10_000, 4 * 1024 * 1024);
         let (count, bytes) = self.namespaces.get(&namespace).copied().unwrap_or(default);
-        let shared = Arc::clone(&self.shared);
+        let budget = Arc::clone(&self.budget);
         Limits {
             count,
             bytes,
-            shared,
+            budget,
         }
     }
 }

@@ -8,7 +8,7 @@ use tidegate_codec::{
 };
 
 use super::{Action, Actions, Moment, Refusal, Session};
-use crate::broadcast::to_client;
+use crate::broadcast::Recent;
 use crate::rules::Asker;
 
 /// Bytes of payloads in one reply; a client that reads its replies is not closed as slow for it.
@@ -127,7 +127,9 @@ impl Reading {
         let publications = page.publications.iter();
         let publications = publications.filter(|it| is_due(it) && format.accepts(&it.data));
         Success::History {
-            publications: publications.map(|it| to_client(it, format)).collect(),
+            publications: publications
+                .map(|it| Recent::new(it.clone()).to_client(format))
+                .collect(),
             epoch: page.top.position.epoch.to_string(),
             offset: page.top.position.offset,
         }

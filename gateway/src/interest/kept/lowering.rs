@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tidegate_backbone::{Backbone, Error, From, Page, Publication, Range};
 
-use super::{Kept, Reach, State, chain};
+use super::{Kept, Missed, State, chain};
 use crate::archive::Archive;
 use crate::interest::route::Route;
 
@@ -16,66 +16,61 @@ use crate::interest::route::Route;
 const READS: usize = 4;
 
 impl Kept {
-    /// Makes the ring reach back to an offset, with what the stream has, or else the archive. Callers at the same time share
-    /// one read, unless one needs less than it can be given.
+    /// Everything behind an offset: of the ring, which is made to reach back so far with what the stream has, or else the
+    /// archive; `None` if something is gone, or was never there. Callers at the same time share one read, unless one needs less
+    /// than it can be given.
     pub(in crate::interest) async fn reach(
         &self,
         route: &Route,
         (backbone, archive): (&dyn Backbone, &Archive),
         after: u64,
-    ) -> Result<Reach, Error> {
+    ) -> Result<Option<Missed>, Error> {
         let _want = Want::new(&self.wanted, after);
         let _turn = self.reading.lock().await;
-        if self.covers(after) {
+        if let Some(missed) = self.missed(after) {
             route.counters.recovered_from_ring.add(1);
-            return Ok(Reach::Whole);
+            return Ok(Some(missed));
         }
         let lowest = self.wanted().keys().next().copied().unwrap_or(after);
-        if self.lower(route, backbone, lowest).await? == Reach::Whole {
-            return Ok(Reach::Whole);
+        let mut found = self.lower(route, backbone, (lowest, after)).await?;
+        if found.is_none() && lowest < after {
+            found = self.lower(route, backbone, (after, after)).await?;
         }
-        if lowest < after && self.lower(route, backbone, after).await? == Reach::Whole {
-            return Ok(Reach::Whole);
+        if found.is_none() {
+            found = self.lower_further(route, archive, after).await;
         }
-        Ok(self.lower_further(route, archive, after).await)
+        Ok(found)
     }
 
     /// Takes what lies between an offset and the ring's floor from the archive.
-    async fn lower_further(&self, route: &Route, archive: &Archive, after: u64) -> Reach {
+    async fn lower_further(&self, route: &Route, archive: &Archive, after: u64) -> Option<Missed> {
         let (epoch, floor, removals) = {
             let state = self.state();
-            let Some(ring) = state.ring() else {
-                return Reach::Broken;
-            };
+            let ring = state.ring()?;
             (Arc::clone(ring.epoch()), ring.floor(), state.removals)
         };
         let bounds = (self.limits.count, self.limits.bytes);
         let stretch = archive.stretch(&route.channel, &epoch, (after, floor), bounds);
-        let Some(stretch) = stretch.await else {
-            return Reach::Broken;
-        };
+        let stretch = stretch.await?;
         let mut state = self.state();
-        match state.ring() {
-            Some(ring) if *ring.epoch() == epoch && ring.floor() <= stretch.end => {}
-            Some(_) | None => return Reach::Broken,
-        }
-        if state.removals != removals {
-            return Reach::Broken;
+        let ring = state.ring()?;
+        if *ring.epoch() != epoch || ring.floor() > stretch.end || state.removals != removals {
+            return None;
         }
         route.counters.recovered_from_archive.add(1);
-        state.lower_by(route, after, stretch.publications)
+        state.lower_by((after, after), stretch.publications)
     }
 
-    /// Reads from an offset up to the ring's floor.
+    /// Reads from the lower of two offsets up to the ring's floor; gives everything behind the other one.
     async fn lower(
         &self,
         route: &Route,
         backbone: &dyn Backbone,
-        after: u64,
-    ) -> Result<Reach, Error> {
+        offsets: (u64, u64),
+    ) -> Result<Option<Missed>, Error> {
         route.counters.recovery_reads.add(1);
         let range = Range {
-            from: From::After(after),
+            from: From::After(offsets.0),
             limit: self.limits.count,
             max_bytes: self.limits.bytes,
         };
@@ -84,16 +79,11 @@ impl Kept {
             let page = backbone.read(&route.channel, range).await?;
             let mut state = self.state();
             if state.removals == removals {
-                return Ok(state.lower(route, after, page));
+                return Ok(state.lower(offsets, page));
             }
         }
         let reason = "publications are removed all the time";
         Err(Error::Unavailable(reason.to_owned()))
-    }
-
-    fn covers(&self, after: u64) -> bool {
-        let state = self.state();
-        state.ring().is_some_and(|ring| ring.floor() <= after)
     }
 
     fn wanted(&self) -> MutexGuard<'_, BTreeMap<u64, usize>> {
@@ -128,29 +118,29 @@ impl Drop for Want<'_> {
 }
 
 impl State {
-    /// Adds a page that begins behind an offset below the ring.
-    fn lower(&mut self, route: &Route, after: u64, page: Page) -> Reach {
-        let Some(ring) = self.ring() else {
-            return Reach::Broken;
-        };
+    /// Adds a page that begins behind the lower of two offsets; gives everything behind the other one.
+    fn lower(&mut self, offsets: (u64, u64), page: Page) -> Option<Missed> {
+        let ring = self.ring()?;
         let last = page.publications.last().and_then(|it| it.place.as_ref());
         let reaches = !page.has_more || last.is_some_and(|place| place.offset >= ring.floor());
         if *ring.epoch() != page.top.position.epoch || !page.is_gapless || !reaches {
-            return Reach::Broken;
+            return None;
         }
-        self.lower_by(route, after, page.publications)
+        self.lower_by(offsets, page.publications)
     }
 
-    /// Adds what is not missing anything between an offset and the ring's floor, or beyond.
-    fn lower_by(&mut self, route: &Route, after: u64, publications: Vec<Publication>) -> Reach {
-        let Some(ring) = self.ring_mut() else {
-            return Reach::Broken;
-        };
+    /// Adds what is not missing anything between the lower of two offsets and the ring's floor, or beyond.
+    fn lower_by(
+        &mut self,
+        (lowest, after): (u64, u64),
+        publications: Vec<Publication>,
+    ) -> Option<Missed> {
+        let ring = self.ring_mut()?;
         let floor = ring.floor();
         let below = publications.into_iter();
         let below = below.take_while(|it| it.place.as_ref().is_some_and(|it| it.offset <= floor));
-        let below = chain(below.map(|publication| route.broadcast(publication)));
-        ring.lower(after, below);
-        Reach::Whole
+        let below = chain(below, ring.budget());
+        ring.lower(lowest, below);
+        self.missed(after)
     }
 }

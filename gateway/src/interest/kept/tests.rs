@@ -28,7 +28,7 @@ fn text(data: &str) -> Publication {
 fn taken(queue: &mut Receiver<Item>) -> Vec<String> {
     let items = std::iter::from_fn(|| queue.try_recv().ok());
     let texts = items.map(|item| match item {
-        Item::Publication(it) => String::from_utf8(it.data().to_vec()).unwrap(),
+        Item::Publication(it) => String::from_utf8(it.recent().unwrap().data().to_vec()).unwrap(),
         Item::Lost(_) => panic!("it is lost"),
     });
     texts.collect()

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use tidegate_backbone::{Backbone, Channel, Position, Publication, Removal, remove};
 
 use super::*;
-use crate::broadcast::Broadcast;
+use crate::broadcast::Recent;
 use crate::interest::{Topic, Windows, Wish, testing};
 
 fn kept() -> (Arc<dyn Backbone>, Arc<Interest>, Channel) {
@@ -13,8 +13,8 @@ fn kept() -> (Arc<dyn Backbone>, Arc<Interest>, Channel) {
     (backbone, interest, Channel::parse("kept:room").unwrap())
 }
 
-fn texts(found: &[Broadcast]) -> Vec<String> {
-    let text = |it: &Broadcast| String::from_utf8(it.data().to_vec()).unwrap();
+fn texts(found: &[Arc<Recent>]) -> Vec<String> {
+    let text = |it: &Arc<Recent>| String::from_utf8(it.data().to_vec()).unwrap();
     found.iter().map(text).collect()
 }
 
@@ -36,8 +36,9 @@ async fn check(topic: &Topic, positions: &[Position], left: &[usize]) {
     let top = positions[5].offset;
     for (had, position) in positions.iter().enumerate() {
         let wish = Wish::Since(position.clone());
-        assert_eq!(topic.prepare(&wish).await, Ok(Some(wish)), "from {had}");
-        let found = topic.between(position.offset, top).unwrap();
+        let (fulfilled, missed) = topic.prepare(&wish).await.unwrap().unwrap();
+        assert_eq!(fulfilled, wish, "from {had}");
+        let found = topic.complete(&missed, top).unwrap();
         let expected = left.iter().filter(|it| **it > had);
         let expected: Vec<_> = expected.map(usize::to_string).collect();
         assert_eq!(texts(&found), expected, "from {had}");
@@ -56,11 +57,14 @@ async fn what_was_removed_is_not_at_hand_any_more() {
         let mut left: Vec<_> = (0..6).collect();
         check(&topic, &positions, &left).await;
         for gone in [2, 5, 0] {
+            let since = Wish::Since(positions[0].clone());
+            let (_, missed) = topic.prepare(&since).await.unwrap().unwrap();
             let removal = Removal::one(&positions[gone]);
             remove(&*backbone, &room, &removal).await.unwrap();
             left.retain(|it| *it != gone);
             let (first, top) = (positions[0].offset, positions[5].offset);
             assert!(topic.between(first, top).is_none());
+            assert!(topic.complete(&missed, top).is_none());
             check(&topic, &positions, &left).await;
         }
     };
