@@ -15,6 +15,7 @@ mod reading;
 mod removing;
 mod roll;
 mod settings;
+mod sweeping;
 mod tops;
 mod versions;
 
@@ -46,6 +47,7 @@ pub(super) use removing::remove;
 pub(super) use roll::{Roll, leave};
 use settings::Info;
 pub(super) use settings::milliseconds;
+use sweeping::Sweeping;
 pub(super) use tops::tops;
 
 /// Time in which a stream must answer, the election of a leader included.
@@ -100,6 +102,7 @@ pub(super) struct KeptStream {
     /// Publications under way.
     sent: Mutex<Sent>,
     gathering: Gathering,
+    sweeping: Sweeping,
 }
 
 /// What is known of a stream.
@@ -235,6 +238,7 @@ impl KeptStream {
             mark: Mutex::default(),
             sent: Mutex::default(),
             gathering: Gathering::default(),
+            sweeping: Sweeping::default(),
             keeping,
             options,
         }

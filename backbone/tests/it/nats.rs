@@ -11,6 +11,7 @@ mod partitions;
 mod registers;
 mod startup;
 mod streams;
+mod sweeping;
 mod tls;
 mod tops;
 

@@ -3,8 +3,11 @@
 use std::cmp::Ordering;
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::json;
+use tokio::sync::SemaphorePermit;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::removing::{self, Marks};
@@ -22,23 +25,76 @@ const BATCH: usize = 512;
 /// Bytes after which one get ends.
 const BATCH_BYTES: usize = 4 * 1024 * 1024;
 
-/// Reads of a node that are under way; more wait for [`PATIENCE`]. A server looks through all that a stream has between the
+/// Reads of a node that are under way; more wait, see [`Sweeping`](super::sweeping). A server looks through all that a stream has between the
 /// messages of a channel, and takes nothing else from the node meanwhile: where these are far apart that takes 0.1 s and more.
 pub(in crate::nats) const READS: usize = 16;
 
+/// Time for a read of what came after an offset to have its turn.
+pub(super) const TURN: Duration = Duration::from_secs(60);
+
 /// Reads a channel.
 pub(in crate::nats) async fn read(
-    node: &Node,
+    node: &Arc<Node>,
     channel: &Channel,
     range: Range,
 ) -> Result<Page, Error> {
-    let crowded = |_| Error::Unavailable("too many reads wait for the streams".to_owned());
-    let turn = timeout(PATIENCE, node.reads.acquire()).await;
-    let _turn = turn.map_err(crowded)?;
     let reading = begin(node, channel).await?;
     match range.from {
-        From::After(offset) => reading.forward(offset, range).await,
+        From::After(offset) => reading.forward(node, offset, range).await,
         From::Before(offset) => reading.backward(offset, range).await,
+    }
+}
+
+/// Waits for one of the reads that may be under way.
+async fn turn(node: &Node, patience: Duration) -> Result<SemaphorePermit<'_>, Error> {
+    let turn = timeout(patience, node.reads.acquire()).await;
+    turn.ok().and_then(Result::ok).ok_or_else(crowded)
+}
+
+pub(super) fn crowded() -> Error {
+    Error::Unavailable("too many reads wait for the streams".to_owned())
+}
+
+/// What a read forward wants of a channel, and what it has of that.
+#[derive(Debug, Clone)]
+pub(super) struct Wanted {
+    /// What is left to read: from one sequence to another.
+    pub(super) from: u64,
+    pub(super) to: u64,
+    range: Range,
+    publications: Vec<Publication>,
+    bytes: usize,
+    /// There are more than may be had.
+    has_more: bool,
+}
+
+impl Wanted {
+    pub(super) fn new(from: u64, to: u64, range: Range) -> Self {
+        Self {
+            from,
+            to,
+            range,
+            publications: Vec::new(),
+            bytes: 0,
+            has_more: false,
+        }
+    }
+
+    /// Nothing is left to read.
+    pub(super) fn is_done(&self) -> bool {
+        self.has_more || self.from > self.to
+    }
+
+    /// Takes the channel's next publication.
+    pub(super) fn take(&mut self, publication: Publication) -> ControlFlow<()> {
+        self.bytes += publication.data.len();
+        let is_over = self.bytes > self.range.max_bytes && !self.publications.is_empty();
+        if is_over || self.publications.len() == self.range.limit {
+            self.has_more = true;
+            return ControlFlow::Break(());
+        }
+        self.publications.push(publication);
+        ControlFlow::Continue(())
     }
 }
 
@@ -79,22 +135,29 @@ enum Proof {
 }
 
 impl Reading<'_> {
-    async fn forward(self, after: u64, range: Range) -> Result<Page, Error> {
+    async fn forward(mut self, node: &Arc<Node>, after: u64, range: Range) -> Result<Page, Error> {
         let (is_empty, top) = (self.top.is_empty, self.top.position.offset);
-        let (mut publications, mut bytes) = (Vec::new(), 0);
-        let mut has_more = false;
-        if !is_empty && after < top {
-            let batch = range.limit.saturating_add(1);
-            let take = |publication: Publication| {
-                bytes += publication.data.len();
-                let is_over = bytes > range.max_bytes && !publications.is_empty();
-                if is_over || publications.len() == range.limit {
-                    return ControlFlow::Break(());
+        let to = if is_empty { 0 } else { top };
+        let mut wanted = Wanted::new(after.saturating_add(1), to, range);
+        let _turn = match node.reads.try_acquire() {
+            Ok(turn) => turn,
+            Err(_) => {
+                if !wanted.is_done() {
+                    wanted = self
+                        .stream
+                        .sweeping
+                        .gather(node, self.channel, wanted)
+                        .await?;
                 }
-                publications.push(publication);
-                ControlFlow::Continue(())
-            };
-            has_more = self.walk(after + 1, top, batch, take).await?.is_break();
+                let turn = turn(node, TURN).await?;
+                self.deadline = Instant::now() + PATIENCE;
+                turn
+            }
+        };
+        if !wanted.is_done() {
+            let batch = range.limit.saturating_add(1);
+            let (from, to) = (wanted.from, wanted.to);
+            let _all = self.walk(from, to, batch, |it| wanted.take(it)).await?;
         }
         let proof = match after.cmp(&top) {
             // Only by removal does a channel's newest go before those in front of it.
@@ -105,7 +168,7 @@ impl Reading<'_> {
             Ordering::Equal if !is_empty => Proof::Whole,
             _ => self.prove(after).await?,
         };
-        Ok(self.page(publications, proof, has_more))
+        Ok(self.page(wanted.publications, proof, wanted.has_more))
     }
 
     /// Whether nothing behind an offset has gone by itself until now. A channel lets its oldest go first, so everything behind
@@ -136,7 +199,9 @@ impl Reading<'_> {
         })
     }
 
-    async fn backward(self, before: u64, range: Range) -> Result<Page, Error> {
+    async fn backward(mut self, before: u64, range: Range) -> Result<Page, Error> {
+        let _turn = turn(self.node, PATIENCE).await?;
+        self.deadline = Instant::now() + PATIENCE;
         let end = match self.top.is_empty {
             true => 0,
             false => before.min(self.top.position.offset.saturating_add(1)),

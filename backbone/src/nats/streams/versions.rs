@@ -53,7 +53,7 @@ pub(super) async fn publish(
 }
 
 /// The newest place of a channel, and the newest version that it keeps.
-async fn newest(node: &Node, channel: &Channel) -> Result<(Top, Option<Version>), Error> {
+async fn newest(node: &Arc<Node>, channel: &Channel) -> Result<(Top, Option<Version>), Error> {
     let (mut before, mut looked, mut newest) = (u64::MAX, 0, None);
     loop {
         let limit = match looked {
