@@ -5,7 +5,8 @@
 //! malformed metadata is dropped and counted. Nothing here knows gateways; only `subject` spells subjects.
 //!
 //! # What it costs and where it is bounded
-//! A node has one connection and one task for it. A subscription is one entry of a table, about a hundred bytes; the
+//! A node has one connection and one task for it, and where there are streams another one to read them: a server takes nothing
+//! from a connection while it looks through a stream for it. A subscription is one entry of a table, about a hundred bytes; the
 //! task hands messages to listeners itself. What waits to be written is bounded, and publications wait for room within
 //! their time-out. What a node does not read in time waits at the server, which ends the connection of a client that
 //! lags too far behind: [`Counters::lost`] counts that too. A publish or subscribe is confirmed by the server's answer
@@ -64,10 +65,8 @@ use subscriptions::Entry;
 pub struct Nats {
     node: Arc<Node>,
     timeout: Duration,
-    /// Keeps the connection, on the runtime that `connect` was called on.
-    task: AbortHandle,
-    /// Keeps the streams in step, if there are any.
-    streams: Option<AbortHandle>,
+    /// Those that keep the connections, and the streams in step, on the runtime that `connect` was called on.
+    tasks: Vec<AbortHandle>,
 }
 
 impl Nats {
@@ -94,24 +93,25 @@ impl Nats {
     }
 
     async fn start(options: NatsOptions, keeping: Keeping) -> Result<Self, ConnectError> {
+        let timeout = options.timeout;
         let node = Arc::new(Node::new(
             Subjects::new(&options.prefix)?,
             options.streams.clone(),
             keeping,
             Monitoring::new(&options.monitoring_urls),
         ));
-        let timeout = options.timeout;
-        let mut connector = Connector::prepare(options)?;
-        let accepted = connector.first().await?;
-        let first = accepted.map(|accepted| Life::begin(&node, accepted));
-        let task = tokio::spawn(keep(Arc::clone(&node), connector, first));
-        let streams = (!node.streams.is_empty())
-            .then(|| tokio::spawn(streams::keep(Arc::clone(&node))).abort_handle());
+        let mut tasks = Vec::new();
+        if let Some(reader) = &node.reader {
+            let options = options.clone();
+            tasks.push(start(reader, options).await?);
+            let streams = tokio::spawn(streams::keep(Arc::clone(&node)));
+            tasks.push(streams.abort_handle());
+        }
+        tasks.push(start(&node, options).await?);
         Ok(Self {
             node,
             timeout,
-            task: task.abort_handle(),
-            streams,
+            tasks,
         })
     }
 
@@ -165,8 +165,21 @@ impl Nats {
             }
             link.end();
         }
-        self.task.abort();
+        self.abort();
     }
+
+    fn abort(&self) {
+        self.tasks.iter().for_each(AbortHandle::abort);
+    }
+}
+
+/// Connects a node, and keeps it connected.
+async fn start(node: &Arc<Node>, options: NatsOptions) -> Result<AbortHandle, ConnectError> {
+    let mut connector = Connector::prepare(options)?;
+    let accepted = connector.first().await?;
+    let first = accepted.map(|accepted| Life::begin(node, accepted));
+    let task = tokio::spawn(keep(Arc::clone(node), connector, first));
+    Ok(task.abort_handle())
 }
 
 /// A stream of which nothing is asked.
@@ -270,7 +283,10 @@ impl Backbone for Nats {
     }
 
     fn is_ready(&self) -> bool {
-        self.node.link().is_ok() && self.node.streams.are_ready()
+        let is_connected = |node: &Arc<Node>| node.link().is_ok();
+        is_connected(&self.node)
+            && self.node.reader.as_ref().is_none_or(is_connected)
+            && self.node.streams.are_ready()
     }
 
     fn counts(&self) -> Vec<Count> {
@@ -324,10 +340,7 @@ impl Bus for Nats {
 
 impl Drop for Nats {
     fn drop(&mut self) {
-        self.task.abort();
-        if let Some(streams) = &self.streams {
-            streams.abort();
-        }
+        self.abort();
     }
 }
 

@@ -64,7 +64,7 @@ impl Life {
     pub(super) fn begin(node: &Node, accepted: Accepted) -> Self {
         let link = Arc::new(Link::new(accepted.info.max_payload));
         node.open(&link, &accepted.info);
-        tracing::info!("connected to nats");
+        tracing::info!(carries = node.carries, "connected to nats");
         Self {
             link,
             accepted,
@@ -90,7 +90,8 @@ impl Life {
         self.link.end();
         node.counters.lost.add();
         let lost = ended.err().unwrap_or(Lost::Closed);
-        tracing::warn!(%lost, "connection to nats lost, trying to get it back");
+        let carries = node.carries;
+        tracing::warn!(%lost, carries, "connection to nats lost, trying to get it back");
         match self.start.elapsed() < SHORT_LIFE {
             true => SHORT_LIFE_ATTEMPTS,
             false => 0,

@@ -34,6 +34,10 @@ pub(super) struct Node {
     pub(super) look: Notify,
     /// Reads of streams that may be under way.
     pub(super) reads: Semaphore,
+    /// Whose connection they go over, where there are streams.
+    pub(super) reader: Option<Arc<Self>>,
+    /// What its connection is for, in a word for the log.
+    pub(super) carries: &'static str,
     /// Begins the ids that this node gives publications.
     id_prefix: String,
     ids: AtomicU64,
@@ -75,6 +79,11 @@ impl Node {
         keeping: Keeping,
         monitoring: Monitoring,
     ) -> Self {
+        let reader = (!streams.is_empty()).then(|| {
+            let bare = Self::new(subjects.clone(), Vec::new(), keeping, Monitoring::new(&[]));
+            let carries = "reads";
+            Arc::new(Self { carries, ..bare })
+        });
         let streams = Streams::new(&subjects, streams, keeping);
         let mut subscriptions = Subscriptions::default();
         if !streams.is_empty() {
@@ -90,6 +99,8 @@ impl Node {
             inbox: Arc::new(Inbox::new()),
             look: Notify::new(),
             reads: Semaphore::new(READS),
+            reader,
+            carries: "messages",
             id_prefix: format!("{:016x}", rand::random::<u64>()),
             ids: AtomicU64::new(0),
             counters: Counters::default(),

@@ -59,6 +59,9 @@ pub(super) const DELETED: &str = "$JS.EVENT.ADVISORY.STREAM.DELETED.";
 /// Time for one attempt.
 const ATTEMPT: Duration = Duration::from_secs(1);
 
+/// The same of a read, which waits behind others.
+const READ_ATTEMPT: Duration = Duration::from_secs(3);
+
 /// Pause between two looks at whether it is known what a stream is.
 const SETTLING: Duration = Duration::from_millis(10);
 
@@ -374,6 +377,22 @@ impl KeptStream {
     }
 }
 
+/// Asks a copy of a stream for a row of messages, over the connection for that.
+async fn get(
+    node: &Node,
+    stream: &KeptStream,
+    request: &Value,
+    deadline: Instant,
+) -> Result<Vec<Answer>, Error> {
+    let subject = format!("$JS.API.DIRECT.GET.{}", stream.name);
+    let reader = node.reader.as_deref().unwrap_or(node);
+    let found = ask(reader, &subject, request, Wants::Row, deadline).await;
+    if found.is_err() {
+        node.look.notify_one();
+    }
+    found
+}
+
 /// Asks JetStream, again and again until the deadline while nobody answers.
 pub(super) async fn ask(
     node: &Node,
@@ -440,7 +459,11 @@ impl Request<'_> {
             encoder::request(buffer, self.subject, &reply, self.headers, &self.payload);
         })
         .await?;
-        let end = deadline.min(Instant::now() + ATTEMPT);
+        let attempt = match wants {
+            Wants::Row => READ_ATTEMPT,
+            Wants::One | Wants::AtMost(_) => ATTEMPT,
+        };
+        let end = deadline.min(Instant::now() + attempt);
         let answers = timeout_at(end, pending.answers()).await;
         answers
             .ok()

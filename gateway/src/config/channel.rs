@@ -18,7 +18,7 @@ options! {
         pub max_length: usize = 255,
         /// Options of channels whose name has no namespace.
         pub without_namespace: NamespaceOptions,
-        /// Bytes of payloads that a node keeps at hand for clients that come back, of all channels with history together. What
+        /// Bytes that publications take which a node has at hand for clients that come back, of all channels together. What
         /// is not at hand is read from the stream.
         pub recovery_cache_max_size: usize = 268_435_456,
         /// How long a node listens to a channel with history after its last subscriber has gone, so that those who come back

@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::removing::{self, Marks};
 use super::settings;
 use super::tops::{newest, of_leader, top_until};
-use super::{KeptStream, PATIENCE, PAUSE, Wants, ask};
+use super::{KeptStream, PATIENCE, PAUSE, get};
 use crate::nats::inbox::Answer;
 use crate::nats::metadata;
 use crate::nats::node::Node;
@@ -26,8 +26,8 @@ const BATCH: usize = 512;
 const BATCH_BYTES: usize = 4 * 1024 * 1024;
 
 /// Reads of a node that are under way; more wait, see [`Sweeping`](super::sweeping). A server looks through all that a stream has between the
-/// messages of a channel, and takes nothing else from the node meanwhile: where these are far apart that takes 0.1 s and more.
-pub(in crate::nats) const READS: usize = 16;
+/// messages of a channel, and does no other read of the node meanwhile: where these are far apart that takes 0.1 s and more.
+pub(in crate::nats) const READS: usize = 4;
 
 /// Time for a read of what came after an offset to have its turn.
 pub(super) const TURN: Duration = Duration::from_secs(60);
@@ -274,14 +274,13 @@ impl Reading<'_> {
 
     /// Some messages of the channel from a sequence on, of any copy.
     async fn get(&self, from: u64, count: usize) -> Result<Vec<Publication>, Error> {
-        let api = format!("$JS.API.DIRECT.GET.{}", self.stream.name);
         let request = json!({
             "seq": from,
             "next_by_subj": self.subject,
             "batch": count,
             "max_bytes": BATCH_BYTES,
         });
-        let answers = ask(self.node, &api, &request, Wants::Row, self.deadline).await?;
+        let answers = get(self.node, self.stream, &request, self.deadline).await?;
         let epoch = self.stream.known_epoch()?;
         let messages = answers.iter().filter(|answer| answer.is_stored());
         let read = |it: &Answer| metadata::decode_stored(&it.headers, &it.payload, &epoch).ok();

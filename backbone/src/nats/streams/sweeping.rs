@@ -14,7 +14,7 @@ use tokio::sync::oneshot::{self, Sender};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::reading::{TURN, Wanted, crowded};
-use super::{KeptStream, PATIENCE, PAUSE, Wants, ask};
+use super::{KeptStream, PATIENCE, PAUSE, get};
 use crate::nats::metadata;
 use crate::nats::node::Node;
 use crate::{Channel, Error};
@@ -208,7 +208,6 @@ async fn page(
     next: &mut u64,
     by_subject: &mut HashMap<String, Vec<Read>>,
 ) -> Result<usize, Error> {
-    let api = format!("$JS.API.DIRECT.GET.{}", stream.name);
     let request = json!({
         "seq": *next,
         "next_by_subj": stream.stored,
@@ -216,7 +215,7 @@ async fn page(
         "max_bytes": BATCH_BYTES,
     });
     let deadline = Instant::now() + PATIENCE;
-    let answers = ask(node, &api, &request, Wants::Row, deadline).await?;
+    let answers = get(node, stream, &request, deadline).await?;
     let epoch = stream.known_epoch()?;
     let mut bytes = 0;
     for answer in answers.iter().filter(|answer| answer.is_stored()) {
