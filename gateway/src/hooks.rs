@@ -122,7 +122,7 @@ impl Hooks {
         let target = Arc::clone(target.expect("rules name backends that are planned"));
         let asked = async move { span.around(target.ask(&question, via, &span)).await };
         let answer = self.runtime.spawn(asked).await;
-        answer.unwrap_or(Err(Unanswered::Stopping))
+        answer.unwrap_or_else(|_| Err(Unanswered::Broken("the node is stopping".to_owned())))
     }
 
     /// Tells a backend, now or later.

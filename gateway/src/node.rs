@@ -218,3 +218,73 @@ impl fmt::Debug for Node {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::rc::Rc;
+
+    use tidegate_backbone::embedded::Embedded;
+    use tidegate_backbone::{Channel, Publication};
+    use tidegate_telemetry::metrics::page;
+    use tidegate_testkit::deadline::until;
+
+    use super::*;
+    use crate::hub::Hub;
+    use crate::interest::Windows;
+    use crate::wire::Press;
+
+    fn shows(node: &Node, length: u64, bytes: u64) -> bool {
+        let text = page(&node.metrics());
+        let lines = [
+            format!("tidegate_worker_queue_length {length}"),
+            format!("tidegate_worker_queue_bytes {bytes}"),
+        ];
+        lines.iter().all(|line| text.lines().any(|it| it == line))
+    }
+
+    #[tokio::test]
+    async fn what_waits_for_workers_is_shown_until_they_take_it() {
+        let backbone: Arc<dyn Backbone> = Arc::new(Embedded::new());
+        let counters = Arc::<Counters>::default();
+        let (interest, queues) = Interest::new(
+            Arc::clone(&backbone),
+            2,
+            Arc::clone(&counters),
+            Windows::new(0),
+        );
+        let hubs = (0..2).map(|number| {
+            let (interest, counters) = (Arc::clone(&interest), Arc::clone(&counters));
+            Hub::new(number, interest, counters, Press::new(0, 0))
+        });
+        let hubs: Vec<Rc<Hub>> = hubs.collect();
+        let (local, _jobs) = Local::new(2);
+        let node = Node::new(
+            Config::default(),
+            Arc::clone(&backbone),
+            Arc::clone(&interest),
+            counters,
+            local,
+        );
+        let node = node.unwrap();
+        let channel = Channel::parse("room").unwrap();
+        let topic = interest.topic(&channel);
+        topic.ready().await.unwrap();
+        topic.add_worker(0);
+        topic.add_worker(1);
+        assert!(shows(&node, 0, 0));
+        for data in ["three", "words", "more"] {
+            let publication = Publication {
+                data: data.into(),
+                ..Publication::default()
+            };
+            backbone.publish(&channel, publication).await.unwrap();
+        }
+        // Three for each of the workers.
+        until("they wait", || shows(&node, 6, 28)).await.unwrap();
+        let runs = hubs.into_iter().zip(queues).map(|(hub, it)| hub.run(it));
+        tokio::select! {
+            _ = futures_util::future::join_all(runs) => panic!("the node is there still"),
+            taken = until("they are taken", || shows(&node, 0, 0)) => taken.unwrap(),
+        }
+    }
+}

@@ -119,3 +119,59 @@ fn events(roster: &Roster) -> [Family; 5] {
         refused,
     ]
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use bytes::Bytes;
+    use tidegate_backbone::embedded::Embedded;
+    use tidegate_telemetry::metrics::page;
+    use tokio::time::sleep;
+
+    use super::*;
+    use crate::desk::{Desk, Heard};
+    use crate::roster::Options;
+
+    /// No desk has room for so many messages.
+    const TOO_MANY: usize = 65_536 + 2;
+
+    async fn shown(presence: &Presence) -> String {
+        page(&presence.metrics().await)
+    }
+
+    fn check(text: &str, name: &str, value: usize) {
+        let line = format!("tidegate_presence_{name} {value}");
+        assert!(text.lines().any(|it| it == line), "{line}\n{text}");
+    }
+
+    /// The task of the desk gets its turn only after messages have come.
+    #[tokio::test(start_paused = true)]
+    async fn messages_that_wait_and_those_that_found_no_room_are_shown() {
+        let options = Options {
+            replica: "a".to_owned(),
+            partitions: 1,
+            settle: Duration::ZERO,
+            patience: Duration::from_secs(1),
+            max_entries: 1,
+            last_seen_ttl: Duration::ZERO,
+            last_seen_max: 0,
+        };
+        let (desk, _effects, task) = Desk::new(options);
+        let presence = Presence::new(desk.clone(), Arc::new(Embedded::new()), 1);
+        for _ in 0..TOO_MANY {
+            desk.hear(Heard::Beat(Bytes::from_static(&[0xff; 3])));
+        }
+        let look = presence.metrics();
+        tokio::spawn(task);
+        let text = page(&look.await);
+        check(&text, "waiting_bytes", 3 * (TOO_MANY - 2));
+        check(&text, "refused_total{reason=\"malformed\"}", TOO_MANY - 2);
+        // Those that were dropped are counted in passing.
+        sleep(Duration::from_secs(1)).await;
+        let text = shown(&presence).await;
+        check(&text, "waiting_bytes", 0);
+        check(&text, "refused_total{reason=\"queue_full\"}", 2);
+    }
+}

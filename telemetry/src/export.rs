@@ -50,7 +50,7 @@ pub enum StartError {
 /// Telemetry is sent until [`Exporting::finish`].
 #[derive(Debug)]
 pub struct Exporting {
-    provider: SdkTracerProvider,
+    queue: Queue,
     stop: watch::Sender<()>,
     thread: JoinHandle<()>,
 }
@@ -67,7 +67,7 @@ pub fn start(settings: Settings, source: Option<Arc<dyn Source>>) -> Result<Expo
     let (queue, spans) = Queue::new(settings.queue);
     let mut provider = SdkTracerProvider::builder()
         .with_resource(resource.clone())
-        .with_span_processor(queue);
+        .with_span_processor(queue.clone());
     if let Some((name, share)) = &settings.sampler {
         provider = provider.with_sampler(sampling::sampler(name, share));
     }
@@ -85,7 +85,7 @@ pub fn start(settings: Settings, source: Option<Arc<dyn Source>>) -> Result<Expo
     let is_first = TRACER.set(provider.tracer("tidegate")).is_ok();
     match is_first {
         true => Ok(Exporting {
-            provider,
+            queue,
             stop,
             thread,
         }),
@@ -96,8 +96,8 @@ pub fn start(settings: Settings, source: Option<Arc<dyn Source>>) -> Result<Expo
 impl Exporting {
     /// Sends what is left, within a few seconds. Blocks.
     pub fn finish(self) {
-        // What ends from now on is not taken any more.
-        let _closed = self.provider.shutdown();
+        // What ends from now on is late. The provider stays as it is: one that was shut down drops spans without a word.
+        self.queue.close();
         drop(self.stop);
         let _panicked = self.thread.join();
     }

@@ -65,7 +65,11 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// Joins a channel.
 pub(super) async fn join(node: Arc<Node>, hub: Rc<Hub>, join: Join) -> Finished {
     let channel = join.channel.clone();
-    Finished::Joined(channel, prepare(&node, &hub, join).await)
+    let joined = prepare(&node, &hub, join).await;
+    if let Err(error) = &joined {
+        tracing::debug!(channel = channel.as_str(), %error, "a client could not join a channel");
+    }
+    Finished::Joined(channel, joined)
 }
 
 /// Makes sure that this node receives a channel, and has at hand what a client missed.

@@ -93,8 +93,6 @@ pub enum Unanswered {
     Malformed(String),
     #[error("the client's payload is not JSON; see binary_encoding")]
     NotJson,
-    #[error("the node is stopping")]
-    Stopping,
 }
 
 impl Unanswered {
@@ -110,7 +108,6 @@ impl Unanswered {
             Self::Status(_) => Outcome::Status,
             Self::Malformed(_) => Outcome::Malformed,
             Self::NotJson => Outcome::NotJson,
-            Self::Stopping => Outcome::Stopping,
         }
     }
 
@@ -119,9 +116,7 @@ impl Unanswered {
         match self {
             Self::Unreachable(_) | Self::Broken(_) | Self::Late(_) | Self::Malformed(_) => true,
             Self::Status(status) => *status >= 500,
-            Self::Busy | Self::Resting | Self::TooLarge(_) | Self::NotJson | Self::Stopping => {
-                false
-            }
+            Self::Busy | Self::Resting | Self::TooLarge(_) | Self::NotJson => false,
         }
     }
 }
@@ -141,13 +136,12 @@ pub(super) enum Outcome {
     Status,
     Malformed,
     NotJson,
-    Stopping,
     /// A notice was given up.
     Dead,
 }
 
 impl Outcome {
-    pub(super) const ALL: [Self; 14] = [
+    pub(super) const ALL: [Self; 13] = [
         Self::Granted,
         Self::Refused,
         Self::Disconnect,
@@ -160,7 +154,6 @@ impl Outcome {
         Self::Status,
         Self::Malformed,
         Self::NotJson,
-        Self::Stopping,
         Self::Dead,
     ];
 
@@ -178,7 +171,6 @@ impl Outcome {
             Self::Status => "status",
             Self::Malformed => "malformed",
             Self::NotJson => "not_json",
-            Self::Stopping => "stopping",
             Self::Dead => "dead",
         }
     }

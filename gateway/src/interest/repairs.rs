@@ -96,3 +96,36 @@ async fn look(interest: &Interest, topics: &[Arc<Topic>]) {
         .for_each_concurrent(AT_ONCE, |(topic, _)| topic.repair())
         .await;
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::pause;
+
+    use super::*;
+    use crate::interest::{Windows, testing};
+
+    #[tokio::test]
+    async fn a_position_is_compared_once_a_minute_whatever_is_configured() {
+        let windows = Windows::new(1_000_000);
+        let (interest, _) = Interest::new(testing::kept(), 1, Arc::default(), windows);
+        let topic = interest.topic(&Channel::parse("kept:room").unwrap());
+        topic.ready().await.unwrap();
+        let checks = &interest.counters.position_checks;
+        pause();
+        for (period, expected) in [
+            (Duration::from_secs(10), 60),
+            (Duration::from_secs(40), 15),
+            (Duration::from_secs(60), 10),
+            (Duration::from_secs(61), 10),
+            (Duration::from_secs(3_600), 10),
+            (Duration::MAX, 10),
+        ] {
+            let before = checks.get();
+            let keeping = tokio::spawn(keep(Arc::downgrade(&interest), period));
+            // Ten minutes, and the last look has its time.
+            sleep(Duration::from_secs(605)).await;
+            keeping.abort();
+            assert_eq!(checks.get() - before, expected, "every {period:?}");
+        }
+    }
+}

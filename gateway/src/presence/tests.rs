@@ -333,6 +333,25 @@ async fn joins_and_leaves_reach_subscribers_in_order() {
     assert!(bench.presence.events.is_deaf());
 }
 
+/// Nobody takes what waits.
+#[tokio::test(start_paused = true)]
+async fn events_that_find_no_room_are_counted() {
+    let bench = Bench::new(|_| {}).await;
+    bench.run.abort();
+    let (_seen, info) = bench.seen(0, "u");
+    let dropped = &bench.presence.counters.events_dropped;
+    for _ in 0..65_536 {
+        let events = &bench.presence.events;
+        events.tell(&channel("a"), Happening::Join, &info);
+    }
+    assert_eq!(dropped.get(), 0);
+    for number in 1..=3 {
+        let events = &bench.presence.events;
+        events.tell(&channel("a"), Happening::Leave, &info);
+        assert_eq!(dropped.get(), number);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn who_comes_back_before_the_debounce_is_over_was_never_away() {
     let mut bench = Bench::new(|_| {}).await;

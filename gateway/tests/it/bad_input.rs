@@ -45,10 +45,12 @@ async fn connected(address: SocketAddr, format: Format) -> Raw {
     raw
 }
 
-/// Sends each case on a connection of its own.
+/// Sends each case on a connection of its own. Those that break the WebSocket protocol are counted as such, and no others.
 async fn check(format: Format, cases: Vec<Case<'_>>) {
     let site = Site::start();
     let mut bystander = Bystander::arrive(site.address()).await;
+    let breaks = |(_, _, code): &&Case<'_>| *code < 3_000;
+    let broken = cases.iter().filter(breaks).count() as u64;
     for (what, bytes, code) in cases {
         let mut raw = connected(site.address(), format).await;
         raw.write(&bytes).await;
@@ -56,6 +58,7 @@ async fn check(format: Format, cases: Vec<Case<'_>>) {
         drop(raw);
         bystander.check(what).await;
     }
+    site.until_metric("tidegate_protocol_errors", broken).await;
     bystander.leave().await;
     site.stop().await;
 }

@@ -88,6 +88,7 @@ async fn keys_of_every_kind_are_fetched_over_https() {
         );
     }
     assert_eq!(issuer.asked(), 1);
+    assert_eq!(site.metric("tidegate_jwks_fetched").await, 1);
     site.stop().await;
 }
 
@@ -112,6 +113,8 @@ async fn an_issuer_that_no_authority_vouches_for_has_no_keys() {
         later()
     );
     assert_eq!(issuer.asked(), 0);
+    assert_eq!(site.metric("tidegate_jwks_fetched").await, 0);
+    assert!(site.metric("tidegate_jwks_fetch_failed").await > 0);
     site.stop().await;
 }
 
@@ -132,6 +135,10 @@ async fn keys_rotate_while_the_node_runs() {
         connect(site.address(), &by_old).await,
         Outcome::Closed(3500)
     );
+    let asked = u64::try_from(issuer.asked()).unwrap();
+    assert!(asked > 1);
+    site.until_metric("tidegate_jwks_fetched", asked).await;
+    assert_eq!(site.metric("tidegate_jwks_fetch_failed").await, 0);
     site.stop().await;
 }
 

@@ -2,10 +2,10 @@
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, ready};
 use rand::RngExt;
 use tidegate_backbone::embedded::{Embedded as Carrier, EmbeddedOptions};
 use tidegate_backbone::nats::{Nats, NatsOptions};
@@ -29,9 +29,39 @@ const COUNT: usize = 5_000;
 
 /// An archive that several replicas have open, and what one of them appends to it.
 #[derive(Debug, Clone)]
-struct Share {
+pub(crate) struct Share {
     store: Arc<dyn Store>,
     appended: Arc<AtomicU64>,
+    /// It does not say what it has.
+    pub(crate) is_away: Arc<AtomicBool>,
+}
+
+impl Share {
+    pub(crate) fn of(store: Arc<dyn Store>) -> Self {
+        Self {
+            store,
+            appended: Arc::default(),
+            is_away: Arc::default(),
+        }
+    }
+
+    /// A service that archives `kept`.
+    pub(crate) fn service(
+        &self,
+        backbone: &Arc<dyn Backbone>,
+        probes: Option<TcpListener>,
+    ) -> Service {
+        Service {
+            store: Arc::new(self.clone()),
+            backbone: Arc::clone(backbone),
+            namespaces: vec![Archived {
+                namespace: Some("kept".to_owned()),
+                ttl: None,
+            }],
+            access: Access::default(),
+            probes,
+        }
+    }
 }
 
 type Answer<'a, T> = BoxFuture<'a, Result<T, StoreError>>;
@@ -106,7 +136,10 @@ impl Store for Share {
     }
 
     fn streams(&self) -> Answer<'_, Vec<ArchivedStream>> {
-        self.store.streams()
+        match self.is_away.load(Ordering::Relaxed) {
+            true => Box::pin(ready(Err(StoreError::Unavailable("no answer".to_owned())))),
+            false => self.store.streams(),
+        }
     }
 
     fn disk_bytes(&self) -> Answer<'_, u64> {
@@ -122,20 +155,8 @@ struct Replica {
 
 impl Replica {
     async fn start(store: &Arc<dyn Store>, backbone: &Arc<dyn Backbone>) -> Self {
-        let appended = Arc::<AtomicU64>::default();
-        let service = Service {
-            store: Arc::new(Share {
-                store: Arc::clone(store),
-                appended: Arc::clone(&appended),
-            }),
-            backbone: Arc::clone(backbone),
-            namespaces: vec![Archived {
-                namespace: Some("kept".to_owned()),
-                ttl: None,
-            }],
-            access: Access::default(),
-            probes: None,
-        };
+        let share = Share::of(Arc::clone(store));
+        let service = share.service(backbone, None);
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let run = async move {
             let ended = service.run(listener, std::future::pending()).await;
@@ -143,7 +164,7 @@ impl Replica {
         };
         Self {
             task: tokio::spawn(run),
-            appended,
+            appended: share.appended,
         }
     }
 
@@ -158,7 +179,7 @@ impl Replica {
     }
 }
 
-fn carrier() -> Arc<dyn Backbone> {
+pub(crate) fn carrier() -> Arc<dyn Backbone> {
     let stream = StreamOptions {
         namespace: Some("kept".to_owned()),
         size: 100_000,

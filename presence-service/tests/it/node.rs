@@ -74,6 +74,15 @@ impl Node {
         self.voice.tell(vec![address(report)]).await;
     }
 
+    /// It ends as it should, and says so.
+    pub(crate) async fn end(self) {
+        // A beat after the last one would be the first of another node.
+        self.beats.abort();
+        let beat = self.voice.node.lock().unwrap().last_beat();
+        let beat = encode::beat(beat, PARTITIONS, wall());
+        self.voice.tell(vec![(Topic::presence_beats(), beat)]).await;
+    }
+
     /// Something happens that nobody hears of.
     pub(crate) fn change_unheard(&self, change: Change) {
         drop(self.voice.node.lock().unwrap().change(change, wall()));

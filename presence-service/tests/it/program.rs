@@ -58,6 +58,18 @@ impl World {
         Ok(world)
     }
 
+    /// Waits until a metric of both replicas has this value.
+    async fn shows(&self, name: &str, expected: u64) -> Result<()> {
+        for replica in &self.replicas {
+            let is_so = async || {
+                let value = replica.metric(&format!("tidegate_presence_{name}")).await;
+                (value.ok()? == expected).then_some(())
+            };
+            until_some(name, is_so).await?;
+        }
+        Ok(())
+    }
+
     /// Asks as a gateway does.
     async fn ask(&self, channel: &str) -> Result<node::Counts> {
         let question = node::Question {
@@ -134,6 +146,8 @@ async fn a_node_that_is_killed_leaves_once() -> Result<()> {
         let ended = replica.metric("tidegate_presence_leases_ended_total").await;
         assert_eq!(ended?, 1);
     }
+    world.shows("nodes{state=\"gone\"}", 1).await?;
+    world.shows("nodes{state=\"alive\"}", 0).await?;
     let left = async || {
         let told = gone.all();
         let left = told
@@ -173,15 +187,11 @@ async fn metrics_say_what_is_held_and_what_has_happened() -> Result<()> {
         ("waiting_bytes", 0),
         ("nodes{state=\"alive\"}", 1),
         ("nodes{state=\"gone\"}", 0),
+        ("nodes{state=\"ended\"}", 0),
+        ("partitions{state=\"held\"}", u64::from(PARTITIONS)),
         ("leases_ended_total", 0),
     ] {
-        for replica in &world.replicas {
-            let is_so = async || {
-                let value = replica.metric(&format!("tidegate_presence_{name}")).await;
-                (value.ok()? == expected).then_some(())
-            };
-            until_some(name, is_so).await?;
-        }
+        world.shows(name, expected).await?;
     }
     let [first, second] = &world.replicas[..] else {
         anyhow::bail!("two replicas");
@@ -211,6 +221,59 @@ async fn metrics_say_what_is_held_and_what_has_happened() -> Result<()> {
     }
     assert!(both("gaps").await? > gaps);
     assert!(both("snapshots").await? > snapshots);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn metrics_tell_nodes_that_said_that_they_end_from_those_that_are_silent() -> Result<()> {
+    let mut world = World::new().await?;
+    world.node.take().context("a node")?.end().await;
+    for (name, expected) in [
+        ("nodes{state=\"ended\"}", 1),
+        ("nodes{state=\"gone\"}", 0),
+        ("nodes{state=\"alive\"}", 0),
+        ("leases_ended_total", 0),
+        ("memberships", 0),
+    ] {
+        world.shows(name, expected).await?;
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn metrics_say_why_messages_had_no_effect() -> Result<()> {
+    let world = World::new().await?;
+    let beats = Topic::presence_beats();
+    let of_another = node::Beat {
+        version: node::VERSION + 1,
+        ..node::Beat::default()
+    };
+    for bytes in [vec![0xff; 9], of_another.encode_to_vec()] {
+        world.bus.tell(&beats, Message::new(bytes)).await?;
+    }
+    for (reason, expected) in [("malformed", 1), ("other_version", 1), ("full", 0)] {
+        let name = format!("refused_total{{reason=\"{reason}\"}}");
+        world.shows(&name, expected).await?;
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn metrics_say_that_there_is_no_room_for_more_entries() -> Result<()> {
+    let server = NatsServer::start().await?;
+    let bus: Arc<dyn Bus> = Arc::new(Nats::connect(NatsOptions::new([server.url()])).await?);
+    let replica = Replica::start_with(&server, "a", &["--max-entries", "3"]).await?;
+    let node = Node::start(&bus, "gw-1", 1).await?;
+    for number in 0..5 {
+        node.change(Change::Join(membership("room", number, 1)))
+            .await;
+    }
+    let refused = async || {
+        let refused = replica.metric("tidegate_presence_refused_total{reason=\"full\"}");
+        (refused.await.ok()? >= 2).then_some(())
+    };
+    until_some("two are refused", refused).await?;
+    assert_eq!(replica.metric("tidegate_presence_memberships").await?, 3);
     Ok(())
 }
 

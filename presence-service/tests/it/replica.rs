@@ -27,6 +27,15 @@ pub(crate) struct Replica {
 
 impl Replica {
     pub(crate) async fn start(server: &NatsServer, name: &str) -> Result<Self> {
+        Self::start_with(server, name, &[]).await
+    }
+
+    /// The same with these arguments, too.
+    pub(crate) async fn start_with(
+        server: &NatsServer,
+        name: &str,
+        arguments: &[&str],
+    ) -> Result<Self> {
         let probes = address::free()?.to_string();
         let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate-presence"));
         command.args([
@@ -39,6 +48,7 @@ impl Replica {
             "--metrics-address",
             &probes,
         ]);
+        command.args(arguments);
         let mut program = Program::start(command)?;
         let line = program.next_line().await?;
         let address = line.strip_prefix("listening on ");

@@ -5,6 +5,7 @@ mod client;
 mod collector;
 mod hooks;
 mod http;
+mod labels;
 mod secrets;
 mod sending;
 mod values;

@@ -1,7 +1,7 @@
 //! Spans that have ended and wait to be sent, and what becomes of all of them in numbers.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use opentelemetry::Context;
@@ -107,15 +107,20 @@ pub(super) fn complain(refusal: &Refusal, count: u64) {
     }
 }
 
-/// Takes spans as they end, as long as there is room.
-#[derive(Debug)]
-pub(super) struct Queue(RwLock<Option<mpsc::Sender<SpanData>>>);
+/// Takes spans as they end, as long as there is room. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(super) struct Queue(Arc<RwLock<Option<mpsc::Sender<SpanData>>>>);
 
 impl Queue {
     /// With room for so many.
     pub(super) fn new(room: usize) -> (Self, mpsc::Receiver<SpanData>) {
         let (sender, receiver) = mpsc::channel(room);
-        (Self(RwLock::new(Some(sender))), receiver)
+        (Self(Arc::new(RwLock::new(Some(sender)))), receiver)
+    }
+
+    /// Takes no more, so that who sends knows when all are sent.
+    pub(super) fn close(&self) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }
 
@@ -136,9 +141,8 @@ impl SpanProcessor for Queue {
         Ok(())
     }
 
-    /// Closes it, so that who sends knows when all are sent.
     fn shutdown_with_timeout(&self, _: Duration) -> OTelSdkResult {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = None;
+        self.close();
         Ok(())
     }
 }

@@ -245,12 +245,32 @@ mod tests {
 
     #[test]
     fn rows_of_before_there_were_versions_are_read() {
-        let row = b"\0\0\0\0\0\0\0\x07\0\0\0\0\0data";
-        let publication = Publication {
+        let plain = Publication {
             data: b"data".as_slice().into(),
             ..Publication::default()
         };
-        assert_eq!(decode(row.as_slice().into()), Ok((7, publication)));
+        let by_client = Publication {
+            info: Some(ClientInfo {
+                user: "u".to_owned(),
+                client: "c".to_owned(),
+                conn_info: b"{}".as_slice().into(),
+                chan_info: Bytes::new(),
+            }),
+            tags: [("t".to_owned(), "v".to_owned())].into(),
+            ..plain.clone()
+        };
+        // What said whether there is a connection that published is the flag of it now.
+        let rows: [(&[u8], Publication); 2] = [
+            (b"\0\0\0\0\0\0\0\x07\0\0\0\0\0data", plain),
+            (
+                b"\0\0\0\0\0\0\0\x07\x01\0\0\0\x01u\0\0\0\x01c\0\0\0\x02{}\0\0\0\0\
+                \0\0\0\x01\0\0\0\x01t\0\0\0\x01vdata",
+                by_client,
+            ),
+        ];
+        for (row, publication) in rows {
+            assert_eq!(decode(row.into()), Ok((7, publication)));
+        }
     }
 
     #[test]

@@ -251,3 +251,57 @@ async fn of_presence() {
         until_some(name, counted).await.unwrap();
     }
 }
+
+/// One stream is better than it has to be, the other as good.
+#[tokio::test]
+async fn of_what_a_confirmation_means() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = config();
+    config["embedded"] = json!({ "data_dir": folder.path(), "sync": "always" });
+    config["channel"]["namespaces"] = json!([
+        { "name": "chat", "history_size": 9, "history_ttl": "1m", "require_durability": "synced" },
+        { "name": "kept", "history_size": 9, "history_ttl": "1m", "require_durability": "replicated" },
+    ]);
+    let gateway = start(None, &config, &[]).await;
+    for (name, expected) in [
+        ("durability{namespace=\"chat\"}", 2),
+        ("durability_required{namespace=\"chat\"}", 2),
+        ("durability{namespace=\"kept\"}", 2),
+        ("durability_required{namespace=\"kept\"}", 1),
+    ] {
+        let value = gateway.metric(&format!("tidegate_stream_{name}")).await;
+        assert_eq!(value.unwrap(), expected, "{name}");
+    }
+}
+
+/// Other nodes are not told who leaves while there is no way to them.
+#[tokio::test]
+async fn of_nats_that_is_lost() {
+    let mut nats = nats().await;
+    let mut config = config();
+    config["channel"]["namespaces"][0]["join_leave"] = json!(true);
+    let gateway = gateway(&nats, &config, &[]).await;
+    let mut client = Client::connect(&gateway).await;
+    client.subscribe("chat:room").await;
+    let counts = async || {
+        let lost = gateway.metric("tidegate_nats_lost").await.unwrap();
+        let dropped = gateway.metric("tidegate_events_dropped").await.unwrap();
+        (lost, dropped)
+    };
+    assert_eq!(counts().await, (0, 0));
+    nats.kill().unwrap();
+    let is_lost = async || (counts().await == (1, 0)).then_some(());
+    until_some("nats is lost", is_lost).await.unwrap();
+    let unsubscribe = json!({ "channel": "chat:room" });
+    client.ask("unsubscribe", unsubscribe).await;
+    let is_dropped = async || (counts().await == (1, 1)).then_some(());
+    until_some("the leave is dropped", is_dropped)
+        .await
+        .unwrap();
+    nats.restart().await.unwrap();
+    let ready = async || (gateway.get("/ready").await.ok()?.0 == 200).then_some(());
+    until_some("nats is back", ready).await.unwrap();
+    client.subscribe("chat:room").await;
+    // That it was away is counted once, however often it was tried to reach it.
+    assert_eq!(counts().await, (1, 1));
+}
