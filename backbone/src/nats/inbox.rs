@@ -13,7 +13,7 @@ use tokio::sync::{Notify, oneshot};
 use super::metadata;
 
 /// Answers of one row that are kept until it is whole; the others are dropped, which its reader notices.
-const ROW_LIMIT: usize = 2_048;
+const ROW_LIMIT: usize = 4_096;
 
 /// One answer.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -15,7 +15,7 @@ use super::link::Link;
 use super::messages;
 use super::metadata;
 use super::monitoring::Monitoring;
-use super::streams::{DELETED, Keeping, KeptStream, READS, Roll, Streams};
+use super::streams::{DELETED, Keeping, KeptStream, PROOFS, READS, Roll, Streams};
 use super::subscriptions::{Entry, Subscriptions};
 use super::wire::{ServerInfo, encoder};
 use crate::{Channel, Ear, Error, Listener, StreamOptions, Subjects, Subscription};
@@ -34,6 +34,8 @@ pub(super) struct Node {
     pub(super) look: Notify,
     /// Reads of streams that may be under way.
     pub(super) reads: Semaphore,
+    /// The same of proofs that nothing is missing, for those who read together.
+    pub(super) proofs: Semaphore,
     /// Whose connection they go over, where there are streams.
     pub(super) reader: Option<Arc<Self>>,
     /// What its connection is for, in a word for the log.
@@ -99,6 +101,7 @@ impl Node {
             inbox: Arc::new(Inbox::new()),
             look: Notify::new(),
             reads: Semaphore::new(READS),
+            proofs: Semaphore::new(PROOFS),
             reader,
             carries: "messages",
             id_prefix: format!("{:016x}", rand::random::<u64>()),

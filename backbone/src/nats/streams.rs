@@ -42,7 +42,7 @@ use mark::Mark;
 use namespace::Namespace;
 use publishing::Sent;
 pub(super) use publishing::{publish, settle};
-pub(super) use reading::{READS, read};
+pub(super) use reading::{PROOFS, READS, read};
 pub(super) use removing::remove;
 pub(super) use roll::{Roll, leave};
 use settings::Info;

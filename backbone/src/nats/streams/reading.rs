@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
-use tokio::sync::SemaphorePermit;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::removing::{self, Marks};
@@ -29,6 +29,9 @@ const BATCH_BYTES: usize = 4 * 1024 * 1024;
 /// messages of a channel, and does no other read of the node meanwhile: where these are far apart that takes 0.1 s and more.
 pub(in crate::nats) const READS: usize = 4;
 
+/// Proofs of a node that are under way for those who read together: they are looked up.
+pub(in crate::nats) const PROOFS: usize = 64;
+
 /// Time for a read of what came after an offset to have its turn.
 pub(super) const TURN: Duration = Duration::from_secs(60);
 
@@ -45,9 +48,9 @@ pub(in crate::nats) async fn read(
     }
 }
 
-/// Waits for one of the reads that may be under way.
-async fn turn(node: &Node, patience: Duration) -> Result<SemaphorePermit<'_>, Error> {
-    let turn = timeout(patience, node.reads.acquire()).await;
+/// Waits for one of the reads, or proofs, that may be under way.
+async fn turn(turns: &Semaphore, patience: Duration) -> Result<SemaphorePermit<'_>, Error> {
+    let turn = timeout(patience, turns.acquire()).await;
     turn.ok().and_then(Result::ok).ok_or_else(crowded)
 }
 
@@ -149,7 +152,12 @@ impl Reading<'_> {
                         .gather(node, self.channel, wanted)
                         .await?;
                 }
-                let turn = turn(node, TURN).await?;
+                let turns = if wanted.is_done() {
+                    &node.proofs
+                } else {
+                    &node.reads
+                };
+                let turn = turn(turns, TURN).await?;
                 self.deadline = Instant::now() + PATIENCE;
                 turn
             }
@@ -200,7 +208,7 @@ impl Reading<'_> {
     }
 
     async fn backward(mut self, before: u64, range: Range) -> Result<Page, Error> {
-        let _turn = turn(self.node, PATIENCE).await?;
+        let _turn = turn(&self.node.reads, PATIENCE).await?;
         self.deadline = Instant::now() + PATIENCE;
         let end = match self.top.is_empty {
             true => 0,

@@ -32,8 +32,8 @@ const BATCH_BYTES: usize = 4 * 1024 * 1024;
 const GATHERED: usize = 256 * 1024 * 1024;
 
 /// Reads come in while places are asked for: a sweep begins when none came for so long, or after [`GATHERING`].
-const QUIET: Duration = Duration::from_millis(50);
-const GATHERING: Duration = Duration::from_secs(1);
+const QUIET: Duration = Duration::from_millis(200);
+const GATHERING: Duration = Duration::from_secs(2);
 
 /// Gets without a message in a row, [`PAUSE`] apart, after which a sweep ends: a copy may lag.
 const EMPTY: u32 = 5;
