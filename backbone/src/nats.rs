@@ -21,6 +21,7 @@ mod connection;
 mod connector;
 mod counters;
 mod inbox;
+mod jetstream;
 mod link;
 mod messages;
 mod metadata;
@@ -100,19 +101,18 @@ impl Nats {
             keeping,
             Monitoring::new(&options.monitoring_urls),
         ));
-        let mut tasks = Vec::new();
-        if let Some(reader) = &node.reader {
-            let options = options.clone();
-            tasks.push(start(reader, options).await?);
-            let streams = tokio::spawn(streams::keep(Arc::clone(&node)));
-            tasks.push(streams.abort_handle());
-        }
-        tasks.push(start(&node, options).await?);
-        Ok(Self {
+        let mut nats = Self {
             node,
             timeout,
-            tasks,
-        })
+            tasks: Vec::new(),
+        };
+        if let Some(reader) = &nats.node.reader {
+            let reads = start(reader, options.clone()).await?;
+            let streams = tokio::spawn(streams::keep(Arc::clone(&nats.node)));
+            nats.tasks.extend([reads, streams.abort_handle()]);
+        }
+        nats.tasks.push(start(&nats.node, options).await?);
+        Ok(nats)
     }
 
     /// What went wrong so far.

@@ -106,9 +106,7 @@ pub fn encode_push(push: &Push) -> Result<Encoded, EncodeError> {
 /// # Errors
 /// [`EncodeError::NotJson`] when a payload in it is not JSON.
 pub(crate) fn encode_publication(publication: &Publication) -> Result<Box<RawValue>, EncodeError> {
-    let line = line::write_line(&body::PublicationBody::from(publication))?;
-    let text = String::from_utf8(line).map_err(|_| EncodeError::NotJson)?;
-    RawValue::from_string(text).map_err(|_| EncodeError::NotJson)
+    line::write_raw(&body::PublicationBody::from(publication))
 }
 
 /// Whether `data` is one JSON value, however deep.

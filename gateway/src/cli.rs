@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use tidegate_service::{Access, ProbeTls};
 
 use crate::auth::{OriginPolicy, Verifier};
@@ -17,7 +17,7 @@ use crate::transport;
 ///
 /// Without a command, serves clients until SIGTERM or SIGINT.
 #[derive(Debug, Parser)]
-#[command(name = "tidegate", version, after_help = SOURCES)]
+#[command(version)]
 pub struct Cli {
     #[command(flatten)]
     flags: Flags,
@@ -25,14 +25,29 @@ pub struct Cli {
     command: Option<Command>,
 }
 
-const SOURCES: &str = "\
+impl Cli {
+    /// Reads the arguments of the program of this name; ends the process where they are wrong, or ask for help.
+    pub fn read(name: &'static str, arguments: impl IntoIterator<Item = OsString>) -> Self {
+        let matches = of_program(name).get_matches_from(arguments);
+        Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+    }
+}
+
+/// The command line, as the program of this name tells of it.
+fn of_program(name: &'static str) -> clap::Command {
+    let sources = format!(
+        "\
 Options come from the configuration file, from the environment (client.insecure is
 TIDEGATE_CLIENT_INSECURE) and from flags; the later one wins. Without --config or
 TIDEGATE_CONFIG there is no file: none is searched for.
 
-  tidegate default-config --format yaml > tidegate.yaml
-  tidegate --config tidegate.yaml
-  tidegate token --user alice --config tidegate.yaml";
+  {name} default-config --format yaml > tidegate.yaml
+  {name} --config tidegate.yaml
+  {name} token --user alice --config tidegate.yaml"
+    );
+    let command = Cli::command().name(name).bin_name(name);
+    command.after_help(sources)
+}
 
 /// Flags of every command.
 #[derive(Debug, Args)]

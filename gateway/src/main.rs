@@ -10,7 +10,10 @@ use tikv_jemallocator::Jemalloc;
 static ALLOCATOR: Jemalloc = Jemalloc;
 
 fn main() -> ExitCode {
-    program::main(std::env::args_os(), std::env::vars_os(), |loaded| {
-        program::serve(loaded, WithoutNats::Refuse, |_, _| Ok(()), |_| {})
-    })
+    program::main(
+        "tidegate-gateway",
+        std::env::args_os(),
+        std::env::vars_os(),
+        |loaded| program::serve(loaded, WithoutNats::Refuse, |_, _| Ok(()), |_| {}),
+    )
 }

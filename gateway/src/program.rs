@@ -6,7 +6,6 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use clap::Parser;
 use tidegate_backbone::embedded::{Embedded, OpenError};
 use tidegate_backbone::nats::{ConnectError, Nats};
 use tidegate_backbone::{Backbone, Storage, StreamOptions};
@@ -57,13 +56,14 @@ pub enum ServeError {
     Runtime(std::io::Error),
 }
 
-/// Does what the command line asks for. `serve` is called for a node that is to serve clients.
+/// Does what the command line of the program of this name asks for. `serve` is called for a node that is to serve clients.
 pub fn main(
+    name: &'static str,
     arguments: impl IntoIterator<Item = OsString>,
     environment: impl IntoIterator<Item = (OsString, OsString)>,
     serve: impl FnOnce(Loaded) -> Result<(), ServeError>,
 ) -> ExitCode {
-    let outcome = match Cli::parse_from(arguments).action(environment) {
+    let outcome = match Cli::read(name, arguments).action(environment) {
         Ok(Action::Serve(loaded)) => serve(*loaded).map_err(|error| error.to_string()),
         Ok(Action::Correct(loaded)) => {
             let mut loaded = loaded;

@@ -11,16 +11,21 @@ use tikv_jemallocator::Jemalloc;
 static ALLOCATOR: Jemalloc = Jemalloc;
 
 fn main() -> ExitCode {
-    program::main(std::env::args_os(), std::env::vars_os(), |mut loaded| {
-        let token = development::prepare(&mut loaded);
-        let services = |config: &_, backbone: &_| {
-            Ok((
-                history::start(config, backbone)?,
-                presence::start(config, backbone)?,
-            ))
-        };
-        program::serve(loaded, WithoutNats::Embedded, services, |server| {
-            development::greet(server, token.as_deref());
-        })
-    })
+    program::main(
+        "tidegate",
+        std::env::args_os(),
+        std::env::vars_os(),
+        |mut loaded| {
+            let token = development::prepare(&mut loaded);
+            let services = |config: &_, backbone: &_| {
+                Ok((
+                    history::start(config, backbone)?,
+                    presence::start(config, backbone)?,
+                ))
+            };
+            program::serve(loaded, WithoutNats::Embedded, services, |server| {
+                development::greet(server, token.as_deref());
+            })
+        },
+    )
 }

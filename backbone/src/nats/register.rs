@@ -17,9 +17,9 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::inbox::{Answer, Wants};
+use super::jetstream::{ApiError, PATIENCE, Request, ask, parse};
 use super::messages;
 use super::node::Node;
-use super::streams::{ApiError, PATIENCE, Request, ask, parse};
 use crate::register::is_key;
 use crate::{Error, Register, RegisterOptions, Storage, Topic, Watch};
 use watch::NatsWatch;

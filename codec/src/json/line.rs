@@ -4,7 +4,7 @@ use bytes::Bytes;
 use memchr::memchr2;
 use serde::ser::Error;
 use serde::{Serialize, Serializer};
-use serde_json::value::RawValue;
+use serde_json::value::{RawValue, to_raw_value};
 
 use crate::{EncodeError, Encoded};
 
@@ -13,21 +13,31 @@ use crate::{EncodeError, Encoded};
 /// # Errors
 /// [`EncodeError::NotJson`] for a payload that is not JSON; nothing else in a message can fail.
 pub(super) fn write(message: &impl Serialize) -> Result<Encoded, EncodeError> {
-    write_line(message).map(Encoded::from)
+    let mut line = serde_json::to_vec(message).map_err(|_| EncodeError::NotJson)?;
+    if has_breaks(&line) {
+        line.retain(|byte| !matches!(byte, b'\n' | b'\r'));
+    }
+    Ok(line.into())
 }
 
-/// The same, as bytes of its own.
+/// The same, to be embedded in other messages.
 ///
 /// # Errors
 /// The same.
-pub(super) fn write_line(message: &impl Serialize) -> Result<Vec<u8>, EncodeError> {
-    let mut line = serde_json::to_vec(message).map_err(|_| EncodeError::NotJson)?;
-    // The serializer writes no raw line breaks, and inside JSON strings they are escaped: any found here is white
-    // space between the tokens of a payload.
-    if memchr2(b'\n', b'\r', &line).is_some() {
-        line.retain(|byte| !matches!(byte, b'\n' | b'\r'));
+pub(super) fn write_raw(message: &impl Serialize) -> Result<Box<RawValue>, EncodeError> {
+    let raw = to_raw_value(message).map_err(|_| EncodeError::NotJson)?;
+    if !has_breaks(raw.get().as_bytes()) {
+        return Ok(raw);
     }
-    Ok(line)
+    let mut line = String::from(Box::<str>::from(raw));
+    line.retain(|character| !matches!(character, '\n' | '\r'));
+    RawValue::from_string(line).map_err(|_| EncodeError::NotJson)
+}
+
+/// Whether there are raw line breaks. The serializer writes none, and inside JSON strings they are escaped: any are white space
+/// between the tokens of a payload.
+fn has_breaks(line: &[u8]) -> bool {
+    memchr2(b'\n', b'\r', line).is_some()
 }
 
 /// Whether a field is left out, being zero, false, empty or none.

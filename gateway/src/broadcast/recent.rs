@@ -1,7 +1,7 @@
 //! A publication as a node has it at hand: what clients are given of it, and what that takes.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
@@ -64,7 +64,9 @@ pub(crate) struct Recent {
     base: Option<Bytes>,
     /// Offset up to which the channel has nothing but this publication.
     after: u64,
-    /// What replies to clients that come back hold of it; nothing until the first one does.
+    /// A reply to a client that came back held it.
+    was_shared: AtomicBool,
+    /// What further ones hold of it.
     shared: OnceLock<Box<SharedForms>>,
     /// What `shared` is charged to.
     budget: Option<Arc<Budget>>,
@@ -96,6 +98,7 @@ impl Recent {
             since: Instant::now(),
             base: None,
             after: 0,
+            was_shared: AtomicBool::new(false),
             shared: OnceLock::new(),
             budget: None,
         }
@@ -150,21 +153,26 @@ impl Recent {
         size_of::<Self>() + ROUNDING + self.data.len() + extra
     }
 
-    /// It as replies hold it; `None` if there is no such form.
-    pub(crate) fn shared(&self, form: Form) -> Option<&SharedPublication> {
+    /// It as replies hold it; `None` if there is no such form. It is kept from the second one on: of many channels, only one
+    /// client ever comes back.
+    pub(crate) fn shared(&self, form: Form) -> Option<SharedPublication> {
+        if !self.was_shared.swap(true, Ordering::Relaxed) {
+            return self.share(form);
+        }
         let forms = self.shared.get_or_init(|| {
             self.charge(size_of::<SharedForms>());
             Box::default()
         });
         let share = || {
-            if !form.format().accepts(&self.data) {
-                return None;
-            }
-            let shared = SharedPublication::new(self.form(form), form.format()).ok()?;
+            let shared = self.share(form)?;
             self.charge(shared.size());
             Some(shared)
         };
-        forms[form.index()].get_or_init(share).as_ref()
+        forms[form.index()].get_or_init(share).clone()
+    }
+
+    fn share(&self, form: Form) -> Option<SharedPublication> {
+        SharedPublication::new(self.form(form), form.format()).ok()
     }
 
     fn charge(&self, bytes: usize) {
@@ -281,25 +289,25 @@ mod tests {
     }
 
     #[test]
-    fn what_replies_hold_of_it_is_made_once_a_form() {
-        let json = Form::Plain(Format::Json);
-        let seen = recent(b"1");
-        let twice = (seen.shared(json).unwrap(), seen.shared(json).unwrap());
-        assert!(std::ptr::eq(twice.0, twice.1));
+    fn what_is_no_json_is_left_out_for_json_clients_alone() {
         let unreadable = recent(b"{");
-        assert!(unreadable.shared(json).is_none());
-        assert!(unreadable.shared(Form::Plain(Format::Protobuf)).is_some());
+        for _ in 0..3 {
+            assert_eq!(unreadable.shared(Form::Plain(Format::Json)), None);
+            assert_eq!(unreadable.shared(Form::Whole(Format::Json)), None);
+            assert!(unreadable.shared(Form::Plain(Format::Protobuf)).is_some());
+        }
     }
 
     #[test]
-    fn what_replies_hold_of_it_is_charged_for_as_long_as_it_is_there() {
+    fn what_replies_hold_of_it_is_kept_from_the_second_one_on_and_charged_for_once_a_form() {
         let budget = Budget::new(1_000);
         let seen = recent(b"1").behind(None, 0, &budget);
+        let json = seen.shared(Form::Plain(Format::Json)).unwrap();
         assert_eq!(budget.held(), 0);
-        seen.shared(Form::Plain(Format::Json)).unwrap();
+        assert_eq!(seen.shared(Form::Plain(Format::Json)).unwrap(), json);
         let one = budget.held();
         assert!(one > size_of::<SharedForms>() + 1);
-        seen.shared(Form::Plain(Format::Json)).unwrap();
+        assert_eq!(seen.shared(Form::Plain(Format::Json)).unwrap(), json);
         assert_eq!(budget.held(), one);
         seen.shared(Form::Plain(Format::Protobuf)).unwrap();
         assert!(budget.held() > one);

@@ -1,7 +1,5 @@
 //! What arguments ask for.
 
-use clap::CommandFactory;
-
 use super::*;
 
 fn action(arguments: &[&str], environment: &[(&str, &str)]) -> Result<Action, Faults> {
@@ -26,6 +24,21 @@ fn arguments_are_well_formed() {
     assert!(Cli::try_parse_from(["tidegate", "--set", "client.insecure"]).is_err());
     assert!(Cli::try_parse_from(["tidegate", "token"]).is_err());
     assert!(Cli::try_parse_from(["tidegate", "token", "--user", "u", "--ttl", "60"]).is_err());
+}
+
+#[test]
+fn help_names_the_program_that_was_asked() {
+    for name in ["tidegate", "tidegate-gateway"] {
+        let help = of_program(name).render_help().to_string();
+        assert!(
+            help.contains(&format!("Usage: {name} [OPTIONS] [COMMAND]")),
+            "{help}"
+        );
+        assert!(
+            help.contains(&format!("\n  {name} --config tidegate.yaml\n")),
+            "{help}"
+        );
+    }
 }
 
 #[test]

@@ -56,7 +56,7 @@ impl Connection {
                 (true, true) => Form::Whole(format),
                 (true, false) => Form::Patch(format),
             };
-            publications.extend(recent.shared(form).cloned());
+            publications.extend(recent.shared(form));
         }
         publications
     }

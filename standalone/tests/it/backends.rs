@@ -3,7 +3,7 @@
 mod hooks;
 mod permissions;
 mod sessions;
-mod snippets;
+pub(crate) mod snippets;
 
 use serde_json::{Value, json};
 use tidegate_proto::gateway as proto;

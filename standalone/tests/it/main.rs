@@ -17,6 +17,7 @@ mod outage;
 mod port;
 mod presence;
 mod presence_service;
+mod readme;
 mod redaction;
 mod removal;
 mod scenario;

@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::{Info, NatsRegister};
 use crate::nats::inbox::{Answer, Wants};
-use crate::nats::streams::{PATIENCE, ask};
+use crate::nats::jetstream::{PATIENCE, ask};
 use crate::nats::subscriptions::Entry;
 use crate::{Change, Ear, Error, Heard, News, Subscription, Watch};
 

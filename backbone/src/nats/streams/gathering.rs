@@ -7,10 +7,11 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot::{self, Sender};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, timeout};
 
 use super::PATIENCE;
-use super::tops::{AT_ONCE, tops_until};
+use super::reading::{TURN, crowded};
+use super::tops::{TOGETHER, of_all};
 use crate::nats::node::Node;
 use crate::{Channel, Error, Top};
 
@@ -25,6 +26,7 @@ pub(super) struct Gathering {
 #[derive(Debug)]
 struct Question {
     channel: Channel,
+    since: Instant,
     answer: Sender<Result<Top, Error>>,
 }
 
@@ -33,25 +35,24 @@ impl Gathering {
     ///
     /// # Errors
     /// [`Error::Unavailable`] when the stream does not answer in time.
-    pub(super) async fn top(
-        &self,
-        node: &Node,
-        channel: &Channel,
-        deadline: Instant,
-    ) -> Result<Top, Error> {
+    pub(super) async fn top(&self, node: &Node, channel: &Channel) -> Result<Top, Error> {
+        let top = timeout(TURN, self.answer(node, channel));
+        top.await.map_err(|_| crowded())?
+    }
+
+    async fn answer(&self, node: &Node, channel: &Channel) -> Result<Top, Error> {
         loop {
             let (answer, mut answered) = oneshot::channel();
-            let channel = channel.clone();
-            self.waiting().push(Question { channel, answer });
+            self.waiting().push(Question {
+                channel: channel.clone(),
+                since: Instant::now(),
+                answer,
+            });
             let answer = loop {
                 tokio::select! {
                     biased;
                     answer = &mut answered => break answer,
                     _lead = self.lead.lock() => self.ask(node).await,
-                    () = sleep_until(deadline) => {
-                        let reason = "the stream does not say in time where a channel is";
-                        return Err(Error::Unavailable(reason.to_owned()));
-                    }
                 }
             };
             // Otherwise who led has given up.
@@ -61,23 +62,32 @@ impl Gathering {
         }
     }
 
-    /// Asks for those who wait.
+    /// Asks for those who wait. If the stream does not answer, who has waited for as long as it may take waits no more.
     async fn ask(&self, node: &Node) {
-        let questions = self.take();
+        let questions = self.take(|waiting| waiting.len().min(TOGETHER));
         let channels: Vec<_> = questions.iter().map(|it| it.channel.clone()).collect();
-        let found = tops_until(node, &channels, Instant::now() + PATIENCE).await;
-        for (index, question) in questions.into_iter().enumerate() {
-            let answer = found.as_ref().map(|tops| tops[index].clone());
-            // Who has given up needs none.
-            let _gone = question.answer.send(answer.map_err(Error::clone));
+        // Who has given up needs no answer.
+        match of_all(node, &channels).await {
+            Ok(tops) => {
+                for (question, top) in questions.into_iter().zip(tops) {
+                    let _gone = question.answer.send(Ok(top));
+                }
+            }
+            Err(error) => {
+                let is_late = |it: &Question| it.since.elapsed() >= PATIENCE;
+                let late = self.take(|waiting| waiting.partition_point(is_late));
+                for question in questions.into_iter().chain(late) {
+                    let _gone = question.answer.send(Err(error.clone()));
+                }
+            }
         }
     }
 
-    /// The first who wait and have not given up.
-    fn take(&self) -> Vec<Question> {
+    /// So many of the first who wait and have not given up.
+    fn take(&self, count: impl FnOnce(&[Question]) -> usize) -> Vec<Question> {
         let mut waiting = self.waiting();
         waiting.retain(|it| !it.answer.is_closed());
-        let count = waiting.len().min(AT_ONCE);
+        let count = count(&waiting);
         waiting.drain(..count).collect()
     }
 

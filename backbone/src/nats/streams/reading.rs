@@ -6,14 +6,14 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::removing::{self, Marks};
 use super::settings;
-use super::tops::{newest, of_leader, top_until};
-use super::{KeptStream, PATIENCE, PAUSE, get};
+use super::tops::{newest, of_leader, of_one};
+use super::{KeptStream, PATIENCE, PAUSE, Wants, ask};
 use crate::nats::inbox::Answer;
 use crate::nats::metadata;
 use crate::nats::node::Node;
@@ -102,19 +102,18 @@ impl Wanted {
 }
 
 pub(super) async fn begin<'a>(node: &'a Node, channel: &'a Channel) -> Result<Reading<'a>, Error> {
-    let deadline = Instant::now() + PATIENCE;
     let stream = node
         .streams
         .of(channel)
         .ok_or_else(|| Error::NotKept(channel.clone()))?;
-    let top = top_until(node, channel, deadline).await?;
+    let top = of_one(node, channel).await?;
     Ok(Reading {
         node,
         stream,
         channel,
         subject: node.subjects.publication(channel),
         top,
-        deadline,
+        deadline: Instant::now() + PATIENCE,
     })
 }
 
@@ -308,6 +307,22 @@ impl Reading<'_> {
             has_more,
         }
     }
+}
+
+/// Asks a copy of a stream for a row of messages, over the connection for that.
+pub(super) async fn get(
+    node: &Node,
+    stream: &KeptStream,
+    request: &Value,
+    deadline: Instant,
+) -> Result<Vec<Answer>, Error> {
+    let subject = format!("$JS.API.DIRECT.GET.{}", stream.name);
+    let reader = node.reader.as_deref().unwrap_or(node);
+    let found = ask(reader, &subject, request, Wants::Row, deadline).await;
+    if found.is_err() {
+        node.look.notify_one();
+    }
+    found
 }
 
 pub(super) fn offset(publication: &Publication) -> u64 {

@@ -47,6 +47,7 @@ struct Peer {
 
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct InfoState {
+    pub(super) messages: u64,
     pub(super) first_seq: u64,
     pub(super) last_seq: u64,
     last_ts: String,

@@ -13,8 +13,8 @@ use serde_json::json;
 use tokio::sync::oneshot::{self, Sender};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::reading::{TURN, Wanted, crowded};
-use super::{KeptStream, PATIENCE, PAUSE, get};
+use super::reading::{TURN, Wanted, crowded, get};
+use super::{KeptStream, PATIENCE, PAUSE};
 use crate::nats::metadata;
 use crate::nats::node::Node;
 use crate::{Channel, Error};

@@ -11,12 +11,15 @@ use tokio::time::Instant;
 
 use super::mark::Mark;
 use super::settings;
-use super::{KeptStream, PATIENCE, Wants, ask, parse};
+use super::{Answer, KeptStream, PATIENCE, Wants, ask, parse};
 use crate::nats::node::Node;
 use crate::{Channel, Epoch, Error, Position, Top};
 
-/// Places that are asked for at the same time.
-pub(super) const AT_ONCE: usize = 256;
+/// Places that are asked for at the same time, one by one.
+const AT_ONCE: usize = 256;
+
+/// The most places that a copy tells in one answer.
+pub(super) const TOGETHER: usize = 1_024;
 
 /// Places for which it is worth to ask a copy.
 const MANY: usize = 8;
@@ -27,32 +30,25 @@ const MAX_BYTES: usize = 4 * 1024 * 1024;
 /// JetStream's code for a subject without a message.
 const NO_MESSAGE: u64 = 10037;
 
-/// The newest place of each channel, with the epoch that the streams had before and after: one that was made anew meanwhile
-/// has other offsets.
+/// The newest place of each channel; one is asked for together with those that others ask for.
 pub(in crate::nats) async fn tops(node: &Node, channels: &[Channel]) -> Result<Vec<Top>, Error> {
-    let deadline = Instant::now() + PATIENCE;
     match channels {
-        [channel] => Ok(vec![top_until(node, channel, deadline).await?]),
-        channels => tops_until(node, channels, deadline).await,
+        [channel] => Ok(vec![of_one(node, channel).await?]),
+        channels => of_all(node, channels).await,
     }
 }
 
-/// The newest place of a channel, asked for together with those of others.
-pub(super) async fn top_until(
-    node: &Node,
-    channel: &Channel,
-    deadline: Instant,
-) -> Result<Top, Error> {
+/// The newest place of a channel, asked for together with those that others ask for.
+pub(super) async fn of_one(node: &Node, channel: &Channel) -> Result<Top, Error> {
     let stream = node.streams.of(channel);
     let stream = stream.ok_or_else(|| Error::NotKept(channel.clone()))?;
-    stream.gathering.top(node, channel, deadline).await
+    stream.gathering.top(node, channel).await
 }
 
-pub(super) async fn tops_until(
-    node: &Node,
-    channels: &[Channel],
-    deadline: Instant,
-) -> Result<Vec<Top>, Error> {
+/// The newest place of each channel, with the epoch that the streams had before and after: one that was made anew meanwhile
+/// has other offsets.
+pub(super) async fn of_all(node: &Node, channels: &[Channel]) -> Result<Vec<Top>, Error> {
+    let deadline = Instant::now() + PATIENCE;
     let of = |channel| node.streams.of(channel);
     let mut streams: Vec<&KeptStream> = channels.iter().filter_map(of).collect();
     streams.sort_unstable_by_key(|stream| &stream.name);
@@ -111,17 +107,26 @@ async fn at_once<'a>(
     channels: &[&'a Channel],
     deadline: Instant,
 ) -> Result<Vec<(&'a Channel, Top)>, Error> {
-    let confirmed = settings::info(node, stream, None, deadline).await?;
+    let confirmed = settings::info(node, stream, None, deadline).await?.state;
+    let top = |offset, is_empty| {
+        let epoch = epoch.clone();
+        let position = Position { epoch, offset };
+        Top { position, is_empty }
+    };
+    if confirmed.messages == 0 {
+        let nothing = channels
+            .iter()
+            .map(|it| (*it, top(confirmed.last_seq, true)));
+        return Ok(nothing.collect());
+    }
     let mut tops = Vec::with_capacity(channels.len());
-    for some in channels.chunks(AT_ONCE) {
+    for some in channels.chunks(TOGETHER) {
         let subject = |channel: &&Channel| node.subjects.publication(channel);
         let subjects: Vec<_> = some.iter().map(subject).collect();
-        let api = format!("$JS.API.DIRECT.GET.{}", stream.name);
-        let request = json!({ "multi_last": subjects, "batch": AT_ONCE, "max_bytes": MAX_BYTES });
-        let answers = ask(node, &api, &request, Wants::Row, deadline).await?;
+        let answers = newest_of(node, stream, &subjects, confirmed.last_seq, deadline).await?;
         let number = |name: &str| answers.last()?.header(name)?.parse::<u64>().ok();
         let reached = number("Nats-UpTo-Sequence").unwrap_or(0);
-        if reached < confirmed.state.last_seq {
+        if reached < confirmed.last_seq {
             continue;
         }
         let is_whole = number("Nats-Num-Pending") == Some(0);
@@ -131,15 +136,40 @@ async fn at_once<'a>(
             .collect();
         for (channel, subject) in some.iter().zip(&subjects) {
             let offset = offsets.get(&**subject).copied();
-            if let Some(offset) = offset.or(is_whole.then_some(reached)) {
-                let is_empty = !offsets.contains_key(&**subject);
-                let epoch = Epoch::clone(epoch);
-                let position = Position { epoch, offset };
-                tops.push((*channel, Top { position, is_empty }));
+            if let Some(known) = offset.or(is_whole.then_some(reached)) {
+                tops.push((*channel, top(known, offset.is_none())));
             }
         }
     }
     Ok(tops)
+}
+
+/// The newest message of each subject, and behind them how far the copy is that answers. It does not say that where it has
+/// none of them; then it is asked again, for the one too that is the stream's newest, which is there.
+async fn newest_of(
+    node: &Node,
+    stream: &KeptStream,
+    subjects: &[String],
+    last: u64,
+    deadline: Instant,
+) -> Result<Vec<Answer>, Error> {
+    let api = format!("$JS.API.DIRECT.GET.{}", stream.name);
+    let ask = async |subjects: &[&String]| {
+        let request =
+            json!({ "multi_last": subjects, "batch": TOGETHER + 1, "max_bytes": MAX_BYTES });
+        ask(node, &api, &request, Wants::Row, deadline).await
+    };
+    let mut subjects: Vec<_> = subjects.iter().collect();
+    let answers = ask(&subjects).await?;
+    if answers[0].status() != Some("404") {
+        return Ok(answers);
+    }
+    let newest = message(node, stream, &json!({ "seq": last }), deadline).await?;
+    let Some(newest) = newest else {
+        return Ok(answers);
+    };
+    subjects.push(&newest.subject);
+    ask(&subjects).await
 }
 
 async fn top(node: &Node, channel: &Channel, deadline: Instant) -> Result<Top, Error> {
@@ -195,6 +225,7 @@ pub(super) async fn of_leader(
 /// A stored message, as the stream's leader tells of it.
 #[derive(Deserialize)]
 pub(super) struct Stored {
+    subject: String,
     pub(super) seq: u64,
     /// The payload, in base64.
     #[serde(default)]

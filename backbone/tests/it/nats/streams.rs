@@ -339,27 +339,41 @@ async fn servers_that_sync_are_known_by_their_monitoring() {
     assert_eq!(found, (Durability::Accepted, false));
 }
 
-/// However many channels are asked for at the same time, the server is asked a few times.
+/// However many channels are asked for at the same time, the server is asked a few times, whether they have something or not.
 #[tokio::test]
 async fn places_that_are_asked_for_at_the_same_time_are_asked_for_together() {
-    const CHANNELS: usize = 400;
     let server = NatsServer::start_with(JETSTREAM).await.unwrap();
     let node = node(&server, 1).await;
-    let room = |number| Channel::parse(&format!("kept:{number}")).unwrap();
-    let mut positions = Vec::new();
+    let nothing = vec![(0, true); CHANNELS];
+    assert_eq!(asked_together(&server, &node).await, nothing);
+    let other = Channel::parse("kept:other").unwrap();
+    node.publish(&other, publication("1")).await.unwrap();
+    let nothing = vec![(1, true); CHANNELS];
+    assert_eq!(asked_together(&server, &node).await, nothing);
+    let mut published = Vec::new();
     for number in 0..CHANNELS {
-        let position = node.publish(&room(number), publication("1")).await;
-        positions.push(position.unwrap().unwrap());
+        let position = node.publish(&numbered(number), publication("1")).await;
+        published.push((position.unwrap().unwrap().offset, false));
     }
+    assert_eq!(asked_together(&server, &node).await, published);
+}
+
+const CHANNELS: usize = 400;
+
+fn numbered(number: usize) -> Channel {
+    Channel::parse(&format!("kept:{number}")).unwrap()
+}
+
+/// Asks for each channel at the same time; the offsets, and whether there is nothing.
+async fn asked_together(server: &NatsServer, node: &Nats) -> Vec<(u64, bool)> {
     let client = async_nats::connect(server.url()).await.unwrap();
     let mut questions = client.subscribe("$JS.API.>").await.unwrap();
     client.flush().await.unwrap();
     let tops = (0..CHANNELS).map(async |number| {
-        let top = node.tops(&[room(number)]).await.unwrap().remove(0);
-        assert!(!top.is_empty);
-        top.position
+        let top = node.tops(&[numbered(number)]).await.unwrap().remove(0);
+        (top.position.offset, top.is_empty)
     });
-    assert_eq!(join_all(tops).await, positions);
+    let tops = join_all(tops).await;
     // What is asked last is heard last.
     let last = "$JS.API.STREAM.NAMES";
     client.publish(last, "".into()).await.unwrap();
@@ -371,4 +385,5 @@ async fn places_that_are_asked_for_at_the_same_time_are_asked_for_together() {
         count += 1;
     }
     assert!((1..CHANNELS / 10).contains(&count), "{count} questions");
+    tops
 }

@@ -76,7 +76,7 @@ async fn kill_some(count: usize, mut random: StdRng) -> Result<()> {
     let mut replicas = Vec::new();
     for _ in 0..count {
         // One after the other: the first makes the tables.
-        replicas.push(world.start_with(&arguments).await?);
+        replicas.push(ready(&world, &arguments).await?);
     }
     let load = Arc::<Load>::default();
     let publishing = {
@@ -94,7 +94,7 @@ async fn kill_some(count: usize, mut random: StdRng) -> Result<()> {
         let (_, survivor) = &mut replicas[killed];
         finds_what_was_acknowledged(survivor, &world, &load).await?;
         for replica in &mut replicas[..killed] {
-            *replica = world.start_with(&arguments).await?;
+            *replica = ready(&world, &arguments).await?;
         }
     }
     load.is_over.store(true, Ordering::Relaxed);
@@ -105,6 +105,14 @@ async fn kill_some(count: usize, mut random: StdRng) -> Result<()> {
         load.acknowledged.load(Ordering::Relaxed),
     )
     .await
+}
+
+/// Starts one; it has found the stream, so from now on it must answer.
+async fn ready(world: &World, arguments: &[&str]) -> Result<Replica> {
+    let (program, client) = world.start_with(arguments).await?;
+    let is_there = async || everything(&mut client.clone(), &world.rooms[0]).await.ok();
+    until_some("the stream is found", is_there).await?;
+    Ok((program, client))
 }
 
 /// What was acknowledged before the read began is in it, in order, each once, and proved to be whole.
@@ -128,9 +136,6 @@ async fn finds_what_was_acknowledged(
 async fn all_find_everything(replicas: &mut [Replica], world: &World, count: usize) -> Result<()> {
     anyhow::ensure!(count > KILLS * 10, "{count} publications are no load");
     for (program, client) in replicas {
-        // One that has just begun may not have found the stream.
-        let is_there = async || everything(&mut client.clone(), &world.rooms[0]).await.ok();
-        until_some("the stream is found", is_there).await?;
         assert_eq!(archived(client, count).await?, count as u64, "each once");
         has_all(client, &world.rooms, count).await?;
         program.terminate()?;

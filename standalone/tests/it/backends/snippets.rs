@@ -6,16 +6,13 @@ use std::process::Command;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use futures_util::{SinkExt, StreamExt};
-use serde_json::{Value, json};
+use serde_json::json;
 use tempfile::TempDir;
 use tidegate_testkit::deadline::{until, until_some};
 use tidegate_testkit::go::{go, nats_program};
 use tidegate_testkit::node::{node, node_modules};
 use tidegate_testkit::program::Program;
 use tidegate_testkit::python::python;
-use tokio_tungstenite::connect_async;
-use tokio_tungstenite::tungstenite::Message;
 
 use super::{KEY, ask, listener};
 use crate::scenario::keep;
@@ -126,7 +123,7 @@ fn nats_lines() -> Vec<&'static str> {
 }
 
 /// The program as a user without contexts of its own calls it.
-fn nats_command(line: &str, programs: &Path, home: &Path, url: &str) -> Command {
+pub(crate) fn nats_command(line: &str, programs: &Path, home: &Path, url: &str) -> Command {
     let path = std::env::join_paths([programs, Path::new("/usr/bin"), Path::new("/bin")]);
     let mut command = Command::new("sh");
     command.env_clear();
@@ -241,47 +238,4 @@ async fn the_configurations_of_the_pages_are_correct() {
             assert_eq!(said, "configuration is correct", "{text}");
         }
     }
-}
-
-/// A backend that is nothing but a line of the README.
-#[tokio::test]
-async fn the_nats_program_answers_calls_of_clients() {
-    let programs = tokio::task::spawn_blocking(|| nats_program().unwrap());
-    let programs = programs.await.unwrap();
-    let line = README.lines().map(str::trim_start);
-    let line = line
-        .clone()
-        .find(|it| it.starts_with("nats reply "))
-        .unwrap();
-    let site = Site::start(Backbone::Nats, |config| {
-        config["client"]["allow_anonymous_connect_without_token"] = true.into();
-        config["rpc"] = json!({
-            "proxy": { "endpoint": "nats:app" },
-            "without_namespace": { "proxy_enabled": true },
-        });
-    })
-    .await;
-    let home = tempfile::tempdir().unwrap();
-    let url = site.nats.as_ref().unwrap().url();
-    let line = format!("exec {line}");
-    let command = nats_command(&line, &programs, home.path(), &url);
-    let mut backend = Program::start(command).unwrap();
-    let (mut socket, _) = connect_async(site.near().websocket()).await.unwrap();
-    let connect = json!({ "id": 1, "connect": {} }).to_string();
-    socket.send(Message::text(connect)).await.unwrap();
-    socket.next().await.unwrap().unwrap();
-    let mut id = 1;
-    let mut answered = async || {
-        id += 1;
-        let call = json!({ "id": id, "rpc": { "method": "x", "data": {} } }).to_string();
-        socket.send(Message::text(call)).await.ok()?;
-        let reply = socket.next().await?.ok()?.into_text().ok()?;
-        let reply: Value = serde_json::from_str(&reply).ok()?;
-        reply["rpc"]["data"]
-            .is_object()
-            .then(|| reply["rpc"]["data"].clone())
-    };
-    let data = until_some("the line answers", &mut answered).await.unwrap();
-    assert_eq!(data, json!({ "hello": "from NATS" }));
-    backend.kill().unwrap();
 }
