@@ -61,7 +61,11 @@ pub(crate) async fn answer_questions(bus: Arc<dyn Bus>, desk: Desk, partitions: 
         if now != offered.0 {
             match serve(&bus, service(&desk, &now, partitions)).await {
                 // The one before ends only now, so that there is always one.
-                Ok(served) => offered = (now, Some(served)),
+                Ok(served) => {
+                    offered = (now.clone(), Some(served));
+                    // Closed: nobody asks any more.
+                    let _ = desk.offer(now).await;
+                }
                 Err(error) => tracing::warn!(%error, "cannot offer answers, trying again"),
             }
             sleep(PAUSE).await;

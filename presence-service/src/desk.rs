@@ -58,9 +58,11 @@ pub enum Heard {
 pub struct Progress {
     /// The partitions that it follows.
     pub held: Vec<u32>,
-    /// Those about which it answers.
+    /// Those of which it has everything.
     pub ready: Vec<u32>,
-    /// It has had everything that is this replica's.
+    /// Those of them about which it is asked over the bus.
+    pub offered: Vec<u32>,
+    /// Everything that is this replica's has been ready and offered.
     pub is_ready: bool,
 }
 
@@ -120,6 +122,7 @@ impl Desk {
             partitions: options.partitions,
             own: options.replica.clone(),
             roster: Roster::new(options),
+            offered: Vec::new(),
             watches: Watches::default(),
             effects,
             start: Instant::now(),
@@ -222,6 +225,14 @@ impl Desk {
         }
     }
 
+    /// Is asked over the bus about these partitions from now on.
+    ///
+    /// # Errors
+    /// [`Closed`].
+    pub async fn offer(&self, partitions: Vec<u32>) -> Result<(), Closed> {
+        self.with(move |state| state.offered = partitions).await
+    }
+
     /// How far the roster is, from now on.
     #[must_use]
     pub fn progress(&self) -> watch::Receiver<Progress> {
@@ -261,6 +272,7 @@ struct State {
     partitions: u32,
     own: String,
     roster: Roster,
+    offered: Vec<u32>,
     watches: Watches,
     effects: mpsc::Sender<Effect>,
     start: Instant,
@@ -360,15 +372,15 @@ impl State {
         }
         self.tell(effects);
         self.watches.prune(&mut self.roster);
-        let (held, ready, is_ready) = (
-            self.roster.held(),
-            self.roster.ready(),
-            self.roster.is_ready(),
-        );
+        let (held, ready) = (self.roster.held(), self.roster.ready());
+        let mut offered = self.offered.clone();
+        offered.retain(|it| ready.contains(it));
+        let is_ready = self.roster.is_ready() && offered == ready;
         self.progress.send_if_modified(|before| {
             let progress = Progress {
                 held,
                 ready,
+                offered,
                 // What it takes on later another replica answers for meanwhile.
                 is_ready: is_ready || before.is_ready,
             };

@@ -162,9 +162,10 @@ impl Service for Face {
         &self,
         _: Request<proto::NodesRequest>,
     ) -> Result<Response<proto::NodesResponse>, Status> {
-        let replica = self.replica.clone();
-        let look = |roster: &Roster| reply::nodes(roster, replica);
-        let nodes = self.presence.desk().look(look).await;
+        let (replica, desk) = (self.replica.clone(), self.presence.desk());
+        let offered = desk.progress().borrow().offered.clone();
+        let look = |roster: &Roster| reply::nodes(roster, replica, offered);
+        let nodes = desk.look(look).await;
         let nodes = nodes.map_err(|closed| Status::unavailable(closed.to_string()))?;
         Ok(Response::new(nodes))
     }

@@ -41,8 +41,8 @@ impl Teller {
         let mut calls = 0;
         loop {
             beats.tick().await;
-            let ready = progress.borrow().ready.clone();
-            self.tell_beat(ready, false).await;
+            let offered = progress.borrow().offered.clone();
+            self.tell_beat(offered, false).await;
             if calls < CALLS {
                 self.tell(&Topic::presence_call(), encode::call()).await;
                 calls += 1;

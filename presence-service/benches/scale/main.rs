@@ -83,7 +83,7 @@ async fn become_ready(
                 }
             }
             Some(effect) = effects.recv() => answer(desk, effect, population).await,
-            ended = progress.wait_for(|it| it.is_ready && it.ready.len() == PARTITIONS as usize) => {
+            ended = progress.wait_for(|it| it.ready.len() == PARTITIONS as usize) => {
                 ended.expect("the desk runs");
                 if desk.look(|roster| roster.is_everything_whole()).await == Ok(true) {
                     return;

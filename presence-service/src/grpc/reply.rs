@@ -106,7 +106,7 @@ pub(super) fn user_channel(it: node::ChannelMembership) -> proto::UserChannel {
     }
 }
 
-pub(super) fn nodes(roster: &Roster, replica: String) -> proto::NodesResponse {
+pub(super) fn nodes(roster: &Roster, replica: String, offered: Vec<u32>) -> proto::NodesResponse {
     let (memberships, connections) = roster.entries();
     let faults = roster.faults().all().filter(|it| it.2 > 0);
     proto::NodesResponse {
@@ -114,7 +114,7 @@ pub(super) fn nodes(roster: &Roster, replica: String) -> proto::NodesResponse {
         replica,
         other_replicas: roster.peers().map(str::to_owned).collect(),
         held: roster.held(),
-        ready: roster.ready(),
+        ready: offered,
         memberships: memberships as u64,
         connections: connections as u64,
         faults: faults
