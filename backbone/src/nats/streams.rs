@@ -10,6 +10,7 @@ mod keeping;
 mod mark;
 mod namespace;
 mod partitions;
+mod proving;
 mod publishing;
 mod reading;
 mod removing;
@@ -31,12 +32,14 @@ use super::monitoring::Monitoring;
 use super::node::Node;
 use crate::{
     Channel, Durability, DurabilityReport, Epoch, Error, Partition, Place, StreamOptions, Subjects,
+    Top,
 };
 pub(super) use feed::NatsFeed;
 use gathering::Gathering;
 pub(super) use keeping::keep;
 use mark::Mark;
 use namespace::Namespace;
+use proving::Doubt;
 use publishing::Sent;
 pub(super) use publishing::{publish, settle};
 pub(super) use reading::{PROOFS, READS, read};
@@ -89,7 +92,8 @@ pub(super) struct KeptStream {
     mark: Mutex<Mark>,
     /// Publications under way.
     sent: Mutex<Sent>,
-    gathering: Gathering,
+    places: Gathering<Channel, Top>,
+    doubts: Gathering<Doubt, bool>,
     sweeping: Sweeping,
 }
 
@@ -225,7 +229,8 @@ impl KeptStream {
             state: Mutex::default(),
             mark: Mutex::default(),
             sent: Mutex::default(),
-            gathering: Gathering::default(),
+            places: Gathering::default(),
+            doubts: Gathering::default(),
             sweeping: Sweeping::default(),
             keeping,
             options,

@@ -1,6 +1,5 @@
 //! Reads of a channel: pages by batched direct gets from any server that has a copy, up to the newest place.
 
-use std::cmp::Ordering;
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -10,9 +9,8 @@ use serde_json::{Value, json};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::removing::{self, Marks};
-use super::settings;
-use super::tops::{newest, of_leader, of_one};
+use super::proving::Proof;
+use super::tops::{newest, of_one};
 use super::{KeptStream, PATIENCE, PAUSE, Wants, ask};
 use crate::nats::inbox::Answer;
 use crate::nats::metadata;
@@ -49,7 +47,10 @@ pub(in crate::nats) async fn read(
 }
 
 /// Waits for one of the reads, or proofs, that may be under way.
-async fn turn(turns: &Semaphore, patience: Duration) -> Result<SemaphorePermit<'_>, Error> {
+pub(super) async fn turn(
+    turns: &Semaphore,
+    patience: Duration,
+) -> Result<SemaphorePermit<'_>, Error> {
     let turn = timeout(patience, turns.acquire()).await;
     turn.ok().and_then(Result::ok).ok_or_else(crowded)
 }
@@ -122,18 +123,9 @@ pub(super) struct Reading<'a> {
     pub(super) node: &'a Node,
     pub(super) stream: &'a KeptStream,
     pub(super) channel: &'a Channel,
-    subject: String,
+    pub(super) subject: String,
     pub(super) top: Top,
     pub(super) deadline: Instant,
-}
-
-/// Whether it is proved that nothing is missing.
-enum Proof {
-    Whole,
-    None {
-        /// See [`Page::removed`].
-        removed: u64,
-    },
 }
 
 impl Reading<'_> {
@@ -141,24 +133,19 @@ impl Reading<'_> {
         let (is_empty, top) = (self.top.is_empty, self.top.position.offset);
         let to = if is_empty { 0 } else { top };
         let mut wanted = Wanted::new(after.saturating_add(1), to, range);
-        let _turn = match node.reads.try_acquire() {
-            Ok(turn) => turn,
+        let taken = match node.reads.try_acquire() {
+            Ok(turn) => Some(turn),
             Err(_) => {
                 if !wanted.is_done() {
-                    wanted = self
-                        .stream
-                        .sweeping
-                        .gather(node, self.channel, wanted)
-                        .await?;
+                    let sweeping = &self.stream.sweeping;
+                    wanted = sweeping.gather(node, self.channel, wanted).await?;
                 }
-                let turns = if wanted.is_done() {
-                    &node.proofs
-                } else {
-                    &node.reads
+                let taken = match wanted.is_done() {
+                    true => None,
+                    false => Some(turn(&node.reads, TURN).await?),
                 };
-                let turn = turn(turns, TURN).await?;
                 self.deadline = Instant::now() + PATIENCE;
-                turn
+                taken
             }
         };
         if !wanted.is_done() {
@@ -166,44 +153,8 @@ impl Reading<'_> {
             let (from, to) = (wanted.from, wanted.to);
             let _all = self.walk(from, to, batch, |it| wanted.take(it)).await?;
         }
-        let proof = match after.cmp(&top) {
-            // Only by removal does a channel's newest go before those in front of it.
-            Ordering::Greater if !is_empty => match removing::reaches(&self, after).await? {
-                true => Proof::Whole,
-                false => Proof::None { removed: 0 },
-            },
-            Ordering::Equal if !is_empty => Proof::Whole,
-            _ => self.prove(after).await?,
-        };
+        let proof = self.proof(after, taken).await?;
         Ok(self.page(wanted.publications, proof, wanted.has_more))
-    }
-
-    /// Whether nothing behind an offset has gone by itself until now. A channel lets its oldest go first, so everything behind
-    /// one that is held is there, or was removed. Or nothing ever went: neither by its age, which takes the stream's oldest
-    /// first, nor to make room in its channel, which always had some left, what was removed counted in. What was purged
-    /// cannot be missed, so it is as good as had.
-    async fn prove(&self, after: u64) -> Result<Proof, Error> {
-        let request = json!({ "seq": 1, "next_by_subj": self.subject });
-        let oldest = of_leader(self.node, self.stream, &request, self.deadline).await?;
-        if oldest.is_some_and(|oldest| oldest <= after) {
-            return Ok(Proof::Whole);
-        }
-        let subject = Some(&*self.subject);
-        let info = settings::info(self.node, self.stream, subject, self.deadline).await?;
-        let counts = info.state.subjects.as_ref();
-        let count = counts
-            .and_then(|it| it.get(&self.subject))
-            .copied()
-            .unwrap_or(0);
-        let Marks { removed, purged } = removing::marks(self).await?;
-        let (state, had) = (&info.state, after.max(purged));
-        let is_small = count.saturating_add(removed) <= info.least_size();
-        if state.first_seq <= had + 1 && after <= state.last_seq && is_small {
-            return Ok(Proof::Whole);
-        }
-        Ok(Proof::None {
-            removed: if purged > after { u64::MAX } else { removed },
-        })
     }
 
     async fn backward(mut self, before: u64, range: Range) -> Result<Page, Error> {

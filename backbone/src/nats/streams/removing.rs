@@ -169,8 +169,7 @@ pub(super) async fn marks(reading: &Reading<'_>) -> Result<Marks, Error> {
     let (node, stream, deadline) = (reading.node, reading.stream, reading.deadline);
     let subject = node.subjects.removed(reading.channel);
     let info = settings::info(node, stream, Some(&subject), deadline).await?;
-    let counts = info.state.subjects.as_ref();
-    let removed = counts.and_then(|it| it.get(&subject)).copied();
+    let removed = info.state.count(&subject);
     let purged = json!({ "last_by_subj": node.subjects.purged(reading.channel) });
     let purged = message(node, stream, &purged, deadline).await?;
     let upto = purged.map(|mark| {
@@ -182,7 +181,7 @@ pub(super) async fn marks(reading: &Reading<'_>) -> Result<Marks, Error> {
         }
     });
     Ok(Marks {
-        removed: removed.unwrap_or(0),
+        removed,
         purged: upto.unwrap_or(0),
     })
 }

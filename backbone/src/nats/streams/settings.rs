@@ -1,5 +1,6 @@
 //! A stream's settings: made when it is not there, changed when they can be, and never by deleting anything.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -51,9 +52,25 @@ pub(super) struct InfoState {
     pub(super) first_seq: u64,
     pub(super) last_seq: u64,
     last_ts: String,
+    /// How many subjects there are.
+    #[serde(default)]
+    pub(super) num_subjects: usize,
     /// Messages by subject, where that was asked for.
     #[serde(default)]
-    pub(super) subjects: Option<std::collections::HashMap<String, u64>>,
+    subjects: Option<HashMap<String, u64>>,
+}
+
+impl InfoState {
+    /// How many messages a subject has that was asked for.
+    pub(super) fn count(&self, subject: &str) -> u64 {
+        let counts = self.subjects.as_ref();
+        counts.and_then(|it| it.get(subject)).copied().unwrap_or(0)
+    }
+
+    /// How many subjects with messages are listed, of those that were asked for.
+    pub(super) fn listed(&self) -> usize {
+        self.subjects.as_ref().map_or(0, HashMap::len)
+    }
 }
 
 /// The member of a stream's metadata that says whose it is.

@@ -19,7 +19,7 @@ use crate::{Channel, Epoch, Error, Position, Top};
 const AT_ONCE: usize = 256;
 
 /// The most places that a copy tells in one answer.
-pub(super) const TOGETHER: usize = 1_024;
+const TOGETHER: usize = 1_024;
 
 /// Places for which it is worth to ask a copy.
 const MANY: usize = 8;
@@ -42,7 +42,8 @@ pub(in crate::nats) async fn tops(node: &Node, channels: &[Channel]) -> Result<V
 pub(super) async fn of_one(node: &Node, channel: &Channel) -> Result<Top, Error> {
     let stream = node.streams.of(channel);
     let stream = stream.ok_or_else(|| Error::NotKept(channel.clone()))?;
-    stream.gathering.top(node, channel).await
+    let ask = |channels: Vec<Channel>| async move { of_all(node, &channels).await };
+    stream.places.answer(channel.clone(), TOGETHER, ask).await
 }
 
 /// The newest place of each channel, with the epoch that the streams had before and after: one that was made anew meanwhile

@@ -2,7 +2,10 @@
 
 use futures_util::StreamExt;
 use futures_util::future::join_all;
-use tidegate_backbone::{Channel, From, Page, Position, Publication, Range, Streams};
+use tidegate_backbone::nats::Nats;
+use tidegate_backbone::{
+    Backbone, Channel, From, Page, Position, Publication, Range, Removal, Streams, remove,
+};
 use tidegate_testkit::nats::{NatsCluster, NatsServer};
 
 use super::node::{publication, stranger};
@@ -12,7 +15,7 @@ const CHANNELS: usize = 200;
 const ROUNDS: usize = 10;
 
 /// What each channel has is between what all others have.
-async fn publish_rounds(node: &impl tidegate_backbone::Backbone) -> Vec<(Channel, Vec<Position>)> {
+async fn publish_rounds(node: &impl Backbone) -> Vec<(Channel, Vec<Position>)> {
     let room = |number| Channel::parse(&format!("kept:{number}")).unwrap();
     let mut rooms: Vec<_> = (0..CHANNELS).map(|it| (room(it), Vec::new())).collect();
     for round in 0..ROUNDS {
@@ -63,7 +66,7 @@ async fn are_read_together(server: &NatsServer, replicas: u8) {
     let node = node(server, replicas).await;
     let rooms = publish_rounds(&node).await;
     let client = stranger(server).await;
-    let mut gets = client.subscribe("$JS.API.DIRECT.GET.>").await.unwrap();
+    let mut asked = client.subscribe("$JS.API.>").await.unwrap();
     client.flush().await.unwrap();
     let pages = rooms
         .iter()
@@ -82,15 +85,19 @@ async fn are_read_together(server: &NatsServer, replicas: u8) {
         check(number, positions, page);
     }
     // What is asked last is heard last.
-    let last = "$JS.API.DIRECT.GET.none";
+    let last = "$JS.API.NONE";
     client.publish(last, "".into()).await.unwrap();
-    let mut count = 0;
-    while let Some(get) = gets.next().await
-        && get.subject.as_str() != last
+    let (mut gets, mut others) = (0, 0);
+    while let Some(request) = asked.next().await
+        && request.subject.as_str() != last
     {
-        count += 1;
+        match request.subject.starts_with("$JS.API.DIRECT.GET.") {
+            true => gets += 1,
+            false => others += 1,
+        }
     }
-    assert!((1..CHANNELS / 2).contains(&count), "{count} gets");
+    assert!((1..CHANNELS / 2).contains(&gets), "{gets} gets");
+    assert!((1..CHANNELS / 2).contains(&others), "{others} others");
 }
 
 #[tokio::test]
@@ -103,4 +110,63 @@ async fn channels_are_read_together() {
 async fn channels_are_read_together_in_a_cluster() {
     let cluster = NatsCluster::start_with(JETSTREAM).await.unwrap();
     are_read_together(&cluster.servers[1], 3).await;
+}
+
+/// Channels of which nothing has gone, one was removed, some or all were purged, or some had to make room.
+async fn all_kinds(node: &Nats) -> Vec<(Channel, Vec<Position>)> {
+    let mut rooms = Vec::new();
+    for name in [
+        "kept:all",
+        "kept:one",
+        "kept:some",
+        "kept:none",
+        "short:room",
+    ] {
+        let room = Channel::parse(name).unwrap();
+        let mut positions = Vec::new();
+        for round in 0..ROUNDS {
+            let position = node.publish(&room, publication(round.to_string())).await;
+            positions.push(position.unwrap().unwrap());
+        }
+        rooms.push((room, positions));
+    }
+    let epoch = rooms[2].1[0].epoch.clone();
+    for (room, removal) in [
+        (1, Removal::one(&rooms[1].1[5])),
+        (2, Removal::Offsets(epoch, 0..=rooms[2].1[4].offset)),
+        (3, Removal::All),
+    ] {
+        remove(node, &rooms[room].0, &removal).await.unwrap();
+    }
+    rooms
+}
+
+/// Whoever reads beside whom, the same is proved.
+#[tokio::test]
+async fn what_is_proved_together_is_proved_alone() {
+    let server = NatsServer::start_with(JETSTREAM).await.unwrap();
+    let node = node(&server, 1).await;
+    let rooms = all_kinds(&node).await;
+    let mut asked = Vec::new();
+    for (room, positions) in &rooms {
+        let offsets = positions.iter().map(|it| it.offset);
+        let around = offsets.flat_map(|it| [it.saturating_sub(1), it, it + 1]);
+        asked.extend(around.chain([0, 1_000_000]).map(|after| (room, after)));
+    }
+    let read = async |(room, after): (&Channel, u64)| {
+        let page = node.read(room, range(after, 100, 1_000)).await.unwrap();
+        (page.is_gapless, page.removed, rounds(&page.publications))
+    };
+    let mut alone = Vec::new();
+    for it in &asked {
+        alone.push(read(*it).await);
+    }
+    for _ in 0..5 {
+        let together = join_all(asked.iter().map(|it| read(*it))).await;
+        for (it, (together, alone)) in asked.iter().zip(together.iter().zip(&alone)) {
+            assert_eq!(together, alone, "{it:?}");
+        }
+    }
+    let proved = alone.iter().filter(|it| it.0).count();
+    assert!((1..alone.len()).contains(&proved), "{proved}");
 }
