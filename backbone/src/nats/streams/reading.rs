@@ -154,7 +154,7 @@ impl Reading<'_> {
             let _all = self.walk(from, to, batch, |it| wanted.take(it)).await?;
         }
         let proof = self.proof(after, taken).await?;
-        Ok(self.page(wanted.publications, proof, wanted.has_more))
+        self.page(wanted.publications, proof, wanted.has_more)
     }
 
     async fn backward(mut self, before: u64, range: Range) -> Result<Page, Error> {
@@ -188,7 +188,7 @@ impl Reading<'_> {
         let mut has_more = found.len() > range.limit;
         found.truncate(range.limit);
         has_more |= cut(&mut found, range.max_bytes);
-        Ok(self.page(found, Proof::None { removed: 0 }, has_more))
+        self.page(found, Proof::None { removed: 0 }, has_more)
     }
 
     /// Gives each publication from one sequence to another to `take`, until it wants no more.
@@ -245,18 +245,28 @@ impl Reading<'_> {
         Ok(messages.filter_map(read).collect())
     }
 
-    fn page(self, publications: Vec<Publication>, proof: Proof, has_more: bool) -> Page {
+    /// What was read, unless the stream was made anew since its top was known: the same offsets are others' then.
+    fn page(
+        self,
+        publications: Vec<Publication>,
+        proof: Proof,
+        has_more: bool,
+    ) -> Result<Page, Error> {
+        if self.stream.known_epoch()? != self.top.position.epoch {
+            let reason = "the stream was made anew while it was read";
+            return Err(Error::Unavailable(reason.to_owned()));
+        }
         let (is_gapless, removed) = match proof {
             Proof::Whole => (true, 0),
             Proof::None { removed } => (false, removed),
         };
-        Page {
+        Ok(Page {
             top: self.top,
             publications,
             is_gapless,
             removed,
             has_more,
-        }
+        })
     }
 }
 

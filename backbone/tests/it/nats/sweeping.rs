@@ -1,11 +1,14 @@
 //! Many channels of one stream that are read at the same time, as when the clients of a lost node come to another one.
 
+use std::future::ready;
+
 use futures_util::StreamExt;
 use futures_util::future::join_all;
 use tidegate_backbone::nats::Nats;
 use tidegate_backbone::{
     Backbone, Channel, From, Page, Position, Publication, Range, Removal, Streams, remove,
 };
+use tidegate_testkit::deadline::until_some;
 use tidegate_testkit::nats::{NatsCluster, NatsServer};
 
 use super::node::{publication, stranger};
@@ -110,6 +113,47 @@ async fn channels_are_read_together() {
 async fn channels_are_read_together_in_a_cluster() {
     let cluster = NatsCluster::start_with(JETSTREAM).await.unwrap();
     are_read_together(&cluster.servers[1], 3).await;
+}
+
+/// What is read while the stream is deleted and made anew is of neither, or says that it may lack something.
+#[tokio::test]
+async fn a_stream_that_is_made_anew_meanwhile_proves_nothing() {
+    let server = NatsServer::start_with(JETSTREAM).await.unwrap();
+    let node = node(&server, 1).await;
+    let rooms = publish_rounds(&node).await;
+    let client = stranger(&server).await;
+    let asked = client.subscribe("$JS.API.DIRECT.GET.>").await.unwrap();
+    client.flush().await.unwrap();
+    let reads = rooms.iter().map(|(room, positions)| {
+        let after = positions[2].offset;
+        node.read(room, range(after, 100, 1_000))
+    });
+    let replace = async {
+        // Four are read alone while the others wait, and then everybody's newest place is known.
+        let text = |it: &async_nats::Message| String::from_utf8_lossy(&it.payload).into_owned();
+        let is_read = |it: &async_nats::Message| text(it).contains("next_by_subj");
+        let read = asked.filter(|it| ready(is_read(it))).take(4).count().await;
+        assert_eq!(read, 4);
+        let delete = "$JS.API.STREAM.DELETE.tide_kept";
+        client.request(delete, "".into()).await.unwrap();
+        let is_another = async || {
+            let (room, positions) = &rooms[0];
+            let published = node.publish(room, publication("x")).await.ok()??;
+            (published.epoch != positions[0].epoch).then_some(())
+        };
+        until_some("the stream is made anew", is_another)
+            .await
+            .unwrap();
+        publish_rounds(&node).await
+    };
+    let (pages, _again) = tokio::join!(join_all(reads), replace);
+    for (page, (_, positions)) in pages.into_iter().zip(&rooms) {
+        // Whoever asks compares epochs.
+        let is_old = |it: &Page| it.is_gapless && it.top.position.epoch == positions[0].epoch;
+        if let Some(page) = page.ok().filter(is_old) {
+            check(2, positions, &page);
+        }
+    }
 }
 
 /// Channels of which nothing has gone, one was removed, some or all were purged, or some had to make room.
