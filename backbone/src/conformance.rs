@@ -53,7 +53,7 @@ pub enum Spread {
     AtOnce,
     /// A moment later, as between two servers of a NATS cluster, which tell each other of subscriptions in the
     /// background. Nothing tells when they have, so an [`Ear`] first hears a probe from each node: promise 1 holds
-    /// from then on.
+    /// from then on, unless another subscription of the channel ended right before.
     Eventually,
 }
 
