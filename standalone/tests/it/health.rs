@@ -10,7 +10,7 @@ use tidegate_testkit::pipe::{Direction, Pipe};
 use super::site::{Backbone, Site};
 
 /// Waits until `/ready` answers with a status; gives what it says.
-async fn readiness(gateway: &Gateway, expected: u16) -> Value {
+pub(crate) async fn readiness(gateway: &Gateway, expected: u16) -> Value {
     let what = format!("/ready answers {expected}");
     let body = until_some(&what, async || {
         let (status, body) = gateway.get("/ready").await.ok()?;

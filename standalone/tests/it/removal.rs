@@ -12,6 +12,7 @@ use tonic::transport::Channel;
 
 use super::archive::{archive, free_address, serve_in};
 use super::backends::{KEY, ask, connect, free_port, with_key};
+use super::health::readiness;
 use super::history::client;
 use super::site::{Backbone, Site};
 
@@ -105,6 +106,10 @@ async fn without_the_service_what_is_left_is_told() {
     let mut service = serve_in(folder.path(), &url, &address).await;
     let url_of_service = format!("http://{address}");
     let history = client(&url_of_service).await;
+    // Any of them answers, and one that starts does not know its streams yet.
+    for gateway in &site.gateways {
+        readiness(gateway, 200).await;
+    }
     for number in 0..3 {
         let publish = json!({ "channel": ROOM, "data": number });
         let published = ask(&nats, "publish", publish).await;
