@@ -15,6 +15,7 @@ use tidegate_testkit::program::Program;
 use tidegate_testkit::python::python;
 
 use super::{KEY, ask, listener};
+use crate::health::readiness;
 use crate::scenario::keep;
 use crate::site::{Backbone, Site};
 
@@ -66,6 +67,10 @@ async fn site_with_service() -> (Site, async_nats::Client) {
         asked.await.ok().map(drop)
     };
     until_some("the service is there", there).await.unwrap();
+    // Any of them answers, and one that starts does not know its streams yet.
+    for gateway in &site.gateways {
+        readiness(gateway, 200).await;
+    }
     (site, nats)
 }
 
